@@ -57,22 +57,11 @@ pub fn __write(level: Level, message: fmt::Arguments<'_>, fields: Vec<(String, S
     });
 }
 
-/// A value that cannot be written as JSON is logged as the reason: a log line is no place to fail.
 #[doc(hidden)]
-pub fn __field(name: &str, value: &dyn Field) -> (String, String) {
-    (name.to_owned(), value.json())
-}
-
-#[doc(hidden)]
-pub trait Field {
-    fn json(&self) -> String;
-}
-
-impl<T: Serialize> Field for T {
-    fn json(&self) -> String {
-        serde_json::to_string(self)
-            .unwrap_or_else(|error| serde_json::Value::String(error.to_string()).to_string())
-    }
+pub fn __field<T: Serialize>(name: &str, value: &T) -> (String, String) {
+    // A log line is no place to fail: a value that JSON cannot say is left out.
+    let json = serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned());
+    (name.to_owned(), json)
 }
 
 #[doc(hidden)]
