@@ -1,0 +1,61 @@
+//! Events: one firing of an event type.
+
+use super::{EventId, EventTypeId, Json, ObjectRef, Reason, RunId, State, TenantId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// What made an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// A caller of the API.
+    Api,
+    /// The examples of `serve --demo`.
+    Demo,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    pub id: EventId,
+    pub owner_id: TenantId,
+    pub event_type_id: EventTypeId,
+    /// The display name when it fired; history keeps the names it had.
+    pub event_type: String,
+    pub object: Option<ObjectRef>,
+    pub payload: Json,
+    pub origin: Origin,
+    pub state: State,
+    pub reason: Option<Reason>,
+    /// A sentence for people; empty while there is nothing to say.
+    pub message: String,
+    pub parent_id: Option<EventId>,
+    pub root_id: EventId,
+    pub depth: u32,
+    /// The name of the token that fired it.
+    pub created_by: String,
+    pub created_at: Timestamp,
+    pub started_at: Option<Timestamp>,
+    pub ended_at: Option<Timestamp>,
+    /// The plan: its runs in the order in which they run.
+    pub runs: Vec<RunId>,
+}
+
+impl Event {
+    /// The first of its runs starts. Nothing changes when it already did.
+    pub fn start(&mut self, now: Timestamp) {
+        if self.state == State::Queued {
+            self.state = State::Running;
+            self.started_at = Some(now);
+        }
+    }
+
+    /// Ends the event; an ended one stays as it is, terminal states are final.
+    pub fn end(&mut self, state: State, reason: Option<Reason>, message: String, now: Timestamp) {
+        debug_assert!(state.is_terminal(), "{state} does not end an event");
+        if !self.state.is_terminal() {
+            self.state = state;
+            self.reason = reason;
+            self.message = message;
+            self.ended_at = Some(now);
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! Event types: named triggers.
+
+use super::{ActionId, EventTypeId, EventTypeName, Json, Parameter, TenantId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventType {
+    pub id: EventTypeId,
+    pub owner_id: TenantId,
+    pub display_name: EventTypeName,
+    #[serde(default)]
+    pub description: String,
+    /// The execution profile.
+    pub sink_type: String,
+    /// The action that runs first whenever this fires.
+    pub action: Option<ActionId>,
+    pub enabled: bool,
+    #[serde(default)]
+    pub parameters: Vec<Parameter>,
+    /// A JSON Schema (draft 2020-12) that payloads must follow.
+    #[serde(default)]
+    pub payload_schema: Option<Json>,
+    /// Counts changes, starting at 1; the entity tag of the API.
+    pub version: u64,
+    pub created_by: String,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}

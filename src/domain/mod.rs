@@ -1,0 +1,48 @@
+//! The words of Fusebox and the rules between them: names, values, legal state changes.
+//!
+//! No I/O, no async, no clock: time and randomness come in as arguments, so that every rule
+//! here can be tested as a table. Every other layer may use this one; it uses none.
+
+mod action;
+mod context;
+mod digest;
+mod entropy;
+mod event;
+mod event_type;
+mod id;
+mod json;
+mod limits;
+mod log;
+mod module;
+mod name;
+mod object;
+mod outcome;
+mod parameter;
+mod retry;
+mod run;
+mod state;
+mod tenant;
+mod time;
+mod token;
+
+pub use action::Action;
+pub use context::{Chain, Context};
+pub use digest::{Digest, DigestError};
+pub use entropy::Entropy;
+pub use event::{Event, Origin};
+pub use event_type::EventType;
+pub use id::{ActionId, EventId, EventTypeId, Ids, RequestId, RunId, TokenId};
+pub use json::{Json, JsonError};
+pub use limits::{LIMITS_WASM, Limits, LimitsPatch, NotTighter, Usage};
+pub use log::{Level, LogLine, LogSource};
+pub use module::{Kind, Module, ModuleName, ModuleRef, ModuleRefError, Permission};
+pub use name::{ActionName, EventTypeName, NameError};
+pub use object::{ObjectRef, ObjectRefError};
+pub use outcome::{Ending, Failure, Outcome};
+pub use parameter::{Parameter, ParameterMissing, ParameterValue, resolve_parameters};
+pub use retry::{RetryPolicy, RetryPolicyError};
+pub use run::{Attempt, Failed, IllegalChange, Interruption, Run};
+pub use state::{Reason, State};
+pub use tenant::{TenantId, TenantIdError};
+pub use time::{Clock, Timestamp};
+pub use token::{Rights, Token, TokenHash};

@@ -1,0 +1,116 @@
+//! Named values for event types and actions (DESIGN §3.6).
+
+use super::Json;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// Where a parameter's value comes from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", content = "value", rename_all = "UPPERCASE")]
+pub enum ParameterValue {
+    /// The value itself.
+    Static(Value),
+    /// A top-level key of the payload, or a JSON Pointer (RFC 6901) when it starts with `/`.
+    Data(String),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parameter {
+    pub name: String,
+    #[serde(flatten)]
+    pub value: ParameterValue,
+    /// Whether a missing value ends the run before the guest starts.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub required: bool,
+    /// Taken when the value is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<Value>,
+    /// On an action: an event type may not give a parameter of this name.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub locked: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature serde asks for")]
+fn is_yes(value: &bool) -> bool {
+    *value
+}
+
+/// A required parameter without a value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the parameter `{name}` reads `{source_path}` from the payload, which has no such value")]
+pub struct ParameterMissing {
+    pub name: String,
+    pub source_path: String,
+}
+
+/// The params an action sees: those of both levels, the event type's winning as the more specific.
+///
+/// # Errors
+/// A required parameter is not in the payload and has no default.
+pub fn resolve_parameters(
+    action: &[Parameter],
+    event_type: &[Parameter],
+    payload: &Json,
+) -> Result<Json, ParameterMissing> {
+    if action.is_empty() && event_type.is_empty() {
+        return Ok(Json::empty_object());
+    }
+    // A payload that is not an object has no keys; pointers into it still work.
+    let payload: Value = payload.to().unwrap_or(Value::Null);
+    let overridden = |name: &str| event_type.iter().any(|p| p.name == name);
+    let mut params = Map::new();
+    for parameter in action.iter().filter(|p| !overridden(&p.name)).chain(event_type) {
+        let found = match &parameter.value {
+            ParameterValue::Static(value) => Some(value),
+            ParameterValue::Data(path) if path.starts_with('/') => payload.pointer(path),
+            ParameterValue::Data(key) => payload.get(key),
+        };
+        match (found.or(parameter.default.as_ref()), &parameter.value) {
+            (Some(value), _) => {
+                params.insert(parameter.name.clone(), value.clone());
+            }
+            (None, ParameterValue::Data(path)) if parameter.required => {
+                return Err(ParameterMissing { name: parameter.name.clone(), source_path: path.clone() });
+            }
+            (None, _) => {}
+        }
+    }
+    Ok(Json::from(params))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn parameters(value: Value) -> Vec<Parameter> {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn params_come_from_both_levels_and_the_event_types_win() {
+        let action = parameters(json!([
+            {"name": "channel", "type": "STATIC", "value": "#ops"},
+            {"name": "who", "type": "DATA", "value": "/user/name"},
+            {"name": "note", "type": "DATA", "value": "note"},
+            {"name": "size", "type": "DATA", "value": "size", "default": 3},
+            {"name": "gone", "type": "DATA", "value": "gone", "required": false},
+        ]));
+        let event_type = parameters(json!([{"name": "channel", "type": "STATIC", "value": "#vip"}]));
+        let payload = Json::from(json!({"user": {"name": "Ada"}, "note": null}));
+        let params = resolve_parameters(&action, &event_type, &payload).unwrap();
+        assert_eq!(params.to::<Value>().unwrap(), json!({"channel": "#vip", "who": "Ada", "note": null, "size": 3}));
+    }
+
+    #[test]
+    fn a_required_value_that_is_missing_is_named() {
+        let action = parameters(json!([{"name": "who", "type": "DATA", "value": "/user/name"}]));
+        let missing = resolve_parameters(&action, &[], &Json::from(json!([1]))).unwrap_err();
+        assert_eq!(missing.name, "who");
+        assert_eq!(missing.source_path, "/user/name");
+    }
+}

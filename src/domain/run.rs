@@ -1,0 +1,350 @@
+//! Runs: one action executed for one event. Every legal change of a run's state is a method here.
+
+use super::{
+    ActionId, Digest, EventId, Failure, Json, Limits, ObjectRef, Outcome, Reason, RetryPolicy, RunId, State, TenantId,
+    Timestamp, Usage,
+};
+use serde::{Deserialize, Serialize};
+
+/// One execution in one fresh Wasm instance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// 1 for the first.
+    pub number: u32,
+    pub started_at: Timestamp,
+    pub ended_at: Option<Timestamp>,
+    pub state: State,
+    pub reason: Option<Reason>,
+    pub message: String,
+    pub usage: Usage,
+    pub limits: Limits,
+    /// The random bits it was given; with `started_at` they make it repeatable.
+    pub seed: (u64, u64),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    pub id: RunId,
+    pub event_id: EventId,
+    pub owner_id: TenantId,
+    /// Place in the plan of its event, 0 for the first.
+    pub position: u32,
+    pub action_id: ActionId,
+    /// The action's name when it was planned.
+    pub action: String,
+    pub version: u64,
+    /// What the action's module meant when the run was planned; its retries use the same one.
+    pub module: Digest,
+    /// Where the attachment sits that made it run.
+    pub scope: Option<ObjectRef>,
+    pub params: Json,
+    pub input: Json,
+    pub limits: Limits,
+    pub retry: RetryPolicy,
+    pub continue_on_fail: bool,
+    pub state: State,
+    pub reason: Option<Reason>,
+    /// A sentence for people; empty while there is nothing to say.
+    pub message: String,
+    /// The result code: 0 is fine.
+    pub code: u32,
+    /// Result messages, such as the warnings of the action.
+    pub messages: Vec<String>,
+    pub output: Option<Json>,
+    /// The payload that the action returned for the chained event.
+    pub chained: Option<Json>,
+    pub attempts: Vec<Attempt>,
+    /// How often the server went down while it was running.
+    pub interruptions: u32,
+    /// While WAITING: when it goes on.
+    pub due_at: Option<Timestamp>,
+    pub queued_at: Timestamp,
+    pub started_at: Option<Timestamp>,
+    pub ended_at: Option<Timestamp>,
+}
+
+/// A state change that the rules do not have: a bug in the caller.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("run {run} is {from} and cannot become {to}")]
+pub struct IllegalChange {
+    pub run: RunId,
+    pub from: State,
+    pub to: State,
+}
+
+impl Run {
+    /// A run that was interrupted this often is not tried again: it may be what takes the server down.
+    pub const INTERRUPTIONS_MAX: u32 = 3;
+
+    fn expect(&self, from: &[State], to: State) -> Result<(), IllegalChange> {
+        if from.contains(&self.state) { Ok(()) } else { Err(IllegalChange { run: self.id, from: self.state, to }) }
+    }
+
+    /// QUEUED → RUNNING, with a new attempt.
+    pub fn start(&mut self, seed: (u64, u64), now: Timestamp) -> Result<&Attempt, IllegalChange> {
+        self.expect(&[State::Queued], State::Running)?;
+        self.state = State::Running;
+        self.reason = None;
+        self.message.clear();
+        self.started_at.get_or_insert(now);
+        self.attempts.push(Attempt {
+            number: u32::try_from(self.attempts.len()).map_or(u32::MAX, |n| n.saturating_add(1)),
+            started_at: now,
+            ended_at: None,
+            state: State::Running,
+            reason: None,
+            message: String::new(),
+            usage: Usage::default(),
+            limits: self.limits,
+            seed,
+        });
+        Ok(&self.attempts[self.attempts.len() - 1])
+    }
+
+    /// RUNNING → SUCCESS or WARNING.
+    pub fn succeed(&mut self, outcome: Outcome, usage: Usage, now: Timestamp) -> Result<(), IllegalChange> {
+        let state = if outcome.warnings.is_empty() { State::Success } else { State::Warning };
+        self.expect(&[State::Running], state)?;
+        self.end_attempt(state, None, "", usage, now);
+        self.output = outcome.output;
+        self.chained = outcome.event;
+        if let Some(first) = outcome.warnings.first() {
+            self.message.clone_from(first);
+        }
+        self.messages = outcome.warnings;
+        self.end(state, None, now);
+        Ok(())
+    }
+
+    /// RUNNING → WAITING when another attempt is worth it and allowed, else ERROR.
+    /// `random` spreads the delay of the retry policy.
+    pub fn fail(&mut self, failed: Failed, usage: Usage, random: u64, now: Timestamp) -> Result<(), IllegalChange> {
+        self.expect(&[State::Running], State::Error)?;
+        self.end_attempt(State::Error, Some(failed.reason), &failed.message, usage, now);
+        let attempts = u32::try_from(self.attempts.len()).unwrap_or(u32::MAX);
+        self.reason = Some(failed.reason);
+        self.message = failed.message;
+        self.code = failed.code;
+        if failed.retryable && attempts < self.retry.attempts {
+            let delay_ms = failed.after_ms.unwrap_or_else(|| self.retry.delay_ms(attempts, random));
+            self.state = State::Waiting;
+            self.due_at = Some(now.plus_ms(delay_ms.min(RetryPolicy::CAP_MAX_MS)));
+        } else {
+            self.end(State::Error, Some(failed.reason), now);
+        }
+        Ok(())
+    }
+
+    /// WAITING → QUEUED: its time has come.
+    pub fn wake(&mut self) -> Result<(), IllegalChange> {
+        self.expect(&[State::Waiting], State::Queued)?;
+        self.state = State::Queued;
+        self.due_at = None;
+        Ok(())
+    }
+
+    /// RUNNING → QUEUED after the server went down or was stopped, or ERROR(interrupted) when that happened too often.
+    /// A stop that was asked for does not count: `counts` is false then.
+    pub fn interrupt(&mut self, counts: Interruption, now: Timestamp) -> Result<(), IllegalChange> {
+        self.expect(&[State::Running], State::Queued)?;
+        let message = match counts {
+            Interruption::Crash => "the server went down during this attempt",
+            Interruption::Shutdown => "the server was shut down during this attempt",
+        };
+        self.end_attempt(State::Error, Some(Reason::Interrupted), message, Usage::default(), now);
+        self.interruptions += u32::from(counts == Interruption::Crash);
+        if self.interruptions >= Self::INTERRUPTIONS_MAX {
+            self.message =
+                format!("the server went down {} times while this ran; it is not tried again", self.interruptions);
+            self.code = 1;
+            self.end(State::Error, Some(Reason::Interrupted), now);
+        } else {
+            self.state = State::Queued;
+        }
+        Ok(())
+    }
+
+    /// QUEUED → SKIPPED: it does not run, for `reason`.
+    pub fn skip(&mut self, reason: Reason, message: String, now: Timestamp) -> Result<(), IllegalChange> {
+        self.expect(&[State::Queued, State::Waiting], State::Skipped)?;
+        self.message = message;
+        self.end(State::Skipped, Some(reason), now);
+        Ok(())
+    }
+
+    /// QUEUED → ERROR without an attempt: the guest was never started.
+    pub fn refuse(&mut self, reason: Reason, message: String, now: Timestamp) -> Result<(), IllegalChange> {
+        self.expect(&[State::Queued], State::Error)?;
+        self.message = message;
+        self.code = 1;
+        self.end(State::Error, Some(reason), now);
+        Ok(())
+    }
+
+    /// Whether it stops the rest of the plan (DESIGN §3.4).
+    pub fn aborts_the_plan(&self) -> bool {
+        self.state == State::Error && !self.continue_on_fail
+    }
+
+    fn end(&mut self, state: State, reason: Option<Reason>, now: Timestamp) {
+        self.state = state;
+        self.reason = reason;
+        self.due_at = None;
+        self.ended_at = Some(now);
+    }
+
+    fn end_attempt(&mut self, state: State, reason: Option<Reason>, message: &str, usage: Usage, now: Timestamp) {
+        if let Some(attempt) = self.attempts.last_mut() {
+            attempt.ended_at = Some(now);
+            attempt.state = state;
+            attempt.reason = reason;
+            message.clone_into(&mut attempt.message);
+            attempt.usage = usage;
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interruption {
+    /// The process ended without a word.
+    Crash,
+    /// The operator stopped the server.
+    Shutdown,
+}
+
+/// A failed attempt, however it failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed {
+    pub reason: Reason,
+    pub message: String,
+    /// Never 0.
+    pub code: u32,
+    pub retryable: bool,
+    pub after_ms: Option<u64>,
+}
+
+impl From<Failure> for Failed {
+    fn from(failure: Failure) -> Failed {
+        let reason = Reason::GuestError;
+        match failure {
+            Failure::Retry { message, after_ms } => Failed { reason, message, code: 75, retryable: true, after_ms },
+            Failure::Reject { message, code } => {
+                Failed { reason, message, code: code.max(1), retryable: false, after_ms: None }
+            }
+        }
+    }
+}
+
+impl Failed {
+    /// An attempt that the host ended.
+    pub fn broken(reason: Reason, message: String) -> Failed {
+        Failed { reason, message, code: 1, retryable: reason.is_worth_a_retry(), after_ms: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Entropy, Ids, LIMITS_WASM};
+    use std::sync::Arc;
+
+    const NOW: Timestamp = Timestamp::from_ms(1_000);
+
+    fn run() -> Run {
+        let ids = Ids::new(Arc::new(Entropy::new([1; 32])));
+        Run {
+            id: RunId::new(&ids, NOW),
+            event_id: EventId::new(&ids, NOW),
+            owner_id: TenantId::shared(),
+            position: 0,
+            action_id: ActionId::new(&ids, NOW),
+            action: "greet".into(),
+            version: 1,
+            module: Digest::of(b""),
+            scope: None,
+            params: Json::empty_object(),
+            input: Json::empty_object(),
+            limits: LIMITS_WASM,
+            retry: RetryPolicy::default(),
+            continue_on_fail: false,
+            state: State::Queued,
+            reason: None,
+            message: String::new(),
+            code: 0,
+            messages: Vec::new(),
+            output: None,
+            chained: None,
+            attempts: Vec::new(),
+            interruptions: 0,
+            due_at: None,
+            queued_at: NOW,
+            started_at: None,
+            ended_at: None,
+        }
+    }
+
+    fn retryable(after_ms: Option<u64>) -> Failed {
+        Failure::Retry { message: "busy".into(), after_ms }.into()
+    }
+
+    #[test]
+    fn a_warning_is_a_success_with_something_to_say() {
+        let mut run = run();
+        run.start((1, 2), NOW).unwrap();
+        let outcome = Outcome { output: None, warnings: vec!["late".into()], event: None };
+        run.succeed(outcome, Usage::default(), NOW).unwrap();
+        assert_eq!((run.state, run.code, run.message.as_str()), (State::Warning, 0, "late"));
+        assert!(!run.aborts_the_plan());
+    }
+
+    #[test]
+    fn a_failure_worth_a_retry_waits_until_the_attempts_are_used_up() {
+        let mut run = run();
+        for attempt in 1..=3 {
+            assert_eq!(run.start((0, 0), NOW).unwrap().number, attempt);
+            run.fail(retryable(Some(70)), Usage::default(), 0, NOW).unwrap();
+            if attempt < 3 {
+                assert_eq!((run.state, run.due_at), (State::Waiting, Some(NOW.plus_ms(70))));
+                run.wake().unwrap();
+            }
+        }
+        assert_eq!((run.state, run.reason, run.code), (State::Error, Some(Reason::GuestError), 75));
+        assert!(run.aborts_the_plan());
+    }
+
+    #[test]
+    fn a_deterministic_failure_is_not_tried_again() {
+        for (reason, again) in [(Reason::Trap, false), (Reason::FuelExhausted, false), (Reason::Timeout, true)] {
+            let mut run = run();
+            run.start((0, 0), NOW).unwrap();
+            run.fail(Failed::broken(reason, "broke".into()), Usage::default(), 0, NOW).unwrap();
+            assert_eq!(run.state == State::Waiting, again, "{reason}");
+        }
+    }
+
+    #[test]
+    fn the_third_crash_is_the_last_and_a_shutdown_does_not_count() {
+        let mut run = run();
+        let interruptions = [Interruption::Crash, Interruption::Shutdown, Interruption::Crash, Interruption::Crash];
+        for interruption in interruptions {
+            assert_eq!(run.state, State::Queued);
+            run.start((0, 0), NOW).unwrap();
+            run.interrupt(interruption, NOW).unwrap();
+        }
+        assert_eq!((run.state, run.reason), (State::Error, Some(Reason::Interrupted)));
+    }
+
+    #[test]
+    fn terminal_states_are_final() {
+        let mut run = run();
+        run.skip(Reason::Aborted, "an earlier run failed".into(), NOW).unwrap();
+        let before = run.clone();
+        assert!(run.start((0, 0), NOW).is_err());
+        assert!(run.wake().is_err());
+        assert!(run.skip(Reason::Aborted, String::new(), NOW).is_err());
+        assert!(run.refuse(Reason::ParamMissing, String::new(), NOW).is_err());
+        assert!(run.fail(retryable(None), Usage::default(), 0, NOW).is_err());
+        assert!(run.interrupt(Interruption::Crash, NOW).is_err());
+        assert_eq!(run, before);
+    }
+}
