@@ -18,13 +18,9 @@ pub(crate) fn write() -> Result<()> {
 
 pub(crate) fn check() -> Result<()> {
     let path = path()?;
-    let checked_in =
-        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let checked_in = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     if checked_in != generate()? {
-        bail!(
-            "{} is stale: run `cargo xtask bindings` and commit the result",
-            path.display()
-        );
+        bail!("{} is stale: run `cargo xtask bindings` and commit the result", path.display());
     }
     Ok(())
 }

@@ -14,25 +14,11 @@ const STEPS: [Step; 14] = [
     ("format examples", || cargo("examples", "fmt --check")),
     ("format guests", || cargo("tests/guests", "fmt --check")),
     ("bindings", bindings::check),
-    ("lints", || {
-        cargo(
-            ".",
-            "clippy --workspace --all-targets --locked -- -D warnings",
-        )
-    }),
-    ("lints of examples", || {
-        cargo("examples", "clippy --all-targets --locked -- -D warnings")
-    }),
-    ("lints of guests", || {
-        cargo(
-            "tests/guests",
-            "clippy --all-targets --locked -- -D warnings",
-        )
-    }),
+    ("lints", || cargo(".", "clippy --workspace --all-targets --locked -- -D warnings")),
+    ("lints of examples", || cargo("examples", "clippy --all-targets --locked -- -D warnings")),
+    ("lints of guests", || cargo("tests/guests", "clippy --all-targets --locked -- -D warnings")),
     ("tests", || cargo(".", "test --locked")),
-    ("tests of the tools", || {
-        cargo(".", "test --locked -p fusebox-sdk-macros -p xtask")
-    }),
+    ("tests of the tools", || cargo(".", "test --locked -p fusebox-sdk-macros -p xtask")),
     ("tests of examples", || cargo("examples", "test --locked")),
     ("tests of guests", || cargo("tests/guests", "test --locked")),
     ("documentation", documentation),
@@ -60,15 +46,8 @@ pub(crate) fn run() -> Result<()> {
 fn summary(durations: &[(&str, Duration)], passed: bool) -> String {
     let mut text = String::new();
     for (index, (name, duration)) in durations.iter().enumerate() {
-        let verdict = if passed || index + 1 < durations.len() {
-            "ok"
-        } else {
-            "FAILED"
-        };
-        text.push_str(&format!(
-            "{:>8.1} s  {name}: {verdict}\n",
-            duration.as_secs_f64()
-        ));
+        let verdict = if passed || index + 1 < durations.len() { "ok" } else { "FAILED" };
+        text.push_str(&format!("{:>8.1} s  {name}: {verdict}\n", duration.as_secs_f64()));
     }
     let total: Duration = durations.iter().map(|(_, duration)| duration).sum();
     text + &format!("{:>8.1} s  in total", total.as_secs_f64())
@@ -80,9 +59,7 @@ fn cargo(folder: &str, arguments: &str) -> Result<()> {
 
 fn command(folder: &str, arguments: &str) -> Result<Command> {
     let mut command = Command::new("cargo");
-    command
-        .args(arguments.split(' '))
-        .current_dir(root()?.join(folder));
+    command.args(arguments.split(' ')).current_dir(root()?.join(folder));
     Ok(command)
 }
 
@@ -102,10 +79,7 @@ mod tests {
 
     #[test]
     fn only_the_last_step_can_have_failed() {
-        let durations = [
-            ("format", Duration::from_millis(1500)),
-            ("lints", Duration::from_secs(60)),
-        ];
+        let durations = [("format", Duration::from_millis(1500)), ("lints", Duration::from_secs(60))];
         let failed = "     1.5 s  format: ok\n    60.0 s  lints: FAILED\n    61.5 s  in total";
         assert_eq!(summary(&durations, false), failed);
         assert!(!summary(&durations, true).contains("FAILED"));

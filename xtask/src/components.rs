@@ -28,16 +28,11 @@ pub(crate) fn write(folder: &Path, components: &Components) -> Result<()> {
 /// Reads the components that a DIGESTS file names, and fails when one is not what the file says.
 pub(crate) fn read(folder: &Path) -> Result<Components> {
     let path = folder.join(DIGESTS);
-    let listed =
-        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let listed = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let mut components = Components::new();
     for line in listed.lines() {
-        let name = line
-            .split_whitespace()
-            .nth(1)
-            .with_context(|| format!("no name in `{line}`"))?;
-        let bytes = fs::read(folder.join(name))
-            .with_context(|| format!("{} names {name}", path.display()))?;
+        let name = line.split_whitespace().nth(1).with_context(|| format!("no name in `{line}`"))?;
+        let bytes = fs::read(folder.join(name)).with_context(|| format!("{} names {name}", path.display()))?;
         components.insert(name.to_owned(), bytes);
     }
     if digests(&components) != listed {
@@ -47,9 +42,7 @@ pub(crate) fn read(folder: &Path) -> Result<Components> {
 }
 
 fn digests(components: &Components) -> String {
-    let line = |(name, bytes): (&String, &Vec<u8>)| {
-        format!("{}  {name}  {}\n", digest(bytes), bytes.len())
-    };
+    let line = |(name, bytes): (&String, &Vec<u8>)| format!("{}  {name}  {}\n", digest(bytes), bytes.len());
     components.iter().map(line).collect()
 }
 
@@ -72,33 +65,18 @@ impl Surface {
         let world = &resolve.worlds[world];
         // A type is no capability.
         let names = |items: &IndexMap<WorldKey, WorldItem>| {
-            let items = items
-                .iter()
-                .filter(|(_, item)| !matches!(item, WorldItem::Type { .. }));
+            let items = items.iter().filter(|(_, item)| !matches!(item, WorldItem::Type { .. }));
             items.map(|(key, _)| resolve.name_world_key(key)).collect()
         };
-        Ok(Self {
-            imports: names(&world.imports),
-            exports: names(&world.exports),
-        })
+        Ok(Self { imports: names(&world.imports), exports: names(&world.exports) })
     }
 
     /// The imports that an action asks for, without those every program of the standard library carries:
     /// which of these there are, and in which version, is the compiler's choice.
     pub(crate) fn permissions(&self) -> BTreeSet<&str> {
-        const CARRIED: [&str; 5] = [
-            "wasi:cli/",
-            "wasi:clocks/",
-            "wasi:filesystem/",
-            "wasi:io/",
-            "wasi:random/",
-        ];
+        const CARRIED: [&str; 5] = ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/"];
         let is_carried = |name: &str| CARRIED.iter().any(|prefix| name.starts_with(prefix));
-        self.imports
-            .iter()
-            .map(String::as_str)
-            .filter(|name| !is_carried(name))
-            .collect()
+        self.imports.iter().map(String::as_str).filter(|name| !is_carried(name)).collect()
     }
 }
 
@@ -114,8 +92,7 @@ mod tests {
         assert_eq!(read(folder.path()).unwrap(), components);
         let listed = fs::read_to_string(folder.path().join(DIGESTS)).unwrap();
         // The digest of the bytes 1, 2, 3, as sha256sum prints it.
-        let expected =
-            "sha256:039058c6f2c0cb492c533b0a4d14ef77cc0f78abccced5287d84a1a2011cfb81  a.wasm  3\n";
+        let expected = "sha256:039058c6f2c0cb492c533b0a4d14ef77cc0f78abccced5287d84a1a2011cfb81  a.wasm  3\n";
         assert_eq!(listed, expected);
     }
 
@@ -130,16 +107,9 @@ mod tests {
 
     #[test]
     fn what_the_standard_library_carries_is_no_permission() {
-        let names = [
-            "fusebox:action/log@0.1.0",
-            "wasi:cli/stderr@0.2.6",
-            "wasi:http/outgoing-handler@0.2.6",
-        ];
+        let names = ["fusebox:action/log@0.1.0", "wasi:cli/stderr@0.2.6", "wasi:http/outgoing-handler@0.2.6"];
         let imports = names.into_iter().map(str::to_owned).collect();
-        let surface = Surface {
-            imports,
-            exports: BTreeSet::new(),
-        };
+        let surface = Surface { imports, exports: BTreeSet::new() };
         let expected = BTreeSet::from([names[0], names[2]]);
         assert_eq!(surface.permissions(), expected);
     }

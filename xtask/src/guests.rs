@@ -18,13 +18,7 @@ const TARGET: &str = "wasm32-wasip2";
 const WORKSPACES: [&str; 2] = ["examples", "tests/guests"];
 
 const FALLBACK_CONFIG: &str = "xtask/src/guests-fallback.toml";
-const FALLBACK_PACKAGES: [&str; 5] = [
-    "rustc-web",
-    "rust-web-src",
-    "rust-web-llvm",
-    "lld-22",
-    "wasi-libc",
-];
+const FALLBACK_PACKAGES: [&str; 5] = ["rustc-web", "rust-web-src", "rust-web-llvm", "lld-22", "wasi-libc"];
 /// One file of each package but the compiler's backend, which is in the compiler's own dependencies.
 const FALLBACK_FILES: [&str; 4] = [
     "/usr/bin/rustc",
@@ -63,9 +57,7 @@ pub(crate) fn check(install: bool) -> Result<()> {
         let checked_in = components::read(&root()?.join(workspace).join("components"))?;
         let built = compiler.build(workspace)?;
         if !built.keys().eq(checked_in.keys()) {
-            bail!(
-                "{workspace} builds other components than are checked in: run `cargo xtask guests`"
-            );
+            bail!("{workspace} builds other components than are checked in: run `cargo xtask guests`");
         }
         for (name, bytes) in &built {
             compare(name, &checked_in[name], bytes)?;
@@ -82,24 +74,12 @@ fn compare(name: &str, checked_in: &[u8], built: &[u8]) -> Result<()> {
     }
     let (old, new) = (Surface::of(checked_in)?, Surface::of(built)?);
     if old.exports != new.exports {
-        bail!(
-            "{name} exports {} now, not {}",
-            list(&new.exports),
-            list(&old.exports)
-        );
+        bail!("{name} exports {} now, not {}", list(&new.exports), list(&old.exports));
     }
     if old.permissions() != new.permissions() {
-        bail!(
-            "{name} asks for {} now, not {}",
-            list(&new.permissions()),
-            list(&old.permissions())
-        );
+        bail!("{name} asks for {} now, not {}", list(&new.permissions()), list(&old.permissions()));
     }
-    println!(
-        "{name}: other bytes ({} now, {} checked in), same interface",
-        digest(built),
-        digest(checked_in)
-    );
+    println!("{name}: other bytes ({} now, {} checked in), same interface", digest(built), digest(checked_in));
     if old.imports != new.imports {
         println!("  its standard library imports {}", list(&new.imports));
     }
@@ -107,15 +87,8 @@ fn compare(name: &str, checked_in: &[u8], built: &[u8]) -> Result<()> {
 }
 
 fn list<T: AsRef<str>>(names: impl IntoIterator<Item = T>) -> String {
-    let names: Vec<String> = names
-        .into_iter()
-        .map(|name| name.as_ref().to_owned())
-        .collect();
-    if names.is_empty() {
-        "nothing".to_owned()
-    } else {
-        names.join(", ")
-    }
+    let names: Vec<String> = names.into_iter().map(|name| name.as_ref().to_owned()).collect();
+    if names.is_empty() { "nothing".to_owned() } else { names.join(", ") }
 }
 
 enum Compiler {
@@ -143,8 +116,7 @@ impl Compiler {
         println!("rustc has no {TARGET} target; installing {packages}");
         execute(Command::new("apt-get").args(["update", "-qq"]))?;
         let mut apt = Command::new("apt-get");
-        apt.args(["install", "-y", "-qq", "--no-install-recommends"])
-            .args(FALLBACK_PACKAGES);
+        apt.args(["install", "-y", "-qq", "--no-install-recommends"]).args(FALLBACK_PACKAGES);
         execute(apt.env("DEBIAN_FRONTEND", "noninteractive"))?;
         Ok(Self::Fallback)
     }
@@ -153,41 +125,23 @@ impl Compiler {
         let folder = root()?.join(workspace);
         let out = folder.join("target");
         // Everything must be on disk before its paths can be listed.
-        execute(
-            Command::new("cargo")
-                .args(["fetch", "--locked", "--quiet"])
-                .current_dir(&folder),
-        )?;
+        execute(Command::new("cargo").args(["fetch", "--locked", "--quiet"]).current_dir(&folder))?;
         let mut cargo = Command::new("cargo");
         // These would win over the flags below.
-        cargo
-            .env_remove("RUSTFLAGS")
-            .env_remove("CARGO_ENCODED_RUSTFLAGS");
+        cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
         if matches!(self, Self::Fallback) {
             // The source of a standard library can only be compiled with unstable features allowed.
             cargo.env("RUSTC_BOOTSTRAP", "1").env_remove("RUSTC");
             cargo.arg("--config").arg(root()?.join(FALLBACK_CONFIG));
         }
-        cargo
-            .arg("--config")
-            .arg(format!("target.{TARGET}.rustflags = {:?}", remaps()?));
-        cargo
-            .args([
-                "build",
-                "--release",
-                "--locked",
-                "--target",
-                TARGET,
-                "--target-dir",
-            ])
-            .arg(&out);
+        cargo.arg("--config").arg(format!("target.{TARGET}.rustflags = {:?}", remaps()?));
+        cargo.args(["build", "--release", "--locked", "--target", TARGET, "--target-dir"]).arg(&out);
         execute(cargo.current_dir(&folder))?;
         let mut built = Components::new();
         for member in members(&folder)? {
             let name = format!("{}.wasm", member.replace('-', "_"));
             let path = out.join(TARGET).join("release").join(&name);
-            let bytes =
-                fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
             refuse_paths(&name, &bytes)?;
             built.insert(name, bytes);
         }
@@ -196,9 +150,7 @@ impl Compiler {
 }
 
 fn has_target() -> Result<bool> {
-    let output = Command::new("rustc")
-        .args(["--print", "target-libdir", "--target", TARGET])
-        .output()?;
+    let output = Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]).output()?;
     let folder = String::from_utf8(output.stdout)?;
     Ok(output.status.success() && Path::new(folder.trim()).is_dir())
 }
@@ -208,13 +160,7 @@ fn members(workspace: &Path) -> Result<Vec<String>> {
     for entry in fs::read_dir(workspace)? {
         let entry = entry?;
         if entry.path().join("Cargo.toml").exists() {
-            names.push(
-                entry
-                    .file_name()
-                    .into_string()
-                    .ok()
-                    .context("a folder's name is not text")?,
-            );
+            names.push(entry.file_name().into_string().ok().context("a folder's name is not text")?);
         }
     }
     Ok(names)
@@ -232,14 +178,8 @@ fn remaps() -> Result<Vec<String>> {
     ];
     let registries = home.join("registry/src");
     if registries.is_dir() {
-        let folders = fs::read_dir(&registries)?
-            .map(|entry| Ok(entry?.path()))
-            .collect::<Result<Vec<_>>>()?;
-        flags.extend(
-            folders
-                .iter()
-                .map(|folder| remap(folder, "/cargo/registry")),
-        );
+        let folders = fs::read_dir(&registries)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>>>()?;
+        flags.extend(folders.iter().map(|folder| remap(folder, "/cargo/registry")));
     }
     Ok(flags)
 }
@@ -255,10 +195,7 @@ fn refuse_paths(name: &str, bytes: &[u8]) -> Result<()> {
     for place in [root()?, cargo_home()?] {
         let place = place.to_str().context("a path is not text")?.as_bytes();
         if bytes.windows(place.len()).any(|window| window == place) {
-            bail!(
-                "{name} contains the path of this machine {}",
-                String::from_utf8_lossy(place)
-            );
+            bail!("{name} contains the path of this machine {}", String::from_utf8_lossy(place));
         }
     }
     Ok(())

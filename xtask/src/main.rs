@@ -45,17 +45,12 @@ fn main() -> Result<()> {
 /// The repository's top folder.
 fn root() -> Result<PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    Ok(here
-        .parent()
-        .context("xtask lies in the repository")?
-        .to_path_buf())
+    Ok(here.parent().context("xtask lies in the repository")?.to_path_buf())
 }
 
 /// Runs a command to its end; what it prints goes where ours goes.
 fn execute(command: &mut Command) -> Result<()> {
-    let status = command
-        .status()
-        .with_context(|| format!("cannot start {command:?}"))?;
+    let status = command.status().with_context(|| format!("cannot start {command:?}"))?;
     if !status.success() {
         bail!("{command:?} failed: {status}");
     }

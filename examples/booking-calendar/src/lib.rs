@@ -83,66 +83,32 @@ struct Invitation<'a> {
 }
 
 #[action]
-fn calendar(
-    payload: Booking,
-    params: Params,
-    input: Input,
-    ctx: &Context,
-) -> Result<Outcome<Calendar>, Failure> {
+fn calendar(payload: Booking, params: Params, input: Input, ctx: &Context) -> Result<Outcome<Calendar>, Failure> {
     let booking = payload;
-    let (starts, ends) = (
-        moment("starts_at", &booking.starts_at)?,
-        moment("ends_at", &booking.ends_at)?,
-    );
+    let (starts, ends) = (moment("starts_at", &booking.starts_at)?, moment("ends_at", &booking.ends_at)?);
     if ends <= starts {
-        return Err(
-            Failure::reject("the booking ends before it starts").with_code(CODE_NO_DURATION)
-        );
+        return Err(Failure::reject("the booking ends before it starts").with_code(CODE_NO_DURATION));
     }
     for person in booking.attendees.iter().chain([&booking.organizer]) {
         check_address(&person.email)?;
     }
     let now = Timestamp::from_millisecond(i64::try_from(ctx.now().as_millis())?)?;
     let uid = format!("{}@{}", booking.id, params.domain);
-    let method = if booking.status == Status::Cancelled {
-        "CANCEL"
-    } else {
-        "REQUEST"
-    };
-    let calendar = write(
-        &booking,
-        &Frame {
-            uid: &uid,
-            method,
-            now,
-            starts,
-            ends,
-        },
-        &input,
-    );
+    let method = if booking.status == Status::Cancelled { "CANCEL" } else { "REQUEST" };
+    let calendar = write(&booking, &Frame { uid: &uid, method, now, starts, ends }, &input);
     log::info!("wrote a calendar of {} octets", calendar.len(); uid = uid, attendees = booking.attendees.len());
     let invitation = Invitation {
         booking: &booking.id,
         uid: &uid,
         method,
-        recipients: booking
-            .attendees
-            .iter()
-            .map(|person| person.email.as_str())
-            .collect(),
+        recipients: booking.attendees.iter().map(|person| person.email.as_str()).collect(),
         calendar: &calendar,
     };
     let late = (ends < now).then_some("the booking is over");
     // The event is text already when the outcome takes it: what it borrows may move into the output.
     let event = json!(invitation);
     let file_name = format!("{}.ics", booking.id);
-    Ok(Outcome::new(Calendar {
-        uid,
-        file_name,
-        calendar,
-    })
-    .event(event)
-    .warnings(late))
+    Ok(Outcome::new(Calendar { uid, file_name, calendar }).event(event).warnings(late))
 }
 
 /// What the calendar says that is not in the booking as it came.
@@ -184,10 +150,7 @@ fn write(booking: &Booking, frame: &Frame<'_>, input: &Input) -> String {
         let attendee = format!("ATTENDEE;RSVP=TRUE;CN={}", text::quoted(&person.name));
         line(&attendee, &format!("mailto:{}", person.email));
     }
-    if let Some(minutes) = input
-        .reminder_minutes
-        .filter(|_| booking.status != Status::Cancelled)
-    {
+    if let Some(minutes) = input.reminder_minutes.filter(|_| booking.status != Status::Cancelled) {
         line("BEGIN", "VALARM");
         line("ACTION", "DISPLAY");
         line("DESCRIPTION", &text::escaped(&booking.title));
@@ -200,8 +163,7 @@ fn write(booking: &Booking, frame: &Frame<'_>, input: &Input) -> String {
 }
 
 fn moment(field: &str, text: &str) -> Result<Timestamp, Failure> {
-    text.parse()
-        .map_err(|error| Failure::reject(format!("payload.{field}: {error}")).with_code(2))
+    text.parse().map_err(|error| Failure::reject(format!("payload.{field}: {error}")).with_code(2))
 }
 
 /// `20260504T080000Z`: the one form of time that needs no time zone beside it.
@@ -225,10 +187,7 @@ fn check_address(email: &str) -> Result<(), Failure> {
     if is_one_word(email) && email.contains('@') {
         return Ok(());
     }
-    Err(
-        Failure::reject(format!("`{}` is no email address", email.escape_debug()))
-            .with_code(CODE_ADDRESS),
-    )
+    Err(Failure::reject(format!("`{}` is no email address", email.escape_debug())).with_code(CODE_ADDRESS))
 }
 
 fn is_one_word(text: &str) -> bool {
@@ -248,18 +207,13 @@ mod tests {
     }
 
     fn calendar_of(report: &Report) -> String {
-        report.output()["calendar"]
-            .as_str()
-            .expect("a text")
-            .to_owned()
+        report.output()["calendar"].as_str().expect("a text").to_owned()
     }
 
     #[test]
     fn the_sample_becomes_a_calendar() {
         let params = json!({"domain": "bookings.example.com"});
-        let sample = Sample::new(sample())
-            .params(params)
-            .input(json!({"reminder_minutes": 15}));
+        let sample = Sample::new(sample()).params(params).input(json!({"reminder_minutes": 15}));
         let report = run(calendar_action, sample);
         assert_eq!(report.state(), "SUCCESS");
         let expected = [
@@ -292,10 +246,7 @@ mod tests {
             "END:VCALENDAR",
             "",
         ];
-        assert_eq!(
-            calendar_of(&report).split("\r\n").collect::<Vec<_>>(),
-            expected
-        );
+        assert_eq!(calendar_of(&report).split("\r\n").collect::<Vec<_>>(), expected);
     }
 
     #[test]
@@ -304,10 +255,7 @@ mod tests {
         let event = report.event().expect("an event");
         assert_eq!(event["booking"], "bk_2f6c1d7e");
         assert_eq!(event["method"], "REQUEST");
-        assert_eq!(
-            event["recipients"],
-            json!(["jenny.rosen@example.com", "omega@example.com"])
-        );
+        assert_eq!(event["recipients"], json!(["jenny.rosen@example.com", "omega@example.com"]));
         assert_eq!(event["calendar"], report.output()["calendar"]);
     }
 
@@ -318,19 +266,10 @@ mod tests {
         changed["title"] = json!("Another room");
         changed["sequence"] = json!(1);
         changed["status"] = json!("cancelled");
-        let second = run(
-            calendar_action,
-            Sample::new(changed)
-                .attempt(2)
-                .input(json!({"reminder_minutes": 5})),
-        );
+        let second = run(calendar_action, Sample::new(changed).attempt(2).input(json!({"reminder_minutes": 5})));
         assert_eq!(first.output()["uid"], second.output()["uid"]);
         let calendar = calendar_of(&second);
-        for line in [
-            "METHOD:CANCEL\r\n",
-            "STATUS:CANCELLED\r\n",
-            "SEQUENCE:1\r\n",
-        ] {
+        for line in ["METHOD:CANCEL\r\n", "STATUS:CANCELLED\r\n", "SEQUENCE:1\r\n"] {
             assert!(calendar.contains(line), "{calendar}");
         }
         assert!(!calendar.contains("VALARM"), "{calendar}");
@@ -358,19 +297,10 @@ mod tests {
     fn a_booking_without_a_duration_is_rejected() {
         let mut booking = sample();
         booking["ends_at"] = booking["starts_at"].clone();
-        assert_eq!(
-            run(calendar_action, Sample::new(booking.clone()))
-                .failure()
-                .code(),
-            CODE_NO_DURATION
-        );
+        assert_eq!(run(calendar_action, Sample::new(booking.clone())).failure().code(), CODE_NO_DURATION);
         booking["ends_at"] = json!("tomorrow");
         let report = run(calendar_action, Sample::new(booking));
         assert_eq!(report.failure().code(), 2);
-        assert!(
-            report.failure().message().starts_with("payload.ends_at: "),
-            "{:?}",
-            report.failure()
-        );
+        assert!(report.failure().message().starts_with("payload.ends_at: "), "{:?}", report.failure());
     }
 }

@@ -61,10 +61,7 @@ mod tests {
     fn a_line_of_75_octets_is_whole_and_one_more_folds() {
         let fits = "x".repeat(75 - "SUMMARY:".len());
         assert_eq!(folded(&fits), format!("SUMMARY:{fits}\r\n"));
-        assert_eq!(
-            folded(&format!("{fits}y")),
-            format!("SUMMARY:{fits}\r\n y\r\n")
-        );
+        assert_eq!(folded(&format!("{fits}y")), format!("SUMMARY:{fits}\r\n y\r\n"));
     }
 
     #[test]
@@ -72,10 +69,7 @@ mod tests {
         for letter in ["é", "€", "𝄞"] {
             let value = letter.repeat(200);
             let out = folded(&value);
-            assert!(
-                out.split("\r\n").all(|line| line.len() <= LINE_OCTETS),
-                "{out}"
-            );
+            assert!(out.split("\r\n").all(|line| line.len() <= LINE_OCTETS), "{out}");
             assert_eq!(out.replace("\r\n ", ""), format!("SUMMARY:{value}\r\n"));
         }
     }

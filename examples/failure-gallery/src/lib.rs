@@ -44,10 +44,7 @@ fn fail(payload: Wish, ctx: &Context) -> Result<Outcome<String>, Failure> {
         Way::Ok => Ok(Outcome::new("nothing failed".to_owned())),
         Way::Warning => Ok(Outcome::new("done".to_owned()).warning("but someone should look")),
         Way::Reject => Err(Failure::reject("rejected on purpose").with_code(CODE_ON_PURPOSE)),
-        Way::Retry => Err(Failure::retry(format!(
-            "attempt {} is not enough",
-            ctx.attempt()
-        ))),
+        Way::Retry => Err(Failure::retry(format!("attempt {} is not enough", ctx.attempt()))),
         Way::RetryAfter => Err(Failure::retry_after("come back later", RETRY_AFTER)),
         Way::Trap => panic!("trapped on purpose"),
         Way::Loop => loop_for_ever(),
@@ -107,19 +104,10 @@ mod tests {
     fn the_ways_that_are_values_are_values() {
         assert_eq!(failed("ok").output(), "nothing failed");
         assert_eq!(failed("warning").state(), "WARNING");
-        assert_eq!(
-            failed("reject").failure(),
-            &Failure::reject("rejected on purpose").with_code(42)
-        );
-        assert_eq!(
-            failed("retry").failure(),
-            &Failure::retry("attempt 2 is not enough")
-        );
+        assert_eq!(failed("reject").failure(), &Failure::reject("rejected on purpose").with_code(42));
+        assert_eq!(failed("retry").failure(), &Failure::retry("attempt 2 is not enough"));
         assert_eq!(failed("retry_after").failure().after(), Some(RETRY_AFTER));
-        assert_eq!(
-            failed("huge_output").output().as_str().map(str::len),
-            Some(HUGE_OUTPUT_BYTES)
-        );
+        assert_eq!(failed("huge_output").output().as_str().map(str::len), Some(HUGE_OUTPUT_BYTES));
     }
 
     #[test]
@@ -133,10 +121,7 @@ mod tests {
         let report = failed("politely");
         assert_eq!(report.failure().code(), 2);
         let message = report.failure().message();
-        assert!(
-            message.starts_with("payload.way: unknown variant `politely`, expected one of `ok`"),
-            "{message}"
-        );
+        assert!(message.starts_with("payload.way: unknown variant `politely`, expected one of `ok`"), "{message}");
     }
 
     #[test]

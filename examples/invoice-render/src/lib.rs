@@ -80,23 +80,12 @@ pub struct Receipt {
 #[action]
 fn render(payload: Event, params: Params) -> Result<Outcome<Receipt>, Failure> {
     if payload.kind != "invoice.paid" {
-        let message = format!(
-            "only paid invoices have a receipt, this event is {}",
-            payload.kind
-        );
+        let message = format!("only paid invoices have a receipt, this event is {}", payload.kind);
         return Err(Failure::reject(message).with_code(CODE_NOT_PAID));
     }
     let invoice = payload.data.object;
-    if let Some(line) = invoice
-        .lines
-        .data
-        .iter()
-        .find(|line| line.currency != invoice.currency)
-    {
-        let message = format!(
-            "the invoice is in {} but has a line in {}",
-            invoice.currency, line.currency
-        );
+    if let Some(line) = invoice.lines.data.iter().find(|line| line.currency != invoice.currency) {
+        let message = format!("the invoice is in {} but has a line in {}", invoice.currency, line.currency);
         return Err(Failure::reject(message).with_code(CODE_MIXED_CURRENCIES));
     }
     let rows = rows(&invoice);
@@ -146,18 +135,12 @@ type Row = (String, String);
 fn rows(invoice: &Invoice) -> Vec<Row> {
     let amount = |amount| money::format(amount, &invoice.currency);
     let lines = invoice.lines.data.iter().map(|line| {
-        let description = line
-            .description
-            .clone()
-            .unwrap_or_else(|| "Item".to_owned());
+        let description = line.description.clone().unwrap_or_else(|| "Item".to_owned());
         (description, amount(line.amount))
     });
     let mut rows: Vec<Row> = lines.collect();
     if invoice.total != invoice.subtotal {
-        rows.push((
-            "Tax and discounts".to_owned(),
-            amount(invoice.total - invoice.subtotal),
-        ));
+        rows.push(("Tax and discounts".to_owned(), amount(invoice.total - invoice.subtotal)));
     }
     rows.push(("Total".to_owned(), amount(invoice.total)));
     rows
@@ -170,20 +153,9 @@ fn day(seconds: u64) -> String {
 }
 
 fn text(heading: &Heading, rows: &[Row], footer: Option<&str>) -> String {
-    let width = rows
-        .iter()
-        .map(|(name, _)| name.chars().count())
-        .max()
-        .unwrap_or(0);
-    let amount_width = rows
-        .iter()
-        .map(|(_, amount)| amount.len())
-        .max()
-        .unwrap_or(0);
-    let mut text = format!(
-        "{}\n\n{}\n{}\n\n",
-        heading.title, heading.greeting, heading.thanks
-    );
+    let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    let amount_width = rows.iter().map(|(_, amount)| amount.len()).max().unwrap_or(0);
+    let mut text = format!("{}\n\n{}\n{}\n\n", heading.title, heading.greeting, heading.thanks);
     for (name, amount) in rows {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{name:width$}  {amount:>amount_width$}");
@@ -195,22 +167,13 @@ fn text(heading: &Heading, rows: &[Row], footer: Option<&str>) -> String {
 }
 
 fn html(heading: &Heading, rows: &[Row], footer: Option<&str>) -> String {
-    let (title, greeting, thanks) = (
-        escaped(&heading.title),
-        escaped(&heading.greeting),
-        escaped(&heading.thanks),
-    );
+    let (title, greeting, thanks) = (escaped(&heading.title), escaped(&heading.greeting), escaped(&heading.thanks));
     let mut html = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>{title}</title></head>\n\
          <body>\n<h1>{title}</h1>\n<p>{greeting}</p>\n<p>{thanks}</p>\n<table>\n"
     );
     for (name, amount) in rows {
-        let _ = writeln!(
-            html,
-            "<tr><td>{}</td><td align=\"right\">{}</td></tr>",
-            escaped(name),
-            escaped(amount)
-        );
+        let _ = writeln!(html, "<tr><td>{}</td><td align=\"right\">{}</td></tr>", escaped(name), escaped(amount));
     }
     html.push_str("</table>\n");
     if let Some(footer) = footer {
@@ -253,10 +216,7 @@ mod tests {
 
     #[test]
     fn the_sample_becomes_a_receipt() {
-        let report = run(
-            render_action,
-            Sample::new(sample()).params(json!({"footer": "Harbour & Sons"})),
-        );
+        let report = run(render_action, Sample::new(sample()).params(json!({"footer": "Harbour & Sons"})));
         assert_eq!(report.state(), "SUCCESS");
         let output = report.output();
         assert_eq!(output["to"], "jenny.rosen@example.com");
@@ -283,12 +243,7 @@ Harbour & Sons
         event["data"]["object"]["customer_name"] = json!("<script>alert('x')</script> \"&\"");
         let report = rendered(event);
         let html = report.output()["html"].as_str().expect("a text");
-        assert!(
-            html.contains(
-                "Dear &lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &quot;&amp;&quot;,"
-            ),
-            "{html}"
-        );
+        assert!(html.contains("Dear &lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt; &quot;&amp;&quot;,"), "{html}");
         assert!(html.contains("Sailing boat &lt;12 m&gt;"), "{html}");
         assert!(!html.contains("<script"), "{html}");
     }
@@ -301,15 +256,11 @@ Harbour & Sons
         invoice["amount_paid"] = json!(4980);
         invoice["subtotal"] = json!(4980);
         invoice["total"] = json!(4980);
-        invoice["lines"]["data"] =
-            json!([{"description": "Tea", "amount": 4980, "currency": "jpy"}]);
+        invoice["lines"]["data"] = json!([{"description": "Tea", "amount": 4980, "currency": "jpy"}]);
         let report = rendered(event);
         assert_eq!(report.output()["paid"], "4,980 JPY");
         let text = report.output()["text"].as_str().expect("a text");
-        assert!(
-            text.ends_with("\nTea    4,980 JPY\nTotal  4,980 JPY\n"),
-            "{text}"
-        );
+        assert!(text.ends_with("\nTea    4,980 JPY\nTotal  4,980 JPY\n"), "{text}");
     }
 
     #[test]
@@ -319,10 +270,7 @@ Harbour & Sons
         event["data"]["object"]["lines"]["has_more"] = json!(true);
         let report = rendered(event);
         assert_eq!(report.state(), "WARNING");
-        let expected = [
-            "the customer has no email address",
-            "the invoice has more lines than the event carries",
-        ];
+        let expected = ["the customer has no email address", "the invoice has more lines than the event carries"];
         assert_eq!(report.warnings(), expected);
     }
 
@@ -330,10 +278,7 @@ Harbour & Sons
     fn only_a_paid_invoice_in_one_currency_has_a_receipt() {
         let mut event = sample();
         event["data"]["object"]["lines"]["data"][1]["currency"] = json!("usd");
-        assert_eq!(
-            rendered(event.clone()).failure().code(),
-            CODE_MIXED_CURRENCIES
-        );
+        assert_eq!(rendered(event.clone()).failure().code(), CODE_MIXED_CURRENCIES);
         event["type"] = json!("invoice.voided");
         assert_eq!(rendered(event).failure().code(), CODE_NOT_PAID);
     }
@@ -345,9 +290,6 @@ Harbour & Sons
         let report = rendered(event);
         assert_eq!(report.failure().code(), 2);
         let message = report.failure().message();
-        assert!(
-            message.starts_with("payload.data.object.lines.data[0].amount: invalid type"),
-            "{message}"
-        );
+        assert!(message.starts_with("payload.data.object.lines.data[0].amount: invalid type"), "{message}");
     }
 }

@@ -1,10 +1,8 @@
 //! Amounts as Stripe sends them, in the currency's smallest unit, as people read them.
 
 /// Currencies without a smaller unit. Stripe counts ISK and UGX in hundredths all the same, for compatibility.
-const ZERO_DECIMAL: [&str; 15] = [
-    "BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF",
-    "XOF", "XPF",
-];
+const ZERO_DECIMAL: [&str; 15] =
+    ["BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"];
 /// Currencies divided into thousandths.
 const THREE_DECIMAL: [&str; 5] = ["BHD", "JOD", "KWD", "OMR", "TND"];
 
@@ -22,10 +20,7 @@ pub(crate) fn format(amount: i64, currency: &str) -> String {
     let whole = grouped(whole);
     match decimals {
         0 => format!("{sign}{whole} {currency}"),
-        _ => format!(
-            "{sign}{whole}.{part:0width$} {currency}",
-            width = decimals as usize
-        ),
+        _ => format!("{sign}{whole}.{part:0width$} {currency}", width = decimals as usize),
     }
 }
 

@@ -13,27 +13,9 @@ const CODE_NOT_OPENED: u32 = 10;
 const FALLBACK: &str = "needs-triage";
 /// Whole words, in lower case.
 const KEYWORDS: [(&str, &[&str]); 5] = [
-    (
-        "bug",
-        &[
-            "bug",
-            "crash",
-            "crashes",
-            "error",
-            "fails",
-            "panic",
-            "panics",
-            "regression",
-        ],
-    ),
-    (
-        "documentation",
-        &["docs", "documentation", "readme", "tutorial", "typo"],
-    ),
-    (
-        "enhancement",
-        &["feature", "proposal", "request", "support", "wish"],
-    ),
+    ("bug", &["bug", "crash", "crashes", "error", "fails", "panic", "panics", "regression"]),
+    ("documentation", &["docs", "documentation", "readme", "tutorial", "typo"]),
+    ("enhancement", &["feature", "proposal", "request", "support", "wish"]),
     ("performance", &["latency", "memory", "performance", "slow"]),
     ("security", &["cve", "exploit", "security", "vulnerability"]),
 ];
@@ -83,11 +65,7 @@ pub struct Triage {
 
 #[action]
 fn triage(payload: Webhook, params: Params) -> Result<Outcome<Triage>, Failure> {
-    let Webhook {
-        action,
-        issue,
-        repository,
-    } = payload;
+    let Webhook { action, issue, repository } = payload;
     if action != "opened" {
         let message = format!("only new issues are triaged, this one was {action}");
         return Err(Failure::reject(message).with_code(CODE_NOT_OPENED));
@@ -98,10 +76,7 @@ fn triage(payload: Webhook, params: Params) -> Result<Outcome<Triage>, Failure> 
     let body = issue.body.unwrap_or_default();
     let labels = labels_for(&format!("{}\n{body}", issue.title), &params);
     log::info!("labelled {}#{}", repository.full_name, issue.number; labels = labels, author = issue.user.login);
-    let nothing_to_go_by = body
-        .trim()
-        .is_empty()
-        .then_some("the issue has no description");
+    let nothing_to_go_by = body.trim().is_empty().then_some("the issue has no description");
     let triage = Triage {
         repository: repository.full_name,
         number: issue.number,
@@ -114,9 +89,7 @@ fn triage(payload: Webhook, params: Params) -> Result<Outcome<Triage>, Failure> 
 
 fn labels_for(text: &str, params: &Params) -> BTreeSet<String> {
     let text = text.to_lowercase();
-    let words: BTreeSet<&str> = text
-        .split(|letter: char| !letter.is_alphanumeric())
-        .collect();
+    let words: BTreeSet<&str> = text.split(|letter: char| !letter.is_alphanumeric()).collect();
     let built_in = KEYWORDS
         .iter()
         .filter(|(_, keywords)| keywords.iter().any(|keyword| words.contains(keyword)))
@@ -124,11 +97,7 @@ fn labels_for(text: &str, params: &Params) -> BTreeSet<String> {
     let own = params
         .labels
         .iter()
-        .filter(|(_, keywords)| {
-            keywords
-                .iter()
-                .any(|keyword| words.contains(keyword.to_lowercase().as_str()))
-        })
+        .filter(|(_, keywords)| keywords.iter().any(|keyword| words.contains(keyword.to_lowercase().as_str())))
         .map(|(label, _)| label.clone());
     let mut labels: BTreeSet<String> = built_in.chain(own).collect();
     if labels.is_empty() {
@@ -157,19 +126,13 @@ mod tests {
 
     fn labels(report: &Report) -> Vec<&str> {
         let labels = report.output()["labels"].as_array().expect("labels");
-        labels
-            .iter()
-            .map(|label| label.as_str().expect("a text"))
-            .collect()
+        labels.iter().map(|label| label.as_str().expect("a text")).collect()
     }
 
     #[test]
     fn the_sample_is_a_bug_in_the_calendar_and_its_documentation() {
         let params = json!({"labels": {"calendar": ["calendar", "ical"]}});
-        let report = run(
-            triage_action,
-            Sample::from_json(include_str!("../sample.json")).params(params),
-        );
+        let report = run(triage_action, Sample::from_json(include_str!("../sample.json")).params(params));
         assert_eq!(report.state(), "SUCCESS");
         assert_eq!(labels(&report), ["bug", "calendar", "documentation"]);
         assert_eq!(report.output()["number"], 1347);
@@ -192,10 +155,7 @@ mod tests {
     fn only_whole_words_count() {
         let report = run(triage_action, opened("Debugging terrors", Some("wishful")));
         assert_eq!(labels(&report), ["needs-triage"]);
-        assert_eq!(
-            labels(&run(triage_action, opened("A CRASH!", Some("it is")))),
-            ["bug"]
-        );
+        assert_eq!(labels(&run(triage_action, opened("A CRASH!", Some("it is")))), ["bug"]);
     }
 
     #[test]
@@ -205,23 +165,14 @@ mod tests {
         webhook["action"] = json!("closed");
         let report = run(triage_action, Sample::new(webhook));
         assert_eq!(report.failure().code(), CODE_NOT_OPENED);
-        assert_eq!(
-            report.failure().message(),
-            "only new issues are triaged, this one was closed"
-        );
+        assert_eq!(report.failure().message(), "only new issues are triaged, this one was closed");
     }
 
     #[test]
     fn a_payload_of_another_shape_is_rejected_with_the_place() {
-        let report = run(
-            triage_action,
-            Sample::new(json!({"action": "opened", "issue": {"number": "7"}})),
-        );
+        let report = run(triage_action, Sample::new(json!({"action": "opened", "issue": {"number": "7"}})));
         assert_eq!(report.failure().code(), 2);
         let message = report.failure().message();
-        assert!(
-            message.starts_with("payload.issue.number: invalid type: string \"7\", expected u64"),
-            "{message}"
-        );
+        assert!(message.starts_with("payload.issue.number: invalid type: string \"7\", expected u64"), "{message}");
     }
 }

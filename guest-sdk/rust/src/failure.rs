@@ -43,28 +43,17 @@ pub(crate) enum Kind {
 impl Failure {
     /// It may work later: another attempt follows while the action's retry policy allows one.
     pub fn retry(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            kind: Kind::Retry { after: None },
-        }
+        Self { message: message.into(), kind: Kind::Retry { after: None } }
     }
 
     /// It may work later, but not before `after` has passed: what an HTTP `Retry-After` says, for example.
     pub fn retry_after(message: impl Into<String>, after: Duration) -> Self {
-        Self {
-            message: message.into(),
-            kind: Kind::Retry { after: Some(after) },
-        }
+        Self { message: message.into(), kind: Kind::Retry { after: Some(after) } }
     }
 
     /// It will not work however often it is tried.
     pub fn reject(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            kind: Kind::Reject {
-                code: CODE_UNEXPECTED,
-            },
-        }
+        Self { message: message.into(), kind: Kind::Reject { code: CODE_UNEXPECTED } }
     }
 
     /// The run's result code, for whoever reads or reacts to it. 0 means success and is taken as 1.
@@ -160,10 +149,7 @@ mod tests {
     #[test]
     fn an_unexpected_error_is_a_reject_with_code_1_and_its_causes() {
         let failure = question_mark().unwrap_err();
-        assert_eq!(
-            failure,
-            Failure::reject("the seat number is wrong: invalid digit found in string")
-        );
+        assert_eq!(failure, Failure::reject("the seat number is wrong: invalid digit found in string"));
         assert_eq!(failure.code(), 1);
         assert_eq!(text().unwrap_err(), Failure::reject("no such table"));
     }

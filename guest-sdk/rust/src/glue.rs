@@ -30,11 +30,7 @@ fn parse<'a, T: Deserialize<'a>>(what: &str, text: &'a str) -> Result<T, Failure
     let mut reader = serde_json::Deserializer::from_str(text);
     serde_path_to_error::deserialize(&mut reader).map_err(|error| {
         let path = error.path().to_string();
-        let place = if path == "." {
-            String::new()
-        } else {
-            format!(".{path}")
-        };
+        let place = if path == "." { String::new() } else { format!(".{path}") };
         Failure::reject(format!("{what}{place}: {}", error.into_inner())).with_code(CODE_INVALID)
     })
 }
@@ -73,16 +69,11 @@ mod component {
     use crate::failure::Kind;
     use crate::{Budget, Chain, Context, Failure, ObjectRef, Random, Timestamp};
 
-    pub fn run(
-        context: wit::Context,
-        action: fn(&Context) -> Settled,
-    ) -> Result<wit::Outcome, wit::Failure> {
+    pub fn run(context: wit::Context, action: fn(&Context) -> Settled) -> Result<wit::Outcome, wit::Failure> {
         match action(&context.into()) {
-            Ok(success) => Ok(wit::Outcome {
-                output: success.output,
-                warnings: success.warnings,
-                event: success.event,
-            }),
+            Ok(success) => {
+                Ok(wit::Outcome { output: success.output, warnings: success.warnings, event: success.event })
+            }
             Err(failure) => Err(failure.into()),
         }
     }
@@ -120,10 +111,7 @@ mod component {
 
     impl From<wit::ObjectRef> for ObjectRef {
         fn from(object: wit::ObjectRef) -> Self {
-            Self {
-                object_type: object.object_type,
-                object_id: object.object_id,
-            }
+            Self { object_type: object.object_type, object_id: object.object_id }
         }
     }
 
@@ -132,8 +120,7 @@ mod component {
             match failure.into_parts() {
                 (message, Kind::Retry { after }) => Self::Retry(wit::Retry {
                     message,
-                    after_ms: after
-                        .map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
+                    after_ms: after.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)),
                 }),
                 (message, Kind::Reject { code }) => Self::Reject(wit::Reject { message, code }),
             }

@@ -30,11 +30,7 @@ pub struct Outcome<T> {
 impl<T> Outcome<T> {
     /// Only an output.
     pub fn new(output: T) -> Self {
-        Self {
-            output,
-            warnings: Vec::new(),
-            event: None,
-        }
+        Self { output, warnings: Vec::new(), event: None }
     }
 
     /// Done, but someone should look: the run ends as WARNING instead of SUCCESS. May be called repeatedly.
@@ -88,19 +84,15 @@ impl<T: Serialize> IntoOutcome for T {
 
 impl<T: Serialize> IntoOutcome for Outcome<T> {
     fn into_success(self) -> Result<Success, Failure> {
-        let output = serde_json::to_string(&self.output).map_err(|error| {
-            Failure::reject(format!("the output cannot be written as JSON: {error}"))
-        })?;
-        let event = self.event.transpose().map_err(|error| {
-            Failure::reject(format!("the event cannot be written as JSON: {error}"))
-        })?;
+        let output = serde_json::to_string(&self.output)
+            .map_err(|error| Failure::reject(format!("the output cannot be written as JSON: {error}")))?;
+        let event = self
+            .event
+            .transpose()
+            .map_err(|error| Failure::reject(format!("the event cannot be written as JSON: {error}")))?;
         // `()` and `None` mean that there is nothing to keep.
         let output = Some(output).filter(|text| text != "null");
-        Ok(Success {
-            output,
-            warnings: self.warnings,
-            event,
-        })
+        Ok(Success { output, warnings: self.warnings, event })
     }
 }
 
@@ -118,10 +110,7 @@ mod tests {
 
     #[test]
     fn warnings_and_event_are_carried_along() {
-        let outcome = Outcome::new("seated")
-            .warning("late")
-            .warnings(["hungry"])
-            .event([1, 2]);
+        let outcome = Outcome::new("seated").warning("late").warnings(["hungry"]).event([1, 2]);
         let success = outcome.into_success().unwrap();
         assert_eq!(success.output.as_deref(), Some("\"seated\""));
         assert_eq!(success.warnings, ["late", "hungry"]);
@@ -132,17 +121,8 @@ mod tests {
     fn what_json_cannot_say_is_a_reject() {
         let unsayable = BTreeMap::from([((1, 2), 3)]);
         let failure = unsayable.clone().into_success().unwrap_err();
-        assert!(
-            failure.message().starts_with("the output cannot"),
-            "{failure:?}"
-        );
-        let failure = Outcome::new(())
-            .event(unsayable)
-            .into_success()
-            .unwrap_err();
-        assert!(
-            failure.message().starts_with("the event cannot"),
-            "{failure:?}"
-        );
+        assert!(failure.message().starts_with("the output cannot"), "{failure:?}");
+        let failure = Outcome::new(()).event(unsayable).into_success().unwrap_err();
+        assert!(failure.message().starts_with("the event cannot"), "{failure:?}");
     }
 }

@@ -16,14 +16,8 @@ pub struct Random {
 impl Random {
     pub(crate) fn new(seed: (u64, u64)) -> Self {
         // A state of all zeros would stay there for ever.
-        let seed = if seed == (0, 0) {
-            (0x9E37_79B9_7F4A_7C15, 1)
-        } else {
-            seed
-        };
-        Self {
-            state: Cell::new(seed),
-        }
+        let seed = if seed == (0, 0) { (0x9E37_79B9_7F4A_7C15, 1) } else { seed };
+        Self { state: Cell::new(seed) }
     }
 
     /// 64 random bits.
@@ -31,10 +25,7 @@ impl Random {
         let (low, high) = self.state.get();
         let drawn = low.wrapping_add(high).rotate_left(17).wrapping_add(low);
         let mixed = low ^ high;
-        self.state.set((
-            low.rotate_left(49) ^ mixed ^ (mixed << 21),
-            mixed.rotate_left(28),
-        ));
+        self.state.set((low.rotate_left(49) ^ mixed ^ (mixed << 21), mixed.rotate_left(28)));
         drawn
     }
 
@@ -67,10 +58,7 @@ mod tests {
     #[test]
     fn the_sequence_is_the_one_of_the_paper() {
         let random = Random::new((1, 2));
-        assert_eq!(
-            [random.next_u64(), random.next_u64()],
-            [393_217, 669_327_710_093_319]
-        );
+        assert_eq!([random.next_u64(), random.next_u64()], [393_217, 669_327_710_093_319]);
     }
 
     #[test]

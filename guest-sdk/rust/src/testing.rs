@@ -65,10 +65,7 @@ impl Sample {
             payload: payload.to_string(),
             params: "{}".to_owned(),
             input: "{}".to_owned(),
-            chain: Chain {
-                root: event_id,
-                ..Chain::default()
-            },
+            chain: Chain { root: event_id, ..Chain::default() },
             budget: Budget {
                 fuel: 1_000_000_000,
                 memory_bytes: 64 << 20,
@@ -175,10 +172,7 @@ impl Sample {
 }
 
 fn object_ref(object_type: &str, object_id: &str) -> ObjectRef {
-    ObjectRef {
-        object_type: object_type.to_owned(),
-        object_id: object_id.to_owned(),
-    }
+    ObjectRef { object_type: object_type.to_owned(), object_id: object_id.to_owned() }
 }
 
 /// One line the action logged.

@@ -8,7 +8,8 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Error, FnArg, ItemFn, Pat, Result, Signature, Type};
 
-const ALLOWED: &str = "`payload`, `params`, `input` (each of a type that implements serde::Deserialize) and `ctx` (of type `&Context`)";
+const ALLOWED: &str =
+    "`payload`, `params`, `input` (each of a type that implements serde::Deserialize) and `ctx` (of type `&Context`)";
 
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let function: ItemFn = match syn::parse2(item.clone()) {
@@ -29,18 +30,10 @@ pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
 
 fn expand_function(arguments: &TokenStream, function: &ItemFn) -> Result<TokenStream> {
     if !arguments.is_empty() {
-        return Err(Error::new_spanned(
-            arguments,
-            "#[action] takes no arguments",
-        ));
+        return Err(Error::new_spanned(arguments, "#[action] takes no arguments"));
     }
     check_signature(&function.sig)?;
-    let values = function
-        .sig
-        .inputs
-        .iter()
-        .map(argument)
-        .collect::<Result<Vec<_>>>()?;
+    let values = function.sig.inputs.iter().map(argument).collect::<Result<Vec<_>>>()?;
     let name = &function.sig.ident;
     let callable = format_ident!("{name}_action");
     let visibility = &function.vis;
@@ -78,10 +71,7 @@ fn expand_function(arguments: &TokenStream, function: &ItemFn) -> Result<TokenSt
 
 fn check_signature(signature: &Signature) -> Result<()> {
     if let Some(asyncness) = &signature.asyncness {
-        return Err(Error::new_spanned(
-            asyncness,
-            "an action is a plain function: it cannot be async",
-        ));
+        return Err(Error::new_spanned(asyncness, "an action is a plain function: it cannot be async"));
     }
     if !signature.generics.params.is_empty() {
         return Err(Error::new_spanned(
@@ -90,10 +80,7 @@ fn check_signature(signature: &Signature) -> Result<()> {
         ));
     }
     if let Some(variadic) = &signature.variadic {
-        return Err(Error::new_spanned(
-            variadic,
-            "an action takes a fixed list of parameters",
-        ));
+        return Err(Error::new_spanned(variadic, "an action takes a fixed list of parameters"));
     }
     Ok(())
 }
@@ -101,30 +88,18 @@ fn check_signature(signature: &Signature) -> Result<()> {
 /// The expression that is passed for one parameter, recognised by its name.
 fn argument(argument: &FnArg) -> Result<TokenStream> {
     let FnArg::Typed(parameter) = argument else {
-        return Err(Error::new_spanned(
-            argument,
-            "an action is a free function: it has no `self`",
-        ));
+        return Err(Error::new_spanned(argument, "an action is a free function: it has no `self`"));
     };
     let Pat::Ident(pattern) = parameter.pat.as_ref() else {
-        return Err(Error::new_spanned(
-            &parameter.pat,
-            format!("name this parameter; an action may take {ALLOWED}"),
-        ));
+        return Err(Error::new_spanned(&parameter.pat, format!("name this parameter; an action may take {ALLOWED}")));
     };
     let kind = &parameter.ty;
     let name = pattern.ident.to_string();
     // An underscore says "not used yet", as everywhere in Rust.
     match name.trim_start_matches('_') {
-        "payload" => Ok(
-            quote_spanned! { kind.span() => ::fusebox_sdk::__private::payload::<#kind>(context)? },
-        ),
-        "params" => Ok(
-            quote_spanned! { kind.span() => ::fusebox_sdk::__private::params::<#kind>(context)? },
-        ),
-        "input" => {
-            Ok(quote_spanned! { kind.span() => ::fusebox_sdk::__private::input::<#kind>(context)? })
-        }
+        "payload" => Ok(quote_spanned! { kind.span() => ::fusebox_sdk::__private::payload::<#kind>(context)? }),
+        "params" => Ok(quote_spanned! { kind.span() => ::fusebox_sdk::__private::params::<#kind>(context)? }),
+        "input" => Ok(quote_spanned! { kind.span() => ::fusebox_sdk::__private::input::<#kind>(context)? }),
         "ctx" if matches!(**kind, Type::Reference(_)) => Ok(quote! { context }),
         "ctx" => Ok(quote! { ::core::clone::Clone::clone(context) }),
         _ => Err(Error::new_spanned(
@@ -146,11 +121,8 @@ mod tests {
     fn parameters_are_passed_by_name_in_the_order_of_the_function() {
         let text = expanded(quote! { fn triage(ctx: &Context, input: In, payload: P) -> u8 { 1 } });
         let call = text.split("Returned (triage (").nth(1).expect("the call");
-        let (ctx, input, payload) = (
-            call.find("context ,"),
-            call.find("input :: < In >"),
-            call.find("payload :: < P >"),
-        );
+        let (ctx, input, payload) =
+            (call.find("context ,"), call.find("input :: < In >"), call.find("payload :: < P >"));
         assert!(ctx < input && input < payload && ctx.is_some(), "{text}");
     }
 
@@ -174,10 +146,7 @@ mod tests {
         for name in ["`payload`", "`params`", "`input`", "`ctx`"] {
             assert!(text.contains(name), "{name} in {text}");
         }
-        assert!(
-            text.contains("fn f (body : P)"),
-            "the function itself stays: {text}"
-        );
+        assert!(text.contains("fn f (body : P)"), "the function itself stays: {text}");
     }
 
     #[test]
@@ -191,10 +160,7 @@ mod tests {
         ];
         for (item, reason) in cases {
             let text = expanded(item);
-            assert!(
-                text.contains("compile_error") && text.contains(reason),
-                "{reason} in {text}"
-            );
+            assert!(text.contains("compile_error") && text.contains(reason), "{reason} in {text}");
         }
         let text = expand(quote! { name = "x" }, quote! { fn f() {} }).to_string();
         assert!(text.contains("takes no arguments"), "{text}");

@@ -44,10 +44,7 @@ static STEPS: [[fn(u64) -> u64; 25]; 32] =
 
 /// Runs through all of the code and much of the data.
 pub fn digest(value: u64) -> u64 {
-    STEPS
-        .iter()
-        .flatten()
-        .fold(value, |value, step| step(value))
+    STEPS.iter().flatten().fold(value, |value, step| step(value))
 }
 
 #[cfg(target_family = "wasm")]
@@ -61,17 +58,9 @@ mod component {
             // Attempts count from 1: this is never so, and the compiler cannot know it.
             if context.attempt == 0 {
                 let output = super::digest(context.now).to_string();
-                return Ok(Outcome {
-                    output: Some(output),
-                    warnings: Vec::new(),
-                    event: None,
-                });
+                return Ok(Outcome { output: Some(output), warnings: Vec::new(), event: None });
             }
-            Ok(Outcome {
-                output: Some(context.payload),
-                warnings: Vec::new(),
-                event: None,
-            })
+            Ok(Outcome { output: Some(context.payload), warnings: Vec::new(), event: None })
         }
     }
 

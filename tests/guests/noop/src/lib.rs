@@ -9,11 +9,7 @@ struct Noop;
 
 impl Guest for Noop {
     fn run(context: Context) -> Result<Outcome, Failure> {
-        Ok(Outcome {
-            output: Some(context.payload),
-            warnings: Vec::new(),
-            event: None,
-        })
+        Ok(Outcome { output: Some(context.payload), warnings: Vec::new(), event: None })
     }
 }
 

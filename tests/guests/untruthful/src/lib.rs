@@ -12,21 +12,14 @@ struct Untruthful;
 
 impl Guest for Untruthful {
     fn run(context: Context) -> Result<Outcome, Failure> {
-        let mut outcome = Outcome {
-            output: None,
-            warnings: Vec::new(),
-            event: None,
-        };
+        let mut outcome = Outcome { output: None, warnings: Vec::new(), event: None };
         match context.payload.as_str() {
             "\"output\"" => outcome.output = Some(NOT_JSON.to_owned()),
             "\"empty\"" => outcome.output = Some(String::new()),
             "\"deep\"" => outcome.output = Some("[".repeat(DEEP) + &"]".repeat(DEEP)),
             "\"event\"" => outcome.event = Some(NOT_JSON.to_owned()),
             "\"code\"" => {
-                return Err(Failure::Reject(Reject {
-                    message: String::new(),
-                    code: 0,
-                }));
+                return Err(Failure::Reject(Reject { message: String::new(), code: 0 }));
             }
             _ => outcome.output = Some(context.payload),
         }
