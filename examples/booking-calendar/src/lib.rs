@@ -7,9 +7,9 @@
 mod text;
 
 use fusebox_sdk::{Context, Failure, Outcome, action, json, log};
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
+use time::format_description::well_known::Rfc3339;
+use time::{OffsetDateTime, UtcOffset};
 
 /// The code of a booking that ends before it starts.
 const CODE_NO_DURATION: u32 = 10;
@@ -92,7 +92,7 @@ fn calendar(payload: Booking, params: Params, input: Input, ctx: &Context) -> Re
     for person in booking.attendees.iter().chain([&booking.organizer]) {
         check_address(&person.email)?;
     }
-    let now = Timestamp::from_millisecond(i64::try_from(ctx.now().as_millis())?)?;
+    let now = OffsetDateTime::from_unix_timestamp(i64::try_from(ctx.now().as_secs())?)?;
     let uid = format!("{}@{}", booking.id, params.domain);
     let method = if booking.status == Status::Cancelled { "CANCEL" } else { "REQUEST" };
     let calendar = write(&booking, &Frame { uid: &uid, method, now, starts, ends }, &input);
@@ -115,9 +115,9 @@ fn calendar(payload: Booking, params: Params, input: Input, ctx: &Context) -> Re
 struct Frame<'a> {
     uid: &'a str,
     method: &'a str,
-    now: Timestamp,
-    starts: Timestamp,
-    ends: Timestamp,
+    now: OffsetDateTime,
+    starts: OffsetDateTime,
+    ends: OffsetDateTime,
 }
 
 fn write(booking: &Booking, frame: &Frame<'_>, input: &Input) -> String {
@@ -162,15 +162,16 @@ fn write(booking: &Booking, frame: &Frame<'_>, input: &Input) -> String {
     out
 }
 
-fn moment(field: &str, text: &str) -> Result<Timestamp, Failure> {
-    text.parse().map_err(|error| Failure::reject(format!("payload.{field}: {error}")).with_code(2))
+fn moment(field: &str, text: &str) -> Result<OffsetDateTime, Failure> {
+    OffsetDateTime::parse(text, &Rfc3339)
+        .map_err(|error| Failure::reject(format!("payload.{field}: {error}")).with_code(2))
 }
 
 /// `20260504T080000Z`: the one form of time that needs no time zone beside it.
-fn utc(moment: Timestamp) -> String {
-    let time = moment.to_zoned(TimeZone::UTC).datetime();
-    let (year, month, day) = (time.year(), time.month(), time.day());
-    let (hour, minute, second) = (time.hour(), time.minute(), time.second());
+fn utc(moment: OffsetDateTime) -> String {
+    let time = moment.to_offset(UtcOffset::UTC);
+    let (year, month, day) = (time.year(), u8::from(time.month()), time.day());
+    let (hour, minute, second) = time.to_hms();
     format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
 }
 
