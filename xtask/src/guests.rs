@@ -77,7 +77,7 @@ fn compare(name: &str, checked_in: &[u8], built: &[u8]) -> Result<()> {
         bail!("{name} exports {} now, not {}", list(&new.exports), list(&old.exports));
     }
     if old.permissions() != new.permissions() {
-        bail!("{name} asks for {} now, not {}", list(&new.permissions()), list(&old.permissions()));
+        bail!("{name} asks for {} now, not {}", list(new.permissions()), list(old.permissions()));
     }
     println!("{name}: other bytes ({} now, {} checked in), same interface", digest(built), digest(checked_in));
     if old.imports != new.imports {
