@@ -200,3 +200,31 @@ fn refuse_paths(name: &str, bytes: &[u8]) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn component(path: &str) -> Vec<u8> {
+        fs::read(root().unwrap().join(path)).unwrap()
+    }
+
+    #[test]
+    fn other_bytes_are_fine_and_other_permissions_are_not() {
+        let noop = component("tests/guests/components/noop.wasm");
+        let untruthful = component("tests/guests/components/untruthful.wasm");
+        let logging = component("examples/components/issue_triage.wasm");
+        assert_ne!(noop, untruthful);
+        compare("noop", &noop, &untruthful).unwrap();
+        let error = compare("noop", &noop, &logging).unwrap_err().to_string();
+        assert!(error.contains("asks for fusebox:action/log@0.1.0, fusebox:action/types@0.1.0 now"), "{error}");
+    }
+
+    #[test]
+    fn a_component_that_names_this_machine_is_refused() {
+        let place = root().unwrap().join("src/lib.rs");
+        let bytes = [b"panicked at ", place.to_str().unwrap().as_bytes()].concat();
+        assert!(refuse_paths("x.wasm", &bytes).is_err());
+        refuse_paths("x.wasm", b"panicked at /fusebox/src/lib.rs").unwrap();
+    }
+}

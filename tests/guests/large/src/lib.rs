@@ -39,7 +39,9 @@ macro_rules! steps {
     (@ $row:literal $($column:literal)*) => { [$(step::<{ $row * 32 + $column }>),*] };
 }
 
-static STEPS: [[fn(u64) -> u64; 25]; 32] =
+type Step = fn(u64) -> u64;
+
+static STEPS: [[Step; 25]; 32] =
     steps!(0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30 31);
 
 /// Runs through all of the code and much of the data.
