@@ -49,12 +49,21 @@ impl<T, E> Returned<Result<T, E>> {
     }
 }
 
+/// The bound is on the method, not on its implementation: then the compiler speaks of the value that cannot be
+/// returned and not of a missing method.
 pub trait Settle {
-    fn settle(self) -> Settled;
+    type Value;
+    fn settle(self) -> Settled
+    where
+        Self::Value: IntoOutcome;
 }
 
-impl<T: IntoOutcome> Settle for Returned<T> {
-    fn settle(self) -> Settled {
+impl<T> Settle for Returned<T> {
+    type Value = T;
+    fn settle(self) -> Settled
+    where
+        T: IntoOutcome,
+    {
         self.0.into_success()
     }
 }

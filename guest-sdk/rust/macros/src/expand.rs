@@ -6,7 +6,7 @@
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
-use syn::{Error, FnArg, ItemFn, Pat, Result, Signature, Type};
+use syn::{Error, FnArg, ItemFn, Pat, Result, ReturnType, Signature, Type};
 
 const ALLOWED: &str =
     "`payload`, `params`, `input` (each of a type that implements serde::Deserialize) and `ctx` (of type `&Context`)";
@@ -38,8 +38,12 @@ fn expand_function(arguments: &TokenStream, function: &ItemFn) -> Result<TokenSt
     let callable = format_ident!("{name}_action");
     let visibility = &function.vis;
     let doc = format!("[`{name}`] as the host sees it: what `fusebox_sdk::testing::run` takes.");
-    // The call carries the span of the return type, so that an unsuitable one is underlined itself.
-    let settle = quote_spanned! { function.sig.output.span() => settle };
+    // The call has the place of the return type, so that an unsuitable one is underlined itself.
+    let place = match &function.sig.output {
+        ReturnType::Type(_, kind) => kind.span(),
+        ReturnType::Default => name.span(),
+    };
+    let call = quote_spanned! { place => ::fusebox_sdk::__private::Returned(#name(#(#values),*)).settle() };
     Ok(quote! {
         #[doc = #doc]
         #[allow(dead_code, clippy::let_unit_value)]
@@ -48,7 +52,7 @@ fn expand_function(arguments: &TokenStream, function: &ItemFn) -> Result<TokenSt
         ) -> ::fusebox_sdk::__private::Settled {
             #[allow(unused_imports)]
             use ::fusebox_sdk::__private::Settle as _;
-            ::fusebox_sdk::__private::Returned(#name(#(#values),*)).#settle()
+            #call
         }
 
         #[cfg(target_family = "wasm")]
@@ -100,8 +104,8 @@ fn argument(argument: &FnArg) -> Result<TokenStream> {
         "payload" => Ok(quote_spanned! { kind.span() => ::fusebox_sdk::__private::payload::<#kind>(context)? }),
         "params" => Ok(quote_spanned! { kind.span() => ::fusebox_sdk::__private::params::<#kind>(context)? }),
         "input" => Ok(quote_spanned! { kind.span() => ::fusebox_sdk::__private::input::<#kind>(context)? }),
-        "ctx" if matches!(**kind, Type::Reference(_)) => Ok(quote! { context }),
-        "ctx" => Ok(quote! { ::core::clone::Clone::clone(context) }),
+        "ctx" if matches!(**kind, Type::Reference(_)) => Ok(quote_spanned! { kind.span() => context }),
+        "ctx" => Ok(quote_spanned! { kind.span() => ::core::clone::Clone::clone(context) }),
         _ => Err(Error::new_spanned(
             &pattern.ident,
             format!("unknown parameter `{name}`; an action may take {ALLOWED}, in any order"),
