@@ -8,7 +8,7 @@ use super::job::Job;
 use super::payload_schema::PayloadSchemas;
 use super::placement::Placement;
 use super::worker;
-use crate::domain::{Clock, Entropy, Ids, TenantId, Timestamp};
+use crate::domain::{Clock, Entropy, Ids, Reason, State, TenantId, Timestamp};
 use crate::sandbox::Sandbox;
 use crate::store::{ReadError, Store};
 use std::collections::BTreeMap;
@@ -74,6 +74,8 @@ pub(super) struct Shared {
     /// Running attempts are broken off.
     pub(super) breaking_off: CancellationToken,
     payload_schemas: PayloadSchemas,
+    /// Attempts that ended since the start, by state and reason.
+    endings: Mutex<BTreeMap<(State, Option<Reason>), u64>>,
 }
 
 /// Jobs by the time at which they go on; the number keeps those of one millisecond apart and in order.
@@ -110,6 +112,7 @@ impl Dispatch {
             stopping: CancellationToken::new(),
             breaking_off: CancellationToken::new(),
             payload_schemas: PayloadSchemas::default(),
+            endings: Mutex::default(),
         };
         let dispatch = Dispatch { shared: Arc::new(shared) };
         dispatch.recover().await?;
@@ -136,6 +139,16 @@ impl Dispatch {
         let waiting = self.lock_waiting().jobs.len();
         let capacity = self.lock_capacity();
         Load { running: capacity.running(), queued: capacity.queued(), waiting }
+    }
+
+    /// Attempts that ended since the start: state, reason (empty for none), count.
+    pub fn endings(&self) -> Vec<((&'static str, &'static str), u64)> {
+        let endings = self.shared.endings.lock().unwrap_or_else(PoisonError::into_inner);
+        endings.iter().map(|((state, reason), n)| ((state.as_str(), reason.map_or("", Reason::as_str)), *n)).collect()
+    }
+
+    pub(super) fn count_ending(&self, state: State, reason: Option<Reason>) {
+        *self.shared.endings.lock().unwrap_or_else(PoisonError::into_inner).entry((state, reason)).or_default() += 1;
     }
 
     /// Does everything that is due at `now`, and says when the next thing is.

@@ -14,8 +14,8 @@ pub(super) struct AttemptServices {
 #[derive(Default)]
 struct Log {
     lines: Vec<LogLine>,
-    /// The number of the next chunk.
-    number: u32,
+    /// Lines that were taken before.
+    taken: u32,
 }
 
 impl AttemptServices {
@@ -30,8 +30,8 @@ impl AttemptServices {
             return None;
         }
         let lines = Arc::new(std::mem::take(&mut log.lines));
-        let number = log.number;
-        log.number += 1;
+        let number = log.taken;
+        log.taken = number.saturating_add(u32::try_from(lines.len()).unwrap_or(u32::MAX));
         let attempt = run.attempts.last().map_or(0, |attempt| attempt.number);
         Some(Change::Log(LogChunk { tenant: run.owner_id.clone(), run: run.id, attempt, number, lines }))
     }

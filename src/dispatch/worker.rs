@@ -175,6 +175,9 @@ impl Work<'_> {
         let (next, skipped) = settle(Arc::make_mut(&mut live.event), &mut live.runs, dispatch.now());
         let run = &live.runs[place];
         log_end(run);
+        if let Some(attempt) = run.attempts.last() {
+            dispatch.count_ending(attempt.state, attempt.reason);
+        }
         let log = services.and_then(|services| services.take_log(run));
         let mut changes: Vec<Change> = Vec::with_capacity(3 + skipped.len());
         changes.extend(log);

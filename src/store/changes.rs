@@ -22,7 +22,7 @@ pub struct Notice {
 pub enum Subject {
     Event(EventId, State),
     Run(RunId, State),
-    /// A chunk of log: run, attempt, number of the chunk.
+    /// Log lines: run, attempt, number of the first line.
     Log(RunId, u32, u32),
 }
 

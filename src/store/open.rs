@@ -88,6 +88,11 @@ impl Store {
         Arc::clone(&self.shared.changes)
     }
 
+    /// Whether the disk failed: nothing more is taken until the store is opened anew.
+    pub fn is_broken(&self) -> bool {
+        self.shared.queue.is_closed()
+    }
+
     /// Hands in a transition and waits until it is on the disk.
     ///
     /// # Errors

@@ -87,12 +87,12 @@ impl Store {
         page(&tx, query, &source, (schema::RUNS, "runs"), matches)
     }
 
-    /// The log of a run: attempt, chunk and lines, in order.
+    /// The log of a run in chunks: attempt, number of the first line, lines; in order.
     pub fn log(&self, tenant: &TenantId, run: RunId) -> Result<Vec<(u32, u32, Vec<LogLine>)>, ReadError> {
         self.log_chunks(&Key::tenant(tenant).and(run.as_bytes()).done())
     }
 
-    /// One chunk of the log of a run.
+    /// The chunk of a run's log that begins with line `number` of an attempt.
     pub fn log_chunk(
         &self,
         tenant: &TenantId,

@@ -37,7 +37,7 @@ pub(super) const RUNS: Table = TableDefinition::new("runs");
 pub(super) const RUNS_BY_ACTION: Table = TableDefinition::new("runs_by_action");
 /// `state, tenant, run` → nothing: the runs that are not SUCCESS. What is not terminal in here is what a start resumes.
 pub(super) const RUNS_BY_STATE: Table = TableDefinition::new("runs_by_state");
-/// `tenant, run, attempt (4 bytes), chunk (4 bytes)` → log lines.
+/// `tenant, run, attempt (4 bytes), number of the first line (4 bytes)` → log lines.
 pub(super) const LOGS: Table = TableDefinition::new("logs");
 
 /// All tables, for creating, dumping and checking them.

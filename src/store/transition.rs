@@ -61,7 +61,7 @@ pub struct LogChunk {
     pub tenant: TenantId,
     pub run: RunId,
     pub attempt: u32,
-    /// Counts the chunks of the attempt from 0.
+    /// The number of its first line in the attempt, from 0.
     pub number: u32,
     pub lines: Arc<Vec<LogLine>>,
 }

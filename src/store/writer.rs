@@ -55,6 +55,10 @@ impl Queue {
         }
     }
 
+    pub(super) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
     /// Takes nothing more; what waits is still written.
     pub(super) fn close(&self) {
         self.lock().closed = true;
