@@ -5,3 +5,4 @@
 //! runs it; the `store` remembers it; the `domain` gives everything its name. `ARCHITECTURE.md` has the map.
 
 pub mod domain;
+pub mod sandbox;
