@@ -209,16 +209,10 @@ type Made = (Facts, Vec<u8>, Option<Vec<u8>>);
 fn compile(upload: &[u8], memory_bytes_max: u64) -> Result<Made, Refusal> {
     let binary = binary(upload)?;
     let wasm = binary.as_deref().unwrap_or(upload);
-    let facts = inspect::inspect(wasm, memory_bytes_max)?;
     let broken = |error: wasmtime::Error| Refusal::NotCompiled(format!("{error:#}"));
     let engine = engine::compiling().map_err(broken)?;
-    let component = Component::from_binary(&engine, wasm).map_err(|error| {
-        // Validation is part of compiling; what it says has a place.
-        error.downcast_ref::<wasmparser::BinaryReaderError>().map_or_else(
-            || Refusal::NotCompiled(format!("{error:#}")),
-            |error| Refusal::Malformed(error.to_string()),
-        )
-    })?;
+    let facts = inspect::inspect(wasm, engine.get_wasm_features(), memory_bytes_max)?;
+    let component = Component::from_binary(&engine, wasm).map_err(broken)?;
     let mut linker = Linker::new(&engine);
     host::offer(&mut linker).map_err(broken)?;
     linker.instantiate_pre(&component).map_err(|error| import_type(&error))?;

@@ -3,7 +3,7 @@
 use super::guest;
 use crate::domain::{Kind, Permission};
 use serde::{Deserialize, Serialize};
-use wasmparser::{Encoding, Parser, Payload};
+use wasmparser::{Encoding, Parser, Payload, Validator, WasmFeatures};
 
 /// What is wrong with an upload, in a form that says where and what was expected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -65,15 +65,16 @@ pub(super) struct Facts {
 }
 
 /// Checks everything that can be told without compiling: the format, the imports and exports by name, the declared
-/// memory.
+/// memory, and that all of it is valid with the `features` that the engine has.
 ///
 /// # Errors
 /// The first thing that is wrong; of foreign imports all.
-pub(super) fn inspect(wasm: &[u8], memory_bytes_max: u64) -> Result<Facts, Refusal> {
+pub(super) fn inspect(wasm: &[u8], features: WasmFeatures, memory_bytes_max: u64) -> Result<Facts, Refusal> {
     let mut outline = Outline::default();
     for payload in Parser::new(0).parse_all(wasm) {
         outline.see(&payload.map_err(malformed)?)?;
     }
+    Validator::new_with_features(features).validate_all(wasm).map_err(malformed)?;
     if outline.memory_bytes_max > memory_bytes_max {
         let what = "declares a memory that starts with this many bytes:".to_owned();
         return Err(Refusal::OverLimit { what, asked: outline.memory_bytes_max, allowed: memory_bytes_max });

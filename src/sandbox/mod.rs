@@ -29,6 +29,7 @@ use compile::{CompileError, Compiled, Compiler};
 use host::State;
 use prepared::Shelf;
 use std::collections::HashMap;
+use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -109,7 +110,7 @@ pub enum PrepareError {
 }
 
 /// What an upload is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Inspected {
     /// Of `wasm`.
     pub digest: Digest,
@@ -118,6 +119,14 @@ pub struct Inspected {
     pub kind: Kind,
     pub imports: Vec<Permission>,
     pub size_bytes: u64,
+}
+
+/// Without the bytes, which are many.
+impl fmt::Debug for Inspected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inspected { digest, wasm: _, kind, imports, size_bytes } = self;
+        write!(f, "Inspected {{ {digest}, {kind:?}, {imports:?}, {size_bytes} bytes }}")
+    }
 }
 
 /// Children at once; each may take what [`CompileLimits`] say.

@@ -1,8 +1,7 @@
 //! Components in text form, made around the body of a core module.
 
-/// The context record in the guest's memory: offsets of what the tests read.
-pub const CONTEXT_PAYLOAD: u32 = 88;
-pub const CONTEXT_NOW: u32 = 176;
+/// Where the context record has its payload: an address and a length.
+pub(super) const CONTEXT_PAYLOAD: u32 = 88;
 
 const TYPES: &str = r#"
   (import "fusebox:action/types@0.1.0" (instance $types
@@ -85,12 +84,12 @@ const PRELUDE: &str = r#"
 
 /// A component that only computes. `body` has functions of the core module, of which `run` is called with the address
 /// of the context.
-pub fn pure(body: &str) -> String {
+pub(super) fn pure(body: &str) -> String {
     with_memory("(memory (export \"memory\") 2)", body)
 }
 
 /// The same with another memory.
-pub fn with_memory(memory: &str, body: &str) -> String {
+pub(super) fn with_memory(memory: &str, body: &str) -> String {
     format!(
         "(component {TYPES}
           (core module $Main {memory} {PRELUDE} {body})
@@ -101,8 +100,9 @@ pub fn with_memory(memory: &str, body: &str) -> String {
 
 /// A component that imports functions. `imports` are component-level imports and `canon lower`s of core functions;
 /// `lowered` exports them to the core module as `(export "name" (func …))`, and `declared` imports them there.
-pub fn importing(imports: &str, lowered: &str, declared: &str, body: &str) -> String {
-    // Lowered functions that take strings need a memory, which exists before the module that uses them.
+pub(super) fn importing(imports: &str, lowered: &str, declared: &str, body: &str) -> String {
+    // Lowered functions that take strings need a memory, which exists before the module that uses them. What they
+    // return goes to its second page, over and over again.
     format!(
         "(component {TYPES}
           (core module $Memory (memory (export \"memory\") 2)
@@ -110,6 +110,8 @@ pub fn importing(imports: &str, lowered: &str, declared: &str, body: &str) -> St
             (func (export \"realloc\") (param i32 i32 i32 i32) (result i32)
               (local $at i32)
               (local.set $at (i32.and (i32.add (global.get $heap) (i32.const 7)) (i32.const -8)))
+              (if (i32.gt_u (i32.add (local.get $at) (local.get 3)) (i32.const 131072))
+                (then (local.set $at (i32.const 65536))))
               (global.set $heap (i32.add (local.get $at) (local.get 3)))
               (local.get $at)))
           (core instance $mem (instantiate $Memory))
@@ -128,7 +130,7 @@ pub fn importing(imports: &str, lowered: &str, declared: &str, body: &str) -> St
 }
 
 /// A component that can log: `(call $log level message-at message-len fields-at fields-len)`.
-pub fn logging(body: &str) -> String {
+pub(super) fn logging(body: &str) -> String {
     importing(
         r#"(import "fusebox:action/log@0.1.0" (instance $log
              (type $text string)
@@ -145,12 +147,16 @@ pub fn logging(body: &str) -> String {
 }
 
 /// A component that prints: `(call $print message-at message-len)` to standard output, `(call $complain …)` to error.
-pub fn printing(body: &str) -> String {
+pub(super) fn printing(body: &str) -> String {
     let body = format!(
-        "(func $print (param i32 i32)
-           (call $print-to (call $get-stdout) (local.get 0) (local.get 1)))
+        "(global $out (mut i32) (i32.const 0))
+         (global $err (mut i32) (i32.const 0))
+         (func $print (param i32 i32)
+           (if (i32.eqz (global.get $out)) (then (global.set $out (call $get-stdout))))
+           (call $print-to (global.get $out) (local.get 0) (local.get 1)))
          (func $complain (param i32 i32)
-           (call $print-to (call $get-stderr) (local.get 0) (local.get 1)))
+           (if (i32.eqz (global.get $err)) (then (global.set $err (call $get-stderr))))
+           (call $print-to (global.get $err) (local.get 0) (local.get 1)))
          (func $print-to (param i32 i32 i32)
            (call $write (local.get 0) (local.get 1) (local.get 2) (i32.const 2048)))
          {body}"
@@ -188,7 +194,7 @@ pub fn printing(body: &str) -> String {
 }
 
 /// A component that sleeps: `(call $sleep nanoseconds)` waits in the host.
-pub fn sleeping(body: &str) -> String {
+pub(super) fn sleeping(body: &str) -> String {
     let body = format!("(func $sleep (param i64) (call $block (call $subscribe (local.get 0)))) {body}");
     importing(
         r#"(import "wasi:io/poll@0.2.6" (instance $poll
@@ -212,7 +218,7 @@ pub fn sleeping(body: &str) -> String {
 }
 
 /// A component that draws: `(call $random len result-at)`.
-pub fn drawing(body: &str) -> String {
+pub(super) fn drawing(body: &str) -> String {
     importing(
         r#"(import "wasi:random/random@0.2.6" (instance $random
              (export "get-random-bytes" (func (param "len" u64) (result (list u8))))))
@@ -224,7 +230,7 @@ pub fn drawing(body: &str) -> String {
 }
 
 /// A component that ends itself: `(call $exit failed)`.
-pub fn exiting(body: &str) -> String {
+pub(super) fn exiting(body: &str) -> String {
     importing(
         r#"(import "wasi:cli/exit@0.2.6" (instance $exit
              (export "exit" (func (param "status" (result))))))

@@ -1,7 +1,11 @@
 //! The sandbox: what a guest may do, and how each limit ends it.
 
+mod artifacts;
 mod attempts;
+mod fairness;
 mod guest;
+mod limits;
+mod uploads;
 
 use bytes::Bytes;
 use fusebox::domain::{
