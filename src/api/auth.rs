@@ -48,10 +48,6 @@ impl<N> Caller<N> {
         &self.token.owner_id
     }
 
-    pub(super) fn rights(&self) -> Rights {
-        self.token.rights
-    }
-
     /// For the record: who did it.
     pub(super) fn name(&self) -> &str {
         &self.token.name

@@ -2,7 +2,7 @@
 
 use super::request_id;
 use crate::dispatch::{FireError, Violation};
-use crate::domain::{NotTighter, Rights};
+use crate::domain::Rights;
 use crate::sandbox::UploadError;
 use crate::store::{CommitError, Conflict, ReadError};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -10,9 +10,21 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+/// What went wrong with a request.
+#[derive(Debug)]
+pub(super) struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    errors: Vec<Fault>,
+    /// When to try again; 0 says nothing.
+    retry_after_s: u32,
+}
+
 /// A problem document (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Problem {
+#[schema(as = Problem)]
+pub(super) struct ProblemOut {
     /// A URN that ends in `code`.
     #[serde(rename = "type")]
     kind: String,
@@ -28,10 +40,6 @@ pub(super) struct Problem {
     /// What is wrong where in the body.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Fault>,
-    #[serde(skip)]
-    retry_after_s: Option<u32>,
-    #[serde(skip)]
-    status_code: StatusCode,
 }
 
 /// One fault in a request.
@@ -50,17 +58,7 @@ impl Fault {
 
 impl Problem {
     pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Problem {
-        Problem {
-            kind: format!("urn:fusebox:problem:{code}"),
-            title: status.canonical_reason().unwrap_or("Error"),
-            status: status.as_u16(),
-            detail: detail.into(),
-            code,
-            request_id: request_id().to_string(),
-            errors: Vec::new(),
-            retry_after_s: None,
-            status_code: status,
-        }
+        Problem { status, code, detail: detail.into(), errors: Vec::new(), retry_after_s: 0 }
     }
 
     pub(super) fn with(mut self, errors: Vec<Fault>) -> Problem {
@@ -69,7 +67,7 @@ impl Problem {
     }
 
     fn retry_after(mut self, seconds: u32) -> Problem {
-        self.retry_after_s = Some(seconds);
+        self.retry_after_s = seconds;
         self
     }
 
@@ -139,14 +137,23 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = serde_json::to_vec(&self).unwrap_or_default();
-        let mut response = (self.status_code, body).into_response();
+        let Problem { status, code, detail, errors, retry_after_s } = self;
+        let document = ProblemOut {
+            kind: format!("urn:fusebox:problem:{code}"),
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            detail,
+            code,
+            request_id: request_id().to_string(),
+            errors,
+        };
+        let mut response = (status, serde_json::to_vec(&document).unwrap_or_default()).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(seconds) = self.retry_after_s {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        if retry_after_s > 0 {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after_s));
         }
-        if self.status_code == StatusCode::UNAUTHORIZED {
+        if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
@@ -209,12 +216,16 @@ impl From<FireError> for Problem {
 
 impl From<UploadError> for Problem {
     fn from(error: UploadError) -> Problem {
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "module_refused", error.to_string())
-    }
-}
-
-impl From<Vec<NotTighter>> for Problem {
-    fn from(refused: Vec<NotTighter>) -> Problem {
-        Problem::invalid(refused.iter().map(|r| Fault::new(format!("/limits/{}", r.field), r)).collect())
+        match error {
+            UploadError::TooLarge { .. } => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", error.to_string()),
+            UploadError::Busy => Problem::busy("too many uploads are being compiled; try again soon"),
+            UploadError::Failed(_) => Problem::internal(&error),
+            UploadError::Refused(refusal) => {
+                let places = refusal.places();
+                let faults = places.iter().map(|place| Fault::new(format!("/{place}"), &refusal)).collect();
+                let detail = format!("the module was refused: {refusal}");
+                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "module_refused", detail).with(faults)
+            }
+        }
     }
 }

@@ -35,7 +35,6 @@ pub(super) struct EventIn {
 /// A thing in the user's world.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Object)]
-#[expect(dead_code, reason = "describes a type of the domain for the document")]
 pub(super) struct ObjectOut {
     /// Letters, digits, `_`, `.` and `-`, such as `public.bookable`.
     object_type: String,

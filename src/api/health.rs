@@ -27,7 +27,7 @@ pub(super) async fn live() -> Data<Health> {
 }
 
 /// Whether events can be taken in
-#[utoipa::path(get, path = "/readyz", tag = "operation", security(()), responses((status = 200, body = page::Envelope<Health>), (status = 503, body = Problem)))]
+#[utoipa::path(get, path = "/readyz", tag = "operation", security(()), responses((status = 200, body = page::Envelope<Health>), (status = 503, body = super::error::ProblemOut)))]
 pub(super) async fn ready(State(api): State<Api>) -> Result<Data<Health>, Problem> {
     if api.store().is_broken() {
         return Err(Problem::unavailable("the store cannot write; its cause is in the log"));

@@ -1,7 +1,7 @@
 //! The description of the API (OpenAPI 3.1), made from the routes themselves.
 
-use super::error::Problem;
 use super::described;
+use super::error::ProblemOut;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -35,9 +35,9 @@ pub fn document() -> OpenApi {
     let bearer = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
     let components = document.components.get_or_insert_with(Components::new);
     components.add_security_scheme("token", bearer);
-    components.schemas.insert("Problem".to_owned(), Problem::schema());
+    components.schemas.insert("Problem".to_owned(), ProblemOut::schema());
     let mut nested = Vec::new();
-    Problem::schemas(&mut nested);
+    ProblemOut::schemas(&mut nested);
     components.schemas.extend(nested);
     document.security = Some(vec![SecurityRequirement::new("token", Vec::<String>::new())]);
     for item in document.paths.paths.values_mut() {

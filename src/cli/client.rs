@@ -35,7 +35,11 @@ impl Client {
         };
         // A status is an answer, which this reads itself.
         let config = Agent::config_builder().timeout_connect(Some(CONNECT)).http_status_as_error(false).build();
-        Ok(Client { agent: config.into(), url: args.url.trim_end_matches('/').to_owned(), token: token.trim().to_owned() })
+        Ok(Client {
+            agent: config.into(),
+            url: args.url.trim_end_matches('/').to_owned(),
+            token: token.trim().to_owned(),
+        })
     }
 
     pub(super) fn get(&self, path: &str) -> Result<Value> {
@@ -69,12 +73,15 @@ impl Client {
 
     fn send(&self, method: &str, path: &str, headers: &[(&str, String)], body: SendBody<'_>) -> Result<Response<Body>> {
         let url = format!("{}{path}", self.url);
-        let mut request = Request::builder().method(method).uri(&url).header("authorization", format!("Bearer {}", self.token));
+        let mut request =
+            Request::builder().method(method).uri(&url).header("authorization", format!("Bearer {}", self.token));
         for (name, value) in headers {
             request = request.header(*name, value);
         }
         let request = request.body(body).with_context(|| format!("{url} is not a usable URL"))?;
-        self.agent.run(request).with_context(|| format!("no answer from {}; is the server running (fusebox serve)?", self.url))
+        self.agent
+            .run(request)
+            .with_context(|| format!("no answer from {}; is the server running (fusebox serve)?", self.url))
     }
 }
 

@@ -72,7 +72,7 @@ enum Command {
     New(new::New),
     /// Compile an upload under limits; the server starts this for itself
     #[command(name = crate::sandbox::SUBCOMMAND, hide = true)]
-    CompileModule,
+    CompileModule { order: String },
 }
 
 /// Runs the command that the arguments of this process name.
@@ -87,7 +87,10 @@ pub fn run() -> ExitCode {
         Command::Logs(logs) => logs::run(&logs, &cli.server, json),
         Command::Test(test) => test::run(&test, json),
         Command::New(new) => new::run(&new, json),
-        Command::CompileModule => return crate::sandbox::compile_child(),
+        Command::CompileModule { order } => {
+            let compiled = crate::sandbox::compile_child(&order, std::io::stdin().lock(), std::io::stdout().lock());
+            compiled.map(|()| ExitCode::SUCCESS).map_err(Into::into)
+        }
     };
     match done {
         Ok(code) => code,

@@ -118,7 +118,13 @@ fn put_action(client: &Client, name: &str, digest: &str) -> Result<Value> {
         return Ok(action);
     }
     let keep = ["name", "description", "enabled", "continue_on_fail", "parameters", "retry", "limits"];
-    replace(client, &format!("/action/{}", action["id"].as_str().unwrap_or("")), &action, &keep, ("module", digest.into()))
+    replace(
+        client,
+        &format!("/action/{}", action["id"].as_str().unwrap_or("")),
+        &action,
+        &keep,
+        ("module", digest.into()),
+    )
 }
 
 /// Makes the event type, or makes an existing one run the action and leaves the rest of it.
@@ -139,7 +145,8 @@ fn find(client: &Client, path: &str, field: &str, name: &str) -> Result<Option<V
     let mut cursor = String::new();
     loop {
         let page = client.get(&format!("{path}?limit=200&q={}{cursor}", encoded(name)))?;
-        let same = |item: &&Value| item[field].as_str().is_some_and(|known| known.to_lowercase() == name.to_lowercase());
+        let same =
+            |item: &&Value| item[field].as_str().is_some_and(|known| known.to_lowercase() == name.to_lowercase());
         if let Some(item) = page["data"].as_array().into_iter().flatten().find(same) {
             return Ok(Some(item.clone()));
         }

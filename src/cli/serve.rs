@@ -38,7 +38,11 @@ pub(super) struct Serve {
 pub(super) fn run(serve: &Serve, server: &ServerArgs, json: bool) -> Result<ExitCode> {
     let filter = EnvFilter::try_from_env("FUSEBOX_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if json { log.json().init() } else { log.init() }
+    if json {
+        log.json().init()
+    } else {
+        log.init()
+    }
     let compiler = std::env::current_exe().context("the path of this program cannot be found")?;
     let config = Config {
         concurrency: serve.concurrency,

@@ -82,8 +82,8 @@ async fn attempt(bytes: Vec<u8>, context: ActionContext, host: Arc<Host>, json: 
     progress.finish_and_clear();
     let inspected = inspected?;
     let wasm = inspected.wasm;
-    let prepared = sandbox.prepare(inspected.digest, move || Ok::<_, String>(wasm)).await?;
-    Ok(sandbox.invoke(prepared, Invocation { context }, host).await)
+    let prepared = sandbox.prepare(inspected.digest, move || Ok(wasm)).await?;
+    Ok(sandbox.invoke(&prepared, Invocation { context, host }).await)
 }
 
 fn limits(test: &Test) -> Result<Limits> {
@@ -94,7 +94,8 @@ fn limits(test: &Test) -> Result<Limits> {
         ..LimitsPatch::default()
     };
     LIMITS_WASM.tightened(&patch).map_err(|refused| {
-        let faults: Vec<String> = refused.iter().map(|fault| format!("--{}: {fault}", fault.field.replace('_', "-"))).collect();
+        let faults: Vec<String> =
+            refused.iter().map(|fault| format!("--{}: {fault}", fault.field.replace('_', "-"))).collect();
         anyhow!(faults.join("; "))
     })
 }
@@ -205,11 +206,18 @@ fn show(attempted: Attempted, limits: Limits) {
             anstream::println!("{} code {}", output::state("ERROR", Some(failed.reason.as_str())), failed.code);
             println!("  {}", failed.message);
             if failed.retryable {
-                println!("  A server would try again{}.", failed.after_ms.map_or(String::new(), |ms| format!(" after {ms} ms")));
+                println!(
+                    "  A server would try again{}.",
+                    failed.after_ms.map_or(String::new(), |ms| format!(" after {ms} ms"))
+                );
             }
         }
         Ending::Broken { reason, message } => {
-            anstream::println!("{}\n  {}", output::state("ERROR", Some(reason.as_str())), message.replace('\n', "\n  "));
+            anstream::println!(
+                "{}\n  {}",
+                output::state("ERROR", Some(reason.as_str())),
+                message.replace('\n', "\n  ")
+            );
         }
     }
     output::usage(&used);

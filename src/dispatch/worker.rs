@@ -104,14 +104,14 @@ impl Work<'_> {
         }
         let digest = self.live.runs[self.place].module;
         let sandbox = &self.dispatch.shared.sandbox;
-        if let Some(prepared) = sandbox.prepared(&digest) {
+        if let Some(prepared) = sandbox.find_prepared(&digest) {
             return Ok(prepared);
         }
         let store = self.dispatch.store().clone();
         let wasm = move || match store.module_bytes(digest) {
             Ok(Some(bytes)) => Ok(bytes),
-            Ok(None) => Err("the module was deleted".to_owned()),
-            Err(error) => Err(error.to_string()),
+            Ok(None) => Err("it was deleted".into()),
+            Err(error) => Err(error.into()),
         };
         sandbox.prepare(digest, wasm).await.map_err(|error| format!("the module {digest} cannot be loaded: {error}"))
     }
@@ -137,9 +137,9 @@ impl Work<'_> {
         let services = Arc::new(AttemptServices::new(Arc::clone(&shared.clock)));
         self.services = Some(Arc::clone(&services));
         let attempt = run.attempts.last()?;
-        let invocation = Invocation { context: context(&self.live.event, &run, attempt) };
-        let (sandbox, host) = (shared.sandbox.clone(), Arc::clone(&services));
-        let invoking = async move { sandbox.invoke(prepared, invocation, host).await };
+        let host = Arc::<AttemptServices>::clone(&services);
+        let invocation = Invocation { context: context(&self.live.event, &run, attempt), host };
+        let invoking = shared.sandbox.invoke(&prepared, invocation);
         let mut running = std::pin::pin!(shared.placement.run(invoking));
         loop {
             tokio::select! {

@@ -1,0 +1,142 @@
+//! Components of the world `fusebox:action/action`.
+
+use crate::domain::{Context, Ending, Failure, Json, Limits, ObjectRef, Outcome, Reason};
+use crate::sandbox::Refusal;
+use crate::sandbox::bindings::fusebox::action::types as contract;
+use crate::sandbox::bindings::{self, ActionPre};
+use crate::sandbox::failure::Stop;
+use crate::sandbox::host::State;
+use wasmtime::Store;
+use wasmtime::component::Component;
+use wasmtime::component::types::ComponentItem;
+
+pub(super) const EXPORT: &str = "run";
+pub(super) const EXPORT_TYPE: &str = "run: func(ctx: context) -> result<outcome, failure>";
+
+/// What a warning counts besides its bytes, as the host keeps it.
+const WARNING_BYTES: u64 = 32;
+
+pub(super) async fn run(
+    action: &ActionPre<State>,
+    store: &mut Store<State>,
+    context: &Context,
+) -> wasmtime::Result<Ending> {
+    let instance = action.instantiate_async(&mut *store).await?;
+    let ids = Ids::of(context);
+    let returned = instance.call_run(&mut *store, lend(context, &ids)).await?;
+    let limits = &context.limits;
+    let output_bytes = count(&returned);
+    store.data_mut().output_bytes = output_bytes.min(limits.output_bytes);
+    if output_bytes > limits.output_bytes {
+        let message = format!("returned {output_bytes} bytes, more than its output limit of {}", limits.output_bytes);
+        return Err(Stop { reason: Reason::OutputLimit, message }.into());
+    }
+    Ok(match returned {
+        Ok(outcome) => Ending::Outcome(read_outcome(outcome)?),
+        Err(contract::Failure::Retry(retry)) => {
+            Ending::Failure(Failure::Retry { message: retry.message, after_ms: retry.after_ms })
+        }
+        Err(contract::Failure::Reject(reject)) => {
+            Ending::Failure(Failure::Reject { message: reject.message, code: reject.code.max(1) })
+        }
+    })
+}
+
+/// Checks the type of `run`, so that a component that does not fit is refused when it is uploaded.
+pub(super) fn check_exports(component: &Component) -> Result<(), Refusal> {
+    let ty = component.component_type();
+    let run = ty.get_export(component.engine(), EXPORT).map(|export| export.ty);
+    let fits = match &run {
+        Some(ComponentItem::ComponentFunc(run)) => run
+            .typecheck::<(contract::Context<'_>,), (Result<contract::Outcome, contract::Failure>,)>(
+                &ty.instance_type(),
+            ),
+        _ => Err(wasmtime::format_err!("it is not a function")),
+    };
+    fits.map_err(|error| Refusal::ExportType {
+        export: EXPORT.to_owned(),
+        expected: EXPORT_TYPE.to_owned(),
+        message: format!("{error:#}"),
+    })
+}
+
+fn count(returned: &Result<contract::Outcome, contract::Failure>) -> u64 {
+    let text = |text: &Option<String>| text.as_ref().map_or(0, String::len) as u64;
+    match returned {
+        Ok(outcome) => {
+            let warnings: u64 = outcome.warnings.iter().map(|warning| WARNING_BYTES + warning.len() as u64).sum();
+            text(&outcome.output) + text(&outcome.event) + warnings
+        }
+        Err(contract::Failure::Retry(retry)) => retry.message.len() as u64,
+        Err(contract::Failure::Reject(reject)) => reject.message.len() as u64,
+    }
+}
+
+fn read_outcome(outcome: contract::Outcome) -> Result<Outcome, Stop> {
+    let json = |what: &str, text: Option<String>| {
+        text.map(Json::parse).transpose().map_err(|error| {
+            let message = format!("the {what} it returned is {error}");
+            Stop { reason: Reason::GuestError, message }
+        })
+    };
+    Ok(Outcome {
+        output: json("output", outcome.output)?,
+        warnings: outcome.warnings,
+        event: json("event", outcome.event)?,
+    })
+}
+
+/// Ids as texts, which the lent context points into.
+struct Ids {
+    run: String,
+    event: String,
+    root: String,
+    parent: Option<String>,
+}
+
+impl Ids {
+    fn of(context: &Context) -> Ids {
+        Ids {
+            run: context.run_id.to_string(),
+            event: context.event_id.to_string(),
+            root: context.chain.root.to_string(),
+            parent: context.chain.parent.map(|parent| parent.to_string()),
+        }
+    }
+}
+
+fn lend<'a>(context: &'a Context, ids: &'a Ids) -> bindings::Context<'a> {
+    let deadline = context.now.plus_ms(context.limits.timeout_ms);
+    let Limits { fuel, memory_bytes, .. } = context.limits;
+    contract::Context {
+        run_id: &ids.run,
+        attempt: context.attempt,
+        event_id: &ids.event,
+        trigger: &context.trigger,
+        event_time: ms(context.event_time),
+        tenant: context.tenant.as_str(),
+        object: context.object.as_ref().map(object),
+        scope: context.scope.as_ref().map(object),
+        payload: context.payload.as_str(),
+        params: context.params.as_str(),
+        input: context.input.as_str(),
+        chain: contract::Chain {
+            root: &ids.root,
+            parent: ids.parent.as_deref(),
+            depth: context.chain.depth,
+            parent_outcome: context.chain.parent_outcome.as_ref().map(Json::as_str),
+        },
+        budget: contract::Budget { fuel, memory_bytes, deadline: ms(deadline) },
+        now: ms(context.now),
+        seed: context.seed,
+    }
+}
+
+/// The contract has no time before 1970.
+fn ms(time: crate::domain::Timestamp) -> u64 {
+    u64::try_from(time.as_ms()).unwrap_or(0)
+}
+
+fn object(object: &ObjectRef) -> contract::ObjectRef<'_> {
+    contract::ObjectRef { object_type: &object.object_type, object_id: &object.object_id }
+}

@@ -1,0 +1,92 @@
+//! Linked components, kept in memory.
+
+use super::guest::Guest;
+use crate::domain::Digest;
+use arc_swap::ArcSwap;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use wasmtime::Engine;
+
+/// A component that can be invoked at once, from any thread. Cheap to clone.
+#[derive(Clone)]
+pub struct Prepared(Arc<Loaded>);
+
+struct Loaded {
+    digest: Digest,
+    engine: Engine,
+    guest: Guest,
+    /// Set by a use, cleared when room is made: what was not used since goes first.
+    used: AtomicBool,
+}
+
+impl Prepared {
+    pub(super) fn new(digest: Digest, engine: Engine, guest: Guest) -> Prepared {
+        Prepared(Arc::new(Loaded { digest, engine, guest, used: AtomicBool::new(true) }))
+    }
+
+    pub fn digest(&self) -> Digest {
+        self.0.digest
+    }
+
+    pub(super) fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    pub(super) fn guest(&self) -> &Guest {
+        &self.0.guest
+    }
+}
+
+/// A bounded number of prepared components. Reading takes no lock.
+pub(super) struct Shelf {
+    kept: ArcSwap<HashMap<Digest, Prepared>>,
+    size_max: usize,
+}
+
+impl Shelf {
+    pub(super) fn new(size_max: usize) -> Shelf {
+        Shelf { kept: ArcSwap::default(), size_max }
+    }
+
+    pub(super) fn find(&self, digest: &Digest) -> Option<Prepared> {
+        let prepared = self.kept.load().get(digest).cloned()?;
+        // Writing only what changes keeps the cache line shared between processors.
+        if !prepared.0.used.load(Ordering::Relaxed) {
+            prepared.0.used.store(true, Ordering::Relaxed);
+        }
+        Some(prepared)
+    }
+
+    pub(super) fn put(&self, prepared: &Prepared) {
+        self.kept.rcu(|kept| {
+            let mut kept = HashMap::clone(kept);
+            if kept.len() >= self.size_max && !kept.contains_key(&prepared.digest()) {
+                make_room(&mut kept);
+            }
+            kept.insert(prepared.digest(), prepared.clone());
+            kept
+        });
+    }
+
+    pub(super) fn remove(&self, digest: &Digest) {
+        self.kept.rcu(|kept| {
+            let mut kept = HashMap::clone(kept);
+            kept.remove(digest);
+            kept
+        });
+    }
+}
+
+/// Removes one that was not used since the last time room was made, or any if all were.
+fn make_room(kept: &mut HashMap<Digest, Prepared>) {
+    let mut idle = None;
+    for (digest, prepared) in &*kept {
+        if !prepared.0.used.swap(false, Ordering::Relaxed) {
+            idle = Some(*digest);
+        }
+    }
+    if let Some(digest) = idle.or_else(|| kept.keys().next().copied()) {
+        kept.remove(&digest);
+    }
+}
