@@ -100,7 +100,6 @@ impl Compiler {
             .arg(serde_json::to_string(&order).map_err(io::Error::other)?)
             .env_clear()
             .env("RAYON_NUM_THREADS", threads.to_string())
-            .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

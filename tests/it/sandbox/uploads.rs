@@ -137,9 +137,9 @@ async fn a_component_that_starts_with_too_much_memory_is_refused() {
     bench.sandbox.inspect(Bytes::from(start(100))).await.unwrap();
     assert_eq!(
         refused(&bench, start(16_384)).await.to_string(),
-        "it declares a memory that starts with this many bytes: 1073741824, of which 6553600 are allowed"
+        "it starts with a memory of 1073741824 bytes; 6553600 are allowed"
     );
-    assert!(matches!(refused(&bench, start(101)).await, Refusal::OverLimit { asked: 6_619_136, .. }));
+    assert!(matches!(refused(&bench, start(101)).await, Refusal::MemoryOverLimit { asked: 6_619_136, .. }));
 }
 
 #[tokio::test]
