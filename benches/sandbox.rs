@@ -316,9 +316,8 @@ fn settings() {
             let (median, slow) = measure(5_000, || runtime.block_on(bare.attempt()));
             format!("{:.1} (p99 {:.1})", median.as_secs_f64() * 1e6, slow.as_secs_f64() * 1e6)
         });
-        let computing = [INTEGERS, FLOATS].map(|text| {
-            format!("{:.1} ms", computing(&settings, text, &runtime).as_secs_f64() * 1e3)
-        });
+        let computing = [INTEGERS, FLOATS]
+            .map(|text| format!("{:.1} ms", computing(&settings, text, &runtime).as_secs_f64() * 1e3));
         println!("| {name} | {} | {} |", attempts.join(" | "), computing.join(" | "));
     }
     slices(&runtime);

@@ -100,6 +100,8 @@ impl Compiler {
             .arg(serde_json::to_string(&order).map_err(io::Error::other)?)
             .env_clear()
             .env("RAYON_NUM_THREADS", threads.to_string())
+            // KiB. The allocator would reserve a gigabyte of the address space at once, out of what the child may have.
+            .env("MIMALLOC_ARENA_RESERVE", "65536")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -152,7 +154,8 @@ async fn talk(child: &mut Child, upload: &Bytes) -> io::Result<(ExitStatus, Vec<
             let _ = stdin.write_all(upload).await;
         }
     };
-    let ((), report, complaint) = tokio::join!(write, read(stdout, REPORT_BYTES_MAX), read(stderr, COMPLAINT_BYTES_MAX));
+    let ((), report, complaint) =
+        tokio::join!(write, read(stdout, REPORT_BYTES_MAX), read(stderr, COMPLAINT_BYTES_MAX));
     Ok((child.wait().await?, report?, complaint?))
 }
 

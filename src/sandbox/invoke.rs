@@ -1,10 +1,10 @@
 //! One attempt: a fresh store and instance, all limits on, gone at the end.
 
-use super::prepared::Prepared;
 use super::engine::FUEL_SLICE;
 use super::failure::{self, Stop};
 use super::host::{HostServices, Journal, State};
 use super::limits::Limiter;
+use super::prepared::Prepared;
 use crate::domain::{Context, Ending, Limits, Reason, Usage};
 use std::pin::pin;
 use std::sync::Arc;

@@ -1,9 +1,9 @@
 //! Components of the world `fusebox:action/action`.
 
 use crate::domain::{Context, Ending, Failure, Json, Limits, ObjectRef, Outcome, Reason};
+use crate::sandbox::Refusal;
 use crate::sandbox::bindings::fusebox::action::types as contract;
 use crate::sandbox::bindings::{self, ActionPre};
-use crate::sandbox::Refusal;
 use crate::sandbox::failure::Stop;
 use crate::sandbox::host::State;
 use wasmtime::Store;
@@ -47,9 +47,10 @@ pub(super) fn check_exports(component: &Component) -> Result<(), Refusal> {
     let ty = component.component_type();
     let run = ty.get_export(component.engine(), EXPORT).map(|export| export.ty);
     let fits = match &run {
-        Some(ComponentItem::ComponentFunc(run)) => {
-            run.typecheck::<(contract::Context<'_>,), (Result<contract::Outcome, contract::Failure>,)>(&ty.instance_type())
-        }
+        Some(ComponentItem::ComponentFunc(run)) => run
+            .typecheck::<(contract::Context<'_>,), (Result<contract::Outcome, contract::Failure>,)>(
+                &ty.instance_type(),
+            ),
         _ => Err(wasmtime::format_err!("it is not a function")),
     };
     fits.map_err(|error| Refusal::ExportType {

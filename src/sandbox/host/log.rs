@@ -12,9 +12,9 @@ const LINE_FUEL: u64 = 2_000;
 type Write = (contract::Level, String, Vec<(String, String)>);
 
 pub(super) fn offer(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    linker.instance("fusebox:action/log@0.1.0")?.func_wrap_async("write", |store, line: Write| {
-        Box::new(write(store, line))
-    })
+    linker
+        .instance("fusebox:action/log@0.1.0")?
+        .func_wrap_async("write", |store, line: Write| Box::new(write(store, line)))
 }
 
 async fn write(store: StoreContextMut<'_, State>, (level, message, fields): Write) -> wasmtime::Result<()> {

@@ -59,18 +59,22 @@ impl WasiView for State {
 pub(super) fn offer(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     linker.allow_shadowing(true);
-    linker.instance("wasi:io/poll@0.2.12")?.func_wrap_async("poll", |store, (pollables,): (_,)| {
-        Box::new(poll(store, pollables))
-    })?;
-    for (interface, function) in
-        [("wasi:random/random@0.2.12", "get-random-bytes"), ("wasi:random/insecure@0.2.12", "get-insecure-random-bytes")]
-    {
-        linker.instance(interface)?.func_wrap_async(function, |store, (len,): (u64,)| Box::new(random_bytes(store, len)))?;
+    linker
+        .instance("wasi:io/poll@0.2.12")?
+        .func_wrap_async("poll", |store, (pollables,): (_,)| Box::new(poll(store, pollables)))?;
+    for (interface, function) in [
+        ("wasi:random/random@0.2.12", "get-random-bytes"),
+        ("wasi:random/insecure@0.2.12", "get-insecure-random-bytes"),
+    ] {
+        linker
+            .instance(interface)?
+            .func_wrap_async(function, |store, (len,): (u64,)| Box::new(random_bytes(store, len)))?;
     }
-    linker.instance("wasi:sockets/ip-name-lookup@0.2.12")?.func_wrap_async(
-        "resolve-addresses",
-        |store, (_, name): (Resource<Network>, String)| Box::new(resolve_addresses(store, name.len())),
-    )?;
+    linker
+        .instance("wasi:sockets/ip-name-lookup@0.2.12")?
+        .func_wrap_async("resolve-addresses", |store, (_, name): (Resource<Network>, String)| {
+            Box::new(resolve_addresses(store, name.len()))
+        })?;
     linker.allow_shadowing(false);
     Ok(())
 }

@@ -119,7 +119,8 @@ async fn what_an_interrupted_compiling_left_is_removed_at_the_next_start() {
 #[tokio::test]
 async fn a_module_whose_bytes_cannot_be_read_says_so() {
     let bench = Bench::new();
-    let failed = bench.sandbox.prepare(Digest::of(b""), || Err("the disk is gone".into())).await.map(|_| ()).unwrap_err();
+    let failed =
+        bench.sandbox.prepare(Digest::of(b""), || Err("the disk is gone".into())).await.map(|_| ()).unwrap_err();
     assert!(matches!(&failed, PrepareError::Wasm(_)));
     assert_eq!(failed.to_string(), "the module could not be read: the disk is gone");
 }

@@ -24,11 +24,9 @@ async fn an_endless_loop_ends_by_fuel() {
 #[tokio::test]
 async fn fuel_is_deterministic() {
     let bench = Bench::new();
-    let counts = pure(&run(
-        "(local $left i32) (local.set $left (i32.const 10000))
+    let counts = pure(&run("(local $left i32) (local.set $left (i32.const 10000))
          (loop $again (br_if $again (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
-         (call $nothing)",
-    ));
+         (call $nothing)"));
     let (first, _) = bench.invoke(&counts, DEFAULT).await;
     let (second, _) = bench.invoke(&counts, DEFAULT).await;
     outcome(&first);
@@ -62,7 +60,9 @@ async fn the_memory_limit_is_the_sum_over_all_memories() {
     let bench = Bench::new();
     // Two pages and two more memories of 8 pages.
     let grow = |pages: u32| {
-        let body = format!("(if (i32.eq (i32.const -1) (memory.grow $a (i32.const {pages}))) (then unreachable)) (call $nothing)");
+        let body = format!(
+            "(if (i32.eq (i32.const -1) (memory.grow $a (i32.const {pages}))) (then unreachable)) (call $nothing)"
+        );
         with_memory("(memory (export \"memory\") 2) (memory $a 8) (memory $b 8)", &run(&body))
     };
     let limits = Limits { memory_bytes: 20 << 16, ..DEFAULT };
@@ -241,18 +241,19 @@ async fn a_list_of_a_million_strings_in_one_place_is_not_copied() {
     );
     let started = Instant::now();
     let (attempted, _) = bench.invoke(&hostile, DEFAULT).await;
-    assert_eq!(
-        broken(&attempted),
-        (Reason::OutputLimit, "returned far more than its output limit of 1048576 bytes")
-    );
+    assert_eq!(broken(&attempted), (Reason::OutputLimit, "returned far more than its output limit of 1048576 bytes"));
     assert!(started.elapsed() < Duration::from_secs(5));
 }
 
 #[tokio::test]
 async fn an_output_that_is_not_json_is_the_guests_error() {
     let bench = Bench::new();
-    let (attempted, _) =
-        bench.invoke(&pure(&format!("(data (i32.const 0) \"{{oops\") {}", run("(call $output (i32.const 0) (i32.const 5))"))), DEFAULT).await;
+    let (attempted, _) = bench
+        .invoke(
+            &pure(&format!("(data (i32.const 0) \"{{oops\") {}", run("(call $output (i32.const 0) (i32.const 5))"))),
+            DEFAULT,
+        )
+        .await;
     let (reason, message) = broken(&attempted);
     assert_eq!(reason, Reason::GuestError);
     assert_eq!(message, "the output it returned is not valid JSON: key must be a string at line 1 column 2");

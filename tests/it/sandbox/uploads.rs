@@ -45,7 +45,7 @@ async fn the_imports_of_a_component_are_its_permissions() {
 #[tokio::test]
 async fn bytes_that_are_no_component_are_refused_with_the_place() {
     let bench = Bench::new();
-    let noise: Vec<u8> = (0..1000_u32).map(|n| (n * 7919 >> 3) as u8 | 0x80).collect();
+    let noise: Vec<u8> = (0..1000_u32).map(|n| ((n * 7919) >> 3) as u8 | 0x80).collect();
     assert_eq!(
         refused(&bench, noise).await.to_string(),
         "this is not a WebAssembly component: it starts neither like the binary format nor like a text"
@@ -69,8 +69,13 @@ async fn what_does_not_validate_is_refused_with_the_place() {
     let bench = Bench::new();
     let wrong = pure(r#"(func $run (export "run") (param i32) (result i32) (i64.const 1))"#);
     let refusal = refused(&bench, wrong).await;
-    assert!(matches!(&refusal, Refusal::Malformed(message) if message.starts_with("type mismatch: expected i32, found i64 (at byte ")), "{refusal}");
-    for (feature, memory) in [("threads", "(memory (export \"memory\") 2 2 shared)"), ("memory64", "(memory (export \"memory\") i64 2)")] {
+    assert!(
+        matches!(&refusal, Refusal::Malformed(message) if message.starts_with("type mismatch: expected i32, found i64 (at byte ")),
+        "{refusal}"
+    );
+    for (feature, memory) in
+        [("threads", "(memory (export \"memory\") 2 2 shared)"), ("memory64", "(memory (export \"memory\") i64 2)")]
+    {
         let refusal = refused(&bench, with_memory(memory, NOOP)).await;
         assert!(matches!(refusal, Refusal::Malformed(_)), "{feature}: {refusal}");
     }
@@ -153,7 +158,10 @@ async fn a_component_has_a_bounded_number_of_instances_memories_and_tables() {
         let (attempted, _) = bench.invoke(&modules(body, fits), DEFAULT).await;
         outcome(&attempted);
         let refusal = refused(&bench, modules(body, fits + 1)).await;
-        assert!(matches!(&refusal, Refusal::NotCompiled(m) if m.contains("exceeds the configured maximum of")), "{refusal}");
+        assert!(
+            matches!(&refusal, Refusal::NotCompiled(m) if m.contains("exceeds the configured maximum of")),
+            "{refusal}"
+        );
     }
 }
 
