@@ -4,5 +4,10 @@
 //! The `cli` starts a `server`; its `api` takes events in; `dispatch` decides who runs and when; the `sandbox`
 //! runs it; the `store` remembers it; the `domain` gives everything its name. `ARCHITECTURE.md` has the map.
 
+pub mod api;
+pub mod cli;
+pub mod dispatch;
 pub mod domain;
 pub mod sandbox;
+pub mod server;
+pub mod store;

@@ -1,10 +1,11 @@
-use std::io;
+//! The `fusebox` program: see `fusebox --help`.
 
-fn main() -> io::Result<()> {
-    let mut arguments = std::env::args().skip(1);
-    if arguments.next().as_deref() == Some(fusebox::sandbox::SUBCOMMAND) {
-        let order = arguments.next().unwrap_or_default();
-        return fusebox::sandbox::compile_child(&order, io::stdin().lock(), io::stdout().lock());
-    }
-    Ok(())
+use std::process::ExitCode;
+
+/// Measured on the path of an event: many small allocations by several threads.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    fusebox::cli::run()
 }

@@ -14,6 +14,12 @@ pub struct Json(Arc<RawValue>);
 #[error("not valid JSON: {0}")]
 pub struct JsonError(#[from] serde_json::Error);
 
+impl From<JsonError> for serde_json::Error {
+    fn from(error: JsonError) -> serde_json::Error {
+        error.0
+    }
+}
+
 impl Json {
     /// Checks `text` and keeps it unchanged.
     ///

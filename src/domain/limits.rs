@@ -17,7 +17,7 @@ pub struct Limits {
     pub log_bytes: u64,
 }
 
-/// The built-in profile `wasm`. Fuel of 10^9 is about half a second of straight computing, so that an
+/// The built-in profile `wasm`. Fuel of 10^9 is some tenths of a second of straight computing, so that an
 /// endless loop ends by fuel, the deterministic limit, well before the wall clock.
 pub const LIMITS_WASM: Limits = Limits {
     fuel: 1_000_000_000,

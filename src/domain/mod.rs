@@ -35,7 +35,7 @@ pub use id::{ActionId, EventId, EventTypeId, Ids, RequestId, RunId, TokenId};
 pub use json::{Json, JsonError};
 pub use limits::{LIMITS_WASM, Limits, LimitsPatch, NotTighter, Usage};
 pub use log::{Level, LogLine, LogSource};
-pub use module::{Kind, Module, ModuleName, ModuleRef, ModuleRefError, Permission};
+pub use module::{Kind, Module, ModuleName, ModuleNaming, ModuleRef, ModuleRefError, Permission};
 pub use name::{ActionName, EventTypeName, NameError};
 pub use object::{ObjectRef, ObjectRefError};
 pub use outcome::{Ending, Failure, Outcome};

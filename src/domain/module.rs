@@ -30,10 +30,17 @@ pub struct Module {
     pub kind: Kind,
     pub size_bytes: u64,
     pub imports: Vec<Permission>,
-    /// Names it was uploaded under, in order of upload.
-    pub names: Vec<ModuleName>,
+    /// Names it was uploaded under.
+    pub names: Vec<ModuleNaming>,
     pub created_at: Timestamp,
     pub created_by: String,
+}
+
+/// A name and when it was given: the newest naming is what a name without a version means.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModuleNaming {
+    pub name: ModuleName,
+    pub since: Timestamp,
 }
 
 /// A module's name and version, `reports.runner@1.4.0`.
@@ -67,9 +74,6 @@ pub enum ModuleRefError {
 }
 
 impl ModuleName {
-    /// The version of an upload that gave a name but none.
-    pub const FIRST_VERSION: &'static str = "0.0.0";
-
     /// # Errors
     /// The name or the version breaks its pattern.
     pub fn new(name: &str, version: &str) -> Result<ModuleName, ModuleRefError> {

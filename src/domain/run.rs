@@ -105,7 +105,7 @@ impl Run {
     pub fn succeed(&mut self, outcome: Outcome, usage: Usage, now: Timestamp) -> Result<(), IllegalChange> {
         let state = if outcome.warnings.is_empty() { State::Success } else { State::Warning };
         self.expect(&[State::Running], state)?;
-        self.end_attempt(state, None, "", usage, now);
+        self.end_attempt(state, None, usage, now);
         self.output = outcome.output;
         self.chained = outcome.event;
         if let Some(first) = outcome.warnings.first() {
@@ -120,7 +120,7 @@ impl Run {
     /// `random` spreads the delay of the retry policy.
     pub fn fail(&mut self, failed: Failed, usage: Usage, random: u64, now: Timestamp) -> Result<(), IllegalChange> {
         self.expect(&[State::Running], State::Error)?;
-        self.end_attempt(State::Error, Some(failed.reason), &failed.message, usage, now);
+        self.end_attempt(State::Error, Some((failed.reason, &failed.message)), usage, now);
         let attempts = u32::try_from(self.attempts.len()).unwrap_or(u32::MAX);
         self.reason = Some(failed.reason);
         self.message = failed.message;
@@ -151,7 +151,7 @@ impl Run {
             Interruption::Crash => "the server went down during this attempt",
             Interruption::Shutdown => "the server was shut down during this attempt",
         };
-        self.end_attempt(State::Error, Some(Reason::Interrupted), message, Usage::default(), now);
+        self.end_attempt(State::Error, Some((Reason::Interrupted, message)), Usage::default(), now);
         self.interruptions += u32::from(counts == Interruption::Crash);
         if self.interruptions >= Self::INTERRUPTIONS_MAX {
             self.message =
@@ -193,12 +193,12 @@ impl Run {
         self.ended_at = Some(now);
     }
 
-    fn end_attempt(&mut self, state: State, reason: Option<Reason>, message: &str, usage: Usage, now: Timestamp) {
+    fn end_attempt(&mut self, state: State, why: Option<(Reason, &str)>, usage: Usage, now: Timestamp) {
         if let Some(attempt) = self.attempts.last_mut() {
             attempt.ended_at = Some(now);
             attempt.state = state;
-            attempt.reason = reason;
-            message.clone_into(&mut attempt.message);
+            attempt.reason = why.map(|(reason, _)| reason);
+            attempt.message = why.map(|(_, message)| message.to_owned()).unwrap_or_default();
             attempt.usage = usage;
         }
     }

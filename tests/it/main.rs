@@ -1,1 +1,5 @@
+//! Everything a user can see, in one binary.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
 mod sandbox;

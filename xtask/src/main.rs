@@ -1,1 +1,58 @@
-fn main() {}
+//! The chores of the repository: `cargo xtask <command>`.
+
+mod bindings;
+mod ci;
+mod components;
+mod guests;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+
+const USAGE: &str = "\
+usage: cargo xtask <command>
+
+  bindings [--check]            write the SDK's bindings from guest-sdk/wit; with --check fail when they are stale
+  guests [--check] [--install]  build the components of examples/ and tests/guests/ and write them with their
+                                DIGESTS; with --check build into target/guests and compare with what is checked in
+                                (set FUSEBOX_COMPONENTS_DIR to that folder to run tests against it); with --install
+                                apt-get installs what is missing on a machine without a Wasm target
+  ci                            everything CI runs, in order, up to the first failure";
+
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (command, flags) = arguments.split_first().context(USAGE)?;
+    let has = |flag: &str| flags.iter().any(|given| given == flag);
+    let allowed: &[&str] = match command.as_str() {
+        "bindings" => &["--check"],
+        "guests" => &["--check", "--install"],
+        "ci" => &[],
+        _ => bail!("unknown command `{command}`\n\n{USAGE}"),
+    };
+    if let Some(unknown) = flags.iter().find(|flag| !allowed.contains(&flag.as_str())) {
+        bail!("`{command}` knows no `{unknown}`\n\n{USAGE}");
+    }
+    match (command.as_str(), has("--check")) {
+        ("bindings", false) => bindings::write(),
+        ("bindings", true) => bindings::check(),
+        ("guests", false) => guests::write(has("--install")),
+        ("guests", true) => guests::check(has("--install")),
+        _ => ci::run(),
+    }
+}
+
+/// The repository's top folder.
+fn root() -> Result<PathBuf> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    Ok(here.parent().context("xtask lies in the repository")?.to_path_buf())
+}
+
+/// Runs a command to its end; what it prints goes where ours goes.
+fn execute(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("cannot start {command:?}"))?;
+    if !status.success() {
+        bail!("{command:?} failed: {status}");
+    }
+    Ok(())
+}

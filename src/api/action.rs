@@ -1,0 +1,397 @@
+//! Actions: what to run.
+
+use super::Api;
+use super::auth::{Caller, Read, Write};
+use super::error::{Fault, Problem};
+use super::extract::{Body, Path, Query, expected_version};
+use super::module::check_exists;
+use super::page::{self, Data, Filter, List, Row};
+use crate::domain::{
+    Action, ActionId, ActionName, EventType, LIMITS_WASM, LimitsPatch, ModuleRef, Parameter, RetryPolicy, TenantId,
+    Timestamp,
+};
+use crate::store::{Change, Expectation, Transition};
+use axum::extract::State;
+use axum::http::HeaderMap;
+use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
+use std::sync::Arc;
+use utoipa::{IntoParams, ToSchema};
+
+/// An action as it is sent.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ActionIn {
+    #[schema(value_type = String, max_length = 128)]
+    name: ActionName,
+    #[serde(default)]
+    description: String,
+    /// `name`, `name@version` or a digest. A name means its newest upload, always.
+    #[schema(value_type = String)]
+    module: ModuleRef,
+    #[serde(default = "yes")]
+    enabled: bool,
+    /// Whether the plan of an event goes on when this fails.
+    #[serde(default)]
+    continue_on_fail: bool,
+    #[serde(default)]
+    #[schema(value_type = Vec<ParameterSchema>)]
+    parameters: Vec<Parameter>,
+    #[serde(default)]
+    #[schema(value_type = RetrySchema)]
+    retry: RetryPolicy,
+    /// Only tighter than the limits of the sink type.
+    #[serde(default)]
+    #[schema(value_type = LimitsSchema)]
+    limits: LimitsPatch,
+    /// The tenant it is for; only the platform names another than its own, and only when creating.
+    #[schema(value_type = Option<String>)]
+    owner_id: Option<TenantId>,
+}
+
+/// A named value that the action gets in `params`.
+#[derive(ToSchema)]
+#[schema(as = Parameter)]
+#[expect(dead_code, reason = "describes a type of the domain for the document")]
+pub(super) struct ParameterSchema {
+    name: String,
+    /// `STATIC`: `value` is the value. `DATA`: `value` is a key of the payload, or a JSON Pointer when it starts with `/`.
+    r#type: String,
+    value: serde_json::Value,
+    /// Default true: a missing value ends the run before it starts.
+    required: Option<bool>,
+    default: Option<serde_json::Value>,
+    locked: Option<bool>,
+}
+
+/// Exponential with full jitter.
+#[derive(ToSchema)]
+#[schema(as = Retry)]
+#[expect(dead_code, reason = "describes a type of the domain for the document")]
+struct RetrySchema {
+    /// Attempts in all, 1 to 20. Default 3.
+    attempts: Option<u32>,
+    /// Default 5000.
+    base_ms: Option<u64>,
+    /// Default 4.
+    factor: Option<u32>,
+    /// Default 300000.
+    cap_ms: Option<u64>,
+}
+
+/// Limits of one attempt.
+#[derive(ToSchema)]
+#[schema(as = Limits)]
+#[expect(dead_code, reason = "describes a type of the domain for the document")]
+struct LimitsSchema {
+    fuel: Option<u64>,
+    memory_bytes: Option<u64>,
+    timeout_ms: Option<u64>,
+    output_bytes: Option<u64>,
+    log_bytes: Option<u64>,
+}
+
+/// One version of an action.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ActionOut {
+    #[schema(value_type = uuid::Uuid)]
+    id: ActionId,
+    owner_id: String,
+    name: String,
+    description: String,
+    module: String,
+    enabled: bool,
+    continue_on_fail: bool,
+    #[schema(value_type = Vec<ParameterSchema>)]
+    parameters: Vec<Parameter>,
+    #[schema(value_type = RetrySchema)]
+    retry: RetryPolicy,
+    #[schema(value_type = LimitsSchema)]
+    limits: LimitsPatch,
+    /// Every change makes a new one.
+    version: u64,
+    created_by: String,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    updated_by: String,
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Create an action
+#[utoipa::path(post, path = "/action", tag = "actions", request_body = ActionIn, responses((status = 201, body = page::Envelope<ActionOut>)))]
+pub(super) async fn create(
+    caller: Caller<Write>,
+    State(api): State<Api>,
+    Body(body): Body<ActionIn>,
+) -> Result<Data<ActionOut>, Problem> {
+    let owner = caller.owner(body.owner_id.clone())?;
+    body.check(&api, &owner)?;
+    let now = api.now();
+    let stamp = Stamp { version: 1, created_by: caller.name().to_owned(), created_at: now };
+    let action = Arc::new(body.into_action(ActionId::new(api.ids(), now), owner, stamp, (caller.name(), now)));
+    api.store().commit(Transition::of([Change::PutAction(Arc::clone(&action))])).await?;
+    Ok(Data::created(ActionOut::of(&action)).versioned(1))
+}
+
+/// List actions
+#[utoipa::path(get, path = "/action", tag = "actions", params(Filter), responses((status = 200, body = page::Envelope<Vec<ActionOut>>)))]
+pub(super) async fn list(
+    caller: Caller<Read>,
+    State(api): State<Api>,
+    Query(filter): Query<Filter>,
+) -> Result<List<ActionOut>, Problem> {
+    let catalogue = api.store().catalogue();
+    let visible = catalogue.actions().filter(|action| caller.tenant().sees(&action.owner_id));
+    let rows = visible.map(|action| Row {
+        item: ActionOut::of(action),
+        id: action.id.to_string(),
+        name: action.name.to_string(),
+        description: action.description.clone(),
+        owner_id: action.owner_id.to_string(),
+        created_at: action.created_at,
+        updated_at: action.updated_at,
+    });
+    page::list(rows, &filter)
+}
+
+/// Read an action
+#[utoipa::path(get, path = "/action/{id}", tag = "actions", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<ActionOut>)))]
+pub(super) async fn read(
+    caller: Caller<Read>,
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<Data<ActionOut>, Problem> {
+    let action = find(&api, caller.tenant(), &id)?;
+    Ok(Data::ok(ActionOut::of(&action)).versioned(action.version))
+}
+
+/// Change an action
+///
+/// The body replaces it whole, at once, as a new version. `If-Match` guards against somebody else's change.
+#[utoipa::path(put, path = "/action/{id}", tag = "actions", params(("id" = String, Path)), request_body = ActionIn, responses((status = 200, body = page::Envelope<ActionOut>)))]
+pub(super) async fn change(
+    caller: Caller<Write>,
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Body(body): Body<ActionIn>,
+) -> Result<Data<ActionOut>, Problem> {
+    let old = find(&api, caller.tenant(), &id)?;
+    caller.check_may_change(&old.owner_id, "action", &id)?;
+    if body.owner_id.as_ref().is_some_and(|owner| *owner != old.owner_id) {
+        return Err(Problem::invalid(vec![Fault::new("/owner_id", "an action stays with its tenant")]));
+    }
+    body.check(&api, &old.owner_id)?;
+    replace(&api, &caller, &old, &headers, body).await
+}
+
+/// Every version of an action
+#[utoipa::path(get, path = "/action/{id}/version", tag = "actions", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<Vec<ActionOut>>)))]
+pub(super) async fn versions(
+    caller: Caller<Read>,
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<List<ActionOut>, Problem> {
+    let action = find(&api, caller.tenant(), &id)?.id;
+    let mut versions = api.reading(move |store| store.action_versions(action)).await?;
+    versions.reverse();
+    Ok(List { items: versions.iter().map(ActionOut::of).collect(), next: None })
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RollBack {
+    /// The version to go back to.
+    version: u64,
+}
+
+/// Roll an action back
+///
+/// Makes a new version that is like an old one.
+#[utoipa::path(post, path = "/action/{id}/rollback", tag = "actions", params(("id" = String, Path)), request_body = RollBack, responses((status = 200, body = page::Envelope<ActionOut>)))]
+pub(super) async fn roll_back(
+    caller: Caller<Write>,
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Body(body): Body<RollBack>,
+) -> Result<Data<ActionOut>, Problem> {
+    let current = find(&api, caller.tenant(), &id)?;
+    caller.check_may_change(&current.owner_id, "action", &id)?;
+    let action = current.id;
+    let versions = api.reading(move |store| store.action_versions(action)).await?;
+    let Some(old) = versions.into_iter().find(|version| version.version == body.version) else {
+        let message = format!("there is no version {}; the newest is {}", body.version, current.version);
+        return Err(Problem::invalid(vec![Fault::new("/version", message)]));
+    };
+    replace(&api, &caller, &current, &headers, ActionIn::from(old)).await
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Force {
+    /// Also unlink it from the event types that name it.
+    #[serde(default)]
+    force: bool,
+}
+
+/// Delete an action
+///
+/// Refused with 409 and the list while an event type names it, unless `force=true` unlinks it there. Its history stays.
+#[utoipa::path(delete, path = "/action/{id}", tag = "actions", params(("id" = String, Path), Force), responses((status = 200, body = page::Envelope<ActionOut>)))]
+pub(super) async fn delete(
+    caller: Caller<Write>,
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    Query(query): Query<Force>,
+) -> Result<Data<ActionOut>, Problem> {
+    let action = find(&api, caller.tenant(), &id)?;
+    caller.check_may_change(&action.owner_id, "action", &id)?;
+    let mut transition = Transition::default();
+    if query.force {
+        let catalogue = api.store().catalogue();
+        for event_type in catalogue.event_types().filter(|event_type| event_type.action == Some(action.id)) {
+            caller.check_may_change(&event_type.owner_id, "event type", &event_type.display_name)?;
+            transition.expect.push(Expectation::EventTypeVersion(event_type.id, event_type.version));
+            let unlinked = EventType {
+                action: None,
+                version: event_type.version + 1,
+                updated_at: api.now(),
+                ..event_type.as_ref().clone()
+            };
+            transition.changes.push(Change::PutEventType(Arc::new(unlinked)));
+        }
+    }
+    transition.changes.push(Change::DeleteAction(action.id));
+    api.store().commit(transition).await?;
+    Ok(Data::ok(ActionOut::of(&action)))
+}
+
+/// Puts `body` in the place of `old` if it still is what the caller saw.
+async fn replace(
+    api: &Api,
+    caller: &Caller<Write>,
+    old: &Action,
+    headers: &HeaderMap,
+    body: ActionIn,
+) -> Result<Data<ActionOut>, Problem> {
+    if let Some(expected) = expected_version(headers)?.filter(|expected| *expected != old.version) {
+        let detail = format!("the action is at version {}, not {expected}: somebody else changed it", old.version);
+        return Err(Problem::if_match(detail));
+    }
+    let stamp = Stamp { version: old.version + 1, created_by: old.created_by.clone(), created_at: old.created_at };
+    let action = Arc::new(body.into_action(old.id, old.owner_id.clone(), stamp, (caller.name(), api.now())));
+    let put = Transition::of([Change::PutAction(Arc::clone(&action))]);
+    api.store().commit(put.expecting(Expectation::ActionVersion(old.id, old.version))).await?;
+    Ok(Data::ok(ActionOut::of(&action)).versioned(action.version))
+}
+
+pub(super) fn find(api: &Api, tenant: &TenantId, id: &str) -> Result<Arc<Action>, Problem> {
+    let catalogue = api.store().catalogue();
+    let action = id.parse().ok().and_then(|id: ActionId| catalogue.action(id).cloned());
+    action.filter(|action| tenant.sees(&action.owner_id)).ok_or_else(|| Problem::not_found("action", id))
+}
+
+/// What a change keeps of what was there.
+struct Stamp {
+    version: u64,
+    created_by: String,
+    created_at: Timestamp,
+}
+
+impl ActionIn {
+    fn check(&self, api: &Api, owner: &TenantId) -> Result<(), Problem> {
+        let mut faults = check_parameters(&self.parameters);
+        if self.description.len() > 10_000 {
+            faults.push(Fault::new("/description", "a description has at most 10000 bytes"));
+        }
+        faults.extend(check_exists(api, owner, &self.module).err());
+        faults.extend(self.retry.check().err().map(|error| Fault::new(format!("/retry/{}", error.field), error)));
+        if let Err(refused) = LIMITS_WASM.tightened(&self.limits) {
+            faults.extend(refused.iter().map(|error| Fault::new(format!("/limits/{}", error.field), error)));
+        }
+        if faults.is_empty() { Ok(()) } else { Err(Problem::invalid(faults)) }
+    }
+
+    fn into_action(self, id: ActionId, owner_id: TenantId, stamp: Stamp, (by, now): (&str, Timestamp)) -> Action {
+        Action {
+            id,
+            owner_id,
+            name: self.name,
+            description: self.description,
+            module: self.module,
+            enabled: self.enabled,
+            continue_on_fail: self.continue_on_fail,
+            parameters: self.parameters,
+            retry: self.retry,
+            limits: self.limits,
+            version: stamp.version,
+            created_by: stamp.created_by,
+            created_at: stamp.created_at,
+            updated_at: now,
+            updated_by: by.to_owned(),
+        }
+    }
+}
+
+/// Names are given once each and are not too many.
+pub(super) fn check_parameters(parameters: &[Parameter]) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let mut seen = HashSet::new();
+    if parameters.len() > 100 {
+        faults.push(Fault::new("/parameters", "there may be 100 parameters"));
+    }
+    for (place, parameter) in parameters.iter().enumerate() {
+        let pointer = format!("/parameters/{place}/name");
+        if parameter.name.is_empty() || parameter.name.len() > 128 {
+            faults.push(Fault::new(pointer, "a parameter's name has 1 to 128 bytes"));
+        } else if !seen.insert(&parameter.name) {
+            faults.push(Fault::new(pointer, format!("the parameter `{}` is given twice", parameter.name)));
+        }
+    }
+    faults
+}
+
+impl From<Action> for ActionIn {
+    fn from(action: Action) -> ActionIn {
+        ActionIn {
+            name: action.name,
+            description: action.description,
+            module: action.module,
+            enabled: action.enabled,
+            continue_on_fail: action.continue_on_fail,
+            parameters: action.parameters,
+            retry: action.retry,
+            limits: action.limits,
+            owner_id: None,
+        }
+    }
+}
+
+impl ActionOut {
+    fn of(action: &Action) -> ActionOut {
+        ActionOut {
+            id: action.id,
+            owner_id: action.owner_id.to_string(),
+            name: action.name.to_string(),
+            description: action.description.clone(),
+            module: action.module.to_string(),
+            enabled: action.enabled,
+            continue_on_fail: action.continue_on_fail,
+            parameters: action.parameters.clone(),
+            retry: action.retry,
+            limits: action.limits,
+            version: action.version,
+            created_by: action.created_by.clone(),
+            created_at: action.created_at,
+            updated_by: action.updated_by.clone(),
+            updated_at: action.updated_at,
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! The only mapping from errors to status and code. Every error answer is an RFC 9457 document.
+
+use super::request_id;
+use crate::dispatch::{FireError, Violation};
+use crate::domain::Rights;
+use crate::sandbox::UploadError;
+use crate::store::{CommitError, Conflict, ReadError};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// What went wrong with a request.
+#[derive(Debug)]
+pub(super) struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    errors: Vec<Fault>,
+    /// When to try again; 0 says nothing.
+    retry_after_s: u32,
+}
+
+/// A problem document (RFC 9457).
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct ProblemOut {
+    /// A URN that ends in `code`.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The status in words.
+    title: &'static str,
+    status: u16,
+    /// What happened to this request and what to do.
+    detail: String,
+    /// What happened, for machines, such as `event_type_disabled`.
+    code: &'static str,
+    /// Names this request in the server's log.
+    request_id: String,
+    /// What is wrong where in the body.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Fault>,
+}
+
+/// One fault in a request.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub(super) struct Fault {
+    /// JSON Pointer (RFC 6901) into the body; empty for the whole.
+    pub(super) pointer: String,
+    pub(super) message: String,
+}
+
+impl Fault {
+    pub(super) fn new(pointer: impl Into<String>, message: impl ToString) -> Fault {
+        Fault { pointer: pointer.into(), message: message.to_string() }
+    }
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Problem {
+        Problem { status, code, detail: detail.into(), errors: Vec::new(), retry_after_s: 0 }
+    }
+
+    pub(super) fn with(mut self, errors: Vec<Fault>) -> Problem {
+        self.errors = errors;
+        self
+    }
+
+    fn retry_after(mut self, seconds: u32) -> Problem {
+        self.retry_after_s = seconds;
+        self
+    }
+
+    /// Something of that name does not exist, or not for this caller: the two look alike on purpose.
+    pub(super) fn not_found(what: &str, name: impl std::fmt::Display) -> Problem {
+        Problem::new(StatusCode::NOT_FOUND, "not_found", format!("there is no {what} `{name}`"))
+    }
+
+    pub(super) fn bad_request(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::BAD_REQUEST, "bad_request", detail)
+    }
+
+    /// The body is well-formed but wrong.
+    pub(super) fn invalid(errors: Vec<Fault>) -> Problem {
+        let detail = match errors.as_slice() {
+            [only] if only.pointer.is_empty() => only.message.clone(),
+            [only] => format!("{}: {}", only.pointer, only.message),
+            many => format!("{} things are wrong; see errors", many.len()),
+        };
+        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", detail).with(errors)
+    }
+
+    pub(super) fn too_large(what: &str, limit_bytes: usize) -> Problem {
+        let detail = format!("{what} may have {limit_bytes} bytes");
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
+    }
+
+    pub(super) fn unauthorized(detail: &str) -> Problem {
+        Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+    }
+
+    pub(super) fn forbidden(needed: Rights, granted: Rights) -> Problem {
+        let detail = format!("this needs the right to {needed}; the token has: {granted}");
+        Problem::new(StatusCode::FORBIDDEN, "forbidden", detail)
+    }
+
+    pub(super) fn busy(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail).retry_after(1)
+    }
+
+    pub(super) fn if_match(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", detail)
+    }
+
+    pub(super) fn unavailable(detail: impl Into<String>) -> Problem {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).retry_after(5)
+    }
+
+    /// The caller sees an id, the log has the cause.
+    pub(super) fn internal(cause: &dyn std::error::Error) -> Problem {
+        let id = request_id();
+        tracing::error!(request.id = %id, cause = %chain(cause), "a request failed");
+        let detail = format!("the server failed; its log says why at request {id}");
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail)
+    }
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let Problem { status, code, detail, errors, retry_after_s } = self;
+        let document = ProblemOut {
+            kind: format!("urn:fusebox:problem:{code}"),
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            detail,
+            code,
+            request_id: request_id().to_string(),
+            errors,
+        };
+        let mut response = (status, serde_json::to_vec(&document).unwrap_or_default()).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if retry_after_s > 0 {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after_s));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl From<Conflict> for Problem {
+    fn from(conflict: Conflict) -> Problem {
+        let detail = conflict.to_string();
+        let conflicting = |code| Problem::new(StatusCode::CONFLICT, code, detail.clone());
+        match conflict {
+            Conflict::Gone { what, id } => Problem::not_found(what, id),
+            Conflict::Version { .. } => Problem::if_match(detail),
+            Conflict::NameTaken { .. } | Conflict::ModuleNameTaken { .. } => conflicting("name_taken"),
+            Conflict::NoSuchModule { .. } => Problem::invalid(vec![Fault::new("/module", detail)]),
+            Conflict::NoSuchAction { .. } => Problem::invalid(vec![Fault::new("/action", detail)]),
+            Conflict::InUse { .. } => conflicting("in_use"),
+            Conflict::Full { .. } => Problem::busy(detail),
+        }
+    }
+}
+
+impl From<CommitError> for Problem {
+    fn from(error: CommitError) -> Problem {
+        match error {
+            CommitError::Conflict(conflict) => conflict.into(),
+            CommitError::Broken(cause) => {
+                tracing::error!(request.id = %request_id(), %cause, "a request could not be stored");
+                Problem::unavailable(
+                    "nothing can be stored at the moment; the request may or may not have taken effect",
+                )
+            }
+        }
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Problem {
+        Problem::internal(&error)
+    }
+}
+
+impl From<FireError> for Problem {
+    fn from(error: FireError) -> Problem {
+        let detail = error.to_string();
+        match error {
+            FireError::NoSuchEventType(name) => Problem::not_found("event type", name),
+            FireError::Disabled(_) => Problem::new(StatusCode::CONFLICT, "event_type_disabled", detail),
+            FireError::PayloadInvalid(violations) => {
+                let fault = |v: Violation| Fault::new(v.pointer, v.message);
+                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "payload_invalid", detail)
+                    .with(violations.into_iter().map(fault).collect())
+            }
+            FireError::QueueFull { .. } => Problem::busy(detail),
+            FireError::ShuttingDown => Problem::unavailable(detail),
+            FireError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<UploadError> for Problem {
+    fn from(error: UploadError) -> Problem {
+        match error {
+            UploadError::TooLarge { .. } => Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", error.to_string()),
+            UploadError::Busy => Problem::busy("too many uploads are being compiled; try again soon"),
+            UploadError::Failed(_) => Problem::internal(&error),
+            UploadError::Refused(refusal) => {
+                let places = refusal.places();
+                let faults = places.iter().map(|place| Fault::new(format!("/{place}"), &refusal)).collect();
+                let detail = format!("the module was refused: {refusal}");
+                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "module_refused", detail).with(faults)
+            }
+        }
+    }
+}

@@ -1,0 +1,263 @@
+//! Events: firing triggers, and what became of it.
+
+use super::Api;
+use super::auth::{Caller, Execute, Read};
+use super::error::Problem;
+use super::extract::{self, Body, Path, Query, preferred_wait_s};
+use super::page::{self, Data, List, encode_cursor};
+use super::run::{RunOut, history_query};
+use crate::dispatch::{Fire, Fired};
+use crate::domain::{
+    Event, EventId, EventTypeId, EventTypeName, Json, ObjectRef, Origin, Reason, Run, State as EventState, Timestamp,
+};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::time::Duration;
+use utoipa::{IntoParams, ToSchema};
+
+/// A trigger to fire.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EventIn {
+    /// The display name of the event type.
+    #[schema(value_type = String)]
+    event_type: EventTypeName,
+    #[schema(value_type = Option<ObjectOut>)]
+    object: Option<ObjectRef>,
+    /// Any JSON. Default `{}`.
+    #[schema(value_type = Option<serde_json::Value>)]
+    payload: Option<Json>,
+}
+
+/// A thing in the user's world.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Object)]
+pub(super) struct ObjectOut {
+    /// Letters, digits, `_`, `.` and `-`, such as `public.bookable`.
+    object_type: String,
+    object_id: String,
+}
+
+/// One firing of an event type.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct EventOut {
+    #[schema(value_type = uuid::Uuid)]
+    id: EventId,
+    owner_id: String,
+    #[schema(value_type = uuid::Uuid)]
+    event_type_id: EventTypeId,
+    event_type: String,
+    #[schema(value_type = Option<ObjectOut>)]
+    object: Option<ObjectRef>,
+    #[schema(value_type = serde_json::Value)]
+    payload: Json,
+    /// `api` or `demo`: what made it.
+    #[schema(value_type = String)]
+    origin: Origin,
+    /// QUEUED, RUNNING, SUCCESS, WARNING, ERROR, SKIPPED or CANCELLED.
+    #[schema(value_type = String)]
+    state: EventState,
+    #[schema(value_type = Option<String>)]
+    reason: Option<Reason>,
+    message: String,
+    #[schema(value_type = Option<uuid::Uuid>)]
+    parent_id: Option<EventId>,
+    #[schema(value_type = uuid::Uuid)]
+    root_id: EventId,
+    depth: u32,
+    created_by: String,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    started_at: Option<Timestamp>,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    ended_at: Option<Timestamp>,
+    /// Its runs in the order of the plan. Lists leave them out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    runs: Option<Vec<RunOut>>,
+}
+
+/// Fire a trigger
+///
+/// 202 when the event is durably accepted. With `Prefer: wait=N`, 200 with its runs as soon as it has ended, or 202 after
+/// N seconds.
+#[utoipa::path(post, path = "/event", tag = "events", request_body = EventIn,
+    params(("prefer" = Option<String>, Header, description = "`wait=N`: wait up to N seconds for the end")),
+    responses((status = 202, body = page::Envelope<EventOut>), (status = 200, description = "It has ended", body = page::Envelope<EventOut>)))]
+pub(super) async fn fire(
+    caller: Caller<Execute>,
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Body(body): Body<EventIn>,
+) -> Result<Response, Problem> {
+    let fire = Fire {
+        event_type: body.event_type,
+        object: body.object,
+        payload: body.payload.unwrap_or_else(Json::empty_object),
+        tenant: caller.tenant().clone(),
+        origin: Origin::Api,
+        created_by: caller.name().to_owned(),
+    };
+    fire_and_answer(&api, &headers, fire).await
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct TriggerQuery {
+    object_type: Option<String>,
+    object_id: Option<String>,
+}
+
+/// Fire a trigger, the short way
+///
+/// The body is the payload; an empty one is `{}`.
+#[utoipa::path(post, path = "/trigger/{event_type}", tag = "events", request_body = serde_json::Value,
+    params(("event_type" = String, Path), TriggerQuery, ("prefer" = Option<String>, Header, description = "`wait=N`: wait up to N seconds for the end")),
+    responses((status = 202, body = page::Envelope<EventOut>), (status = 200, description = "It has ended", body = page::Envelope<EventOut>)))]
+pub(super) async fn trigger(
+    caller: Caller<Execute>,
+    State(api): State<Api>,
+    Path(event_type): Path<String>,
+    Query(query): Query<TriggerQuery>,
+    request: Request,
+) -> Result<Response, Problem> {
+    let event_type = event_type.parse().map_err(|_| Problem::not_found("event type", &event_type))?;
+    let object = match (query.object_type, query.object_id) {
+        (None, None) => None,
+        (Some(kind), Some(id)) => {
+            Some(ObjectRef::new(kind, id).map_err(|error| Problem::bad_request(error.to_string()))?)
+        }
+        _ => return Err(Problem::bad_request("object_type and object_id go together")),
+    };
+    let headers = request.headers().clone();
+    let body = extract::read(request, "the payload", api.bounds().body_bytes).await?;
+    let payload = if body.is_empty() { Json::empty_object() } else { extract::parse(&body)? };
+    let (tenant, created_by) = (caller.tenant().clone(), caller.name().to_owned());
+    let fire = Fire { event_type, object, payload, tenant, origin: Origin::Api, created_by };
+    fire_and_answer(&api, &headers, fire).await
+}
+
+async fn fire_and_answer(api: &Api, headers: &HeaderMap, fire: Fire) -> Result<Response, Problem> {
+    let Some(wait_s) = preferred_wait_s(headers)?.filter(|seconds| *seconds > 0) else {
+        let Fired { event, .. } = api.dispatch().fire(fire).await?;
+        return Ok(Data::accepted(EventOut::of(&event, None)).into_response());
+    };
+    let wait_s = wait_s.min(api.bounds().wait_s);
+    let Fired { event, runs } = api.dispatch().fire_and_wait(fire, Duration::from_secs(wait_s)).await?;
+    let out = EventOut::of(&event, Some(&runs));
+    let answer = if event.state.is_terminal() { Data::ok(out) } else { Data::accepted(out) };
+    let mut response = answer.into_response();
+    if let Ok(applied) = HeaderValue::from_str(&format!("wait={wait_s}")) {
+        response.headers_mut().insert("preference-applied", applied);
+    }
+    Ok(response)
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct EventFilter {
+    /// QUEUED, RUNNING, SUCCESS, WARNING, ERROR, SKIPPED or CANCELLED.
+    state: Option<String>,
+    /// Display name of an event type.
+    event_type: Option<String>,
+    object_type: Option<String>,
+    object_id: Option<String>,
+    /// Text that the event type, the object, the message, the payload or the id has, whatever the case.
+    q: Option<String>,
+    /// `-created_at`, newest first, or `created_at`. Default newest first.
+    sort: Option<String>,
+    /// At most this many items, 1 to 200. Default 50.
+    limit: Option<usize>,
+    /// `next` of the page before. A page may have fewer items than asked for and still have a next one.
+    cursor: Option<String>,
+}
+
+/// List events
+#[utoipa::path(get, path = "/event", tag = "events", params(EventFilter), responses((status = 200, body = page::Envelope<Vec<EventOut>>)))]
+pub(super) async fn list(
+    caller: Caller<Read>,
+    State(api): State<Api>,
+    Query(filter): Query<EventFilter>,
+) -> Result<List<EventOut>, Problem> {
+    let place = (filter.sort.as_deref(), filter.limit, filter.cursor.as_deref());
+    let query = history_query(caller.scope(), filter.state.as_deref(), place)?;
+    let of_type = match &filter.event_type {
+        Some(name) => Some(super::event_type::find(&api, caller.tenant(), name)?.id),
+        None => None,
+    };
+    let wanted = filter.into_predicate();
+    let page = api.reading(move |store| store.list_events(&query, of_type, wanted)).await?;
+    let next = page.next.map(|place| encode_cursor(&place));
+    Ok(List { items: page.items.iter().map(|event| EventOut::of(event, None)).collect(), next })
+}
+
+impl EventFilter {
+    fn into_predicate(self) -> impl Fn(&Event) -> bool + Send + 'static {
+        let q = self.q.unwrap_or_default().to_lowercase();
+        move |event: &Event| {
+            let object = event.object.as_ref();
+            let of_object = |wanted: &Option<String>, part: fn(&ObjectRef) -> &String| {
+                wanted.as_ref().is_none_or(|wanted| object.is_some_and(|object| part(object) == wanted))
+            };
+            let has = |text: &str| text.to_lowercase().contains(&q);
+            of_object(&self.object_type, |object| &object.object_type)
+                && of_object(&self.object_id, |object| &object.object_id)
+                && (q.is_empty()
+                    || has(&event.event_type)
+                    || has(&event.message)
+                    || has(event.payload.as_str())
+                    || object.is_some_and(|object| has(&object.to_string()))
+                    || event.id.to_string().contains(&q))
+        }
+    }
+}
+
+/// Read an event with its runs
+#[utoipa::path(get, path = "/event/{id}", tag = "events", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<EventOut>)))]
+pub(super) async fn read(
+    caller: Caller<Read>,
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<Data<EventOut>, Problem> {
+    let missing = || Problem::not_found("event", &id);
+    let event_id: EventId = id.parse().map_err(|_| missing())?;
+    let scope = caller.scope().cloned();
+    let found = api.reading(move |store| {
+        let Some(event) = store.event(scope.as_ref(), event_id)? else { return Ok(None) };
+        let runs: Result<Vec<Option<Run>>, _> =
+            event.runs.iter().map(|run| store.run(Some(&event.owner_id), *run)).collect();
+        Ok(Some((event, runs?.into_iter().flatten().map(Arc::new).collect::<Vec<_>>())))
+    });
+    let (event, runs) = found.await?.ok_or_else(missing)?;
+    Ok(Data::ok(EventOut::of(&event, Some(&runs))))
+}
+
+impl EventOut {
+    pub(super) fn of(event: &Event, runs: Option<&[Arc<Run>]>) -> EventOut {
+        EventOut {
+            id: event.id,
+            owner_id: event.owner_id.to_string(),
+            event_type_id: event.event_type_id,
+            event_type: event.event_type.clone(),
+            object: event.object.clone(),
+            payload: event.payload.clone(),
+            origin: event.origin,
+            state: event.state,
+            reason: event.reason,
+            message: event.message.clone(),
+            parent_id: event.parent_id,
+            root_id: event.root_id,
+            depth: event.depth,
+            created_by: event.created_by.clone(),
+            created_at: event.created_at,
+            started_at: event.started_at,
+            ended_at: event.ended_at,
+            runs: runs.map(|runs| runs.iter().map(|run| RunOut::of(run)).collect()),
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! Event types: named triggers.
+
+use super::Api;
+use super::action::{self, ParameterSchema, check_parameters};
+use super::auth::{Caller, Read, Write};
+use super::error::{Fault, Problem};
+use super::extract::{Body, Path, Query, expected_version};
+use super::page::{self, Data, Filter, List, Row};
+use crate::dispatch::check_schema;
+use crate::domain::{ActionId, EventType, EventTypeId, EventTypeName, Json, Parameter, TenantId, Timestamp};
+use crate::store::{Change, Expectation, Transition};
+use axum::extract::State;
+use axum::http::HeaderMap;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// The one execution profile there is.
+const SINK_TYPE: &str = "wasm";
+
+/// An event type as it is sent.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EventTypeIn {
+    /// A letter and up to 63 letters, digits, `_`, `.` and `-`; unique without regard to case.
+    #[schema(value_type = String, pattern = "^[A-Za-z][A-Za-z0-9_.-]{0,63}$")]
+    display_name: EventTypeName,
+    #[serde(default)]
+    description: String,
+    /// The execution profile. Default `wasm`, the built-in one.
+    sink_type: Option<String>,
+    /// The action that runs when it fires.
+    #[schema(value_type = Option<uuid::Uuid>)]
+    action: Option<ActionId>,
+    /// Default true.
+    #[serde(default = "yes")]
+    enabled: bool,
+    #[serde(default)]
+    #[schema(value_type = Vec<ParameterSchema>)]
+    parameters: Vec<Parameter>,
+    /// A JSON Schema (draft 2020-12) that payloads must follow.
+    #[schema(value_type = Option<serde_json::Value>)]
+    payload_schema: Option<Json>,
+    /// The tenant it is for; only the platform names another than its own, and only when creating.
+    #[schema(value_type = Option<String>)]
+    owner_id: Option<TenantId>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct EventTypeOut {
+    #[schema(value_type = uuid::Uuid)]
+    id: EventTypeId,
+    owner_id: String,
+    display_name: String,
+    description: String,
+    sink_type: String,
+    #[schema(value_type = Option<uuid::Uuid>)]
+    action: Option<ActionId>,
+    enabled: bool,
+    #[schema(value_type = Vec<ParameterSchema>)]
+    parameters: Vec<Parameter>,
+    #[schema(value_type = Option<serde_json::Value>)]
+    payload_schema: Option<Json>,
+    version: u64,
+    created_by: String,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Create an event type
+#[utoipa::path(post, path = "/event-type", tag = "event types", request_body = EventTypeIn, responses((status = 201, body = page::Envelope<EventTypeOut>)))]
+pub(super) async fn create(
+    caller: Caller<Write>,
+    State(api): State<Api>,
+    Body(body): Body<EventTypeIn>,
+) -> Result<Data<EventTypeOut>, Problem> {
+    let owner = caller.owner(body.owner_id.clone())?;
+    body.check(&api, &owner)?;
+    let now = api.now();
+    let event_type = EventType {
+        id: EventTypeId::new(api.ids(), now),
+        owner_id: owner,
+        display_name: body.display_name,
+        description: body.description,
+        sink_type: SINK_TYPE.to_owned(),
+        action: body.action,
+        enabled: body.enabled,
+        parameters: body.parameters,
+        payload_schema: body.payload_schema,
+        version: 1,
+        created_by: caller.name().to_owned(),
+        created_at: now,
+        updated_at: now,
+    };
+    let event_type = Arc::new(event_type);
+    api.store().commit(Transition::of([Change::PutEventType(Arc::clone(&event_type))])).await?;
+    Ok(Data::created(EventTypeOut::of(&event_type)).versioned(1))
+}
+
+/// List event types
+#[utoipa::path(get, path = "/event-type", tag = "event types", params(Filter), responses((status = 200, body = page::Envelope<Vec<EventTypeOut>>)))]
+pub(super) async fn list(
+    caller: Caller<Read>,
+    State(api): State<Api>,
+    Query(filter): Query<Filter>,
+) -> Result<List<EventTypeOut>, Problem> {
+    let catalogue = api.store().catalogue();
+    let visible = catalogue.event_types().filter(|event_type| caller.tenant().sees(&event_type.owner_id));
+    let rows = visible.map(|event_type| Row {
+        item: EventTypeOut::of(event_type),
+        id: event_type.id.to_string(),
+        name: event_type.display_name.to_string(),
+        description: event_type.description.clone(),
+        owner_id: event_type.owner_id.to_string(),
+        created_at: event_type.created_at,
+        updated_at: event_type.updated_at,
+    });
+    page::list(rows, &filter)
+}
+
+/// Read an event type, by id or display name
+#[utoipa::path(get, path = "/event-type/{id}", tag = "event types", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<EventTypeOut>)))]
+pub(super) async fn read(
+    caller: Caller<Read>,
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<Data<EventTypeOut>, Problem> {
+    let event_type = find(&api, caller.tenant(), &id)?;
+    Ok(Data::ok(EventTypeOut::of(&event_type)).versioned(event_type.version))
+}
+
+/// Change an event type
+///
+/// The body replaces it whole, at once. `If-Match` guards against somebody else's change.
+#[utoipa::path(put, path = "/event-type/{id}", tag = "event types", params(("id" = String, Path)), request_body = EventTypeIn, responses((status = 200, body = page::Envelope<EventTypeOut>)))]
+pub(super) async fn change(
+    caller: Caller<Write>,
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Body(body): Body<EventTypeIn>,
+) -> Result<Data<EventTypeOut>, Problem> {
+    let old = find(&api, caller.tenant(), &id)?;
+    caller.check_may_change(&old.owner_id, "event type", &id)?;
+    if body.owner_id.as_ref().is_some_and(|owner| *owner != old.owner_id) {
+        return Err(Problem::invalid(vec![Fault::new("/owner_id", "an event type stays with its tenant")]));
+    }
+    if let Some(expected) = expected_version(&headers)?.filter(|expected| *expected != old.version) {
+        let detail = format!("the event type is at version {}, not {expected}: somebody else changed it", old.version);
+        return Err(Problem::if_match(detail));
+    }
+    body.check(&api, &old.owner_id)?;
+    let event_type = EventType {
+        display_name: body.display_name,
+        description: body.description,
+        action: body.action,
+        enabled: body.enabled,
+        parameters: body.parameters,
+        payload_schema: body.payload_schema,
+        version: old.version + 1,
+        updated_at: api.now(),
+        ..old.as_ref().clone()
+    };
+    let event_type = Arc::new(event_type);
+    let put = Transition::of([Change::PutEventType(Arc::clone(&event_type))]);
+    api.store().commit(put.expecting(Expectation::EventTypeVersion(old.id, old.version))).await?;
+    Ok(Data::ok(EventTypeOut::of(&event_type)).versioned(event_type.version))
+}
+
+/// Delete an event type
+///
+/// Its history stays.
+#[utoipa::path(delete, path = "/event-type/{id}", tag = "event types", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<EventTypeOut>)))]
+pub(super) async fn delete(
+    caller: Caller<Write>,
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<Data<EventTypeOut>, Problem> {
+    let event_type = find(&api, caller.tenant(), &id)?;
+    caller.check_may_change(&event_type.owner_id, "event type", &id)?;
+    api.store().commit(Transition::of([Change::DeleteEventType(event_type.id)])).await?;
+    Ok(Data::ok(EventTypeOut::of(&event_type)))
+}
+
+pub(super) fn find(api: &Api, tenant: &TenantId, id: &str) -> Result<Arc<EventType>, Problem> {
+    let catalogue = api.store().catalogue();
+    let by_id = id.parse().ok().and_then(|id: EventTypeId| catalogue.event_type(id));
+    let found = by_id.or_else(|| catalogue.event_type_named(tenant, &id.parse().ok()?));
+    let visible = found.filter(|event_type| tenant.sees(&event_type.owner_id));
+    visible.cloned().ok_or_else(|| Problem::not_found("event type", id))
+}
+
+impl EventTypeIn {
+    fn check(&self, api: &Api, owner: &TenantId) -> Result<(), Problem> {
+        let mut faults = check_parameters(&self.parameters);
+        if self.description.len() > 10_000 {
+            faults.push(Fault::new("/description", "a description has at most 10000 bytes"));
+        }
+        if let Some(sink_type) = self.sink_type.as_ref().filter(|sink_type| *sink_type != SINK_TYPE) {
+            faults.push(Fault::new(
+                "/sink_type",
+                format!("there is no sink type `{sink_type}`; `{SINK_TYPE}` is built in"),
+            ));
+        }
+        if let Some(schema) = &self.payload_schema {
+            faults.extend(check_schema(schema).err().map(|error| Fault::new("/payload_schema", error)));
+        }
+        let action = self.action.map(|id| action::find(api, owner, &id.to_string()));
+        match action {
+            Some(Err(_)) => faults.push(Fault::new("/action", "there is no such action")),
+            Some(Ok(action)) => faults.extend(self.check_locked(&action.parameters)),
+            None => {}
+        }
+        if faults.is_empty() { Ok(()) } else { Err(Problem::invalid(faults)) }
+    }
+
+    /// A locked parameter of the action is the action's alone (DESIGN §3.6).
+    fn check_locked(&self, of_action: &[Parameter]) -> Vec<Fault> {
+        let locked = |name: &str| of_action.iter().any(|parameter| parameter.locked && parameter.name == name);
+        let names = self.parameters.iter().enumerate().filter(|(_, parameter)| locked(&parameter.name));
+        names
+            .map(|(place, parameter)| {
+                let message = format!("the action locks its parameter `{}`", parameter.name);
+                Fault::new(format!("/parameters/{place}/name"), message)
+            })
+            .collect()
+    }
+}
+
+impl EventTypeOut {
+    fn of(event_type: &EventType) -> EventTypeOut {
+        EventTypeOut {
+            id: event_type.id,
+            owner_id: event_type.owner_id.to_string(),
+            display_name: event_type.display_name.to_string(),
+            description: event_type.description.clone(),
+            sink_type: event_type.sink_type.clone(),
+            action: event_type.action,
+            enabled: event_type.enabled,
+            parameters: event_type.parameters.clone(),
+            payload_schema: event_type.payload_schema.clone(),
+            version: event_type.version,
+            created_by: event_type.created_by.clone(),
+            created_at: event_type.created_at,
+            updated_at: event_type.updated_at,
+        }
+    }
+}

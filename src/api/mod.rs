@@ -1,0 +1,179 @@
+//! JSON over HTTP: every route on one screen.
+//!
+//! A handler parses, checks rights through its [`auth::Caller`], makes one call, and shapes the answer. Errors become
+//! responses in [`error`] only. It does not know who listens, or how anything is stored.
+
+mod action;
+mod auth;
+mod error;
+mod event;
+mod event_type;
+mod extract;
+mod health;
+mod module;
+mod openapi;
+mod page;
+mod run;
+mod stream;
+mod token;
+
+use crate::dispatch::Dispatch;
+use crate::domain::{Clock, Entropy, Ids, RequestId, Timestamp};
+use crate::sandbox::Sandbox;
+use crate::store::{ReadError, Store};
+use axum::Router;
+use axum::extract::Request;
+use axum::http::HeaderValue;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use error::Problem;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub use openapi::document;
+
+/// What the API stands on; clones share it.
+#[derive(Clone)]
+pub struct Api(Arc<Shared>);
+
+struct Shared {
+    parts: Parts,
+    stream_slots: Arc<Semaphore>,
+}
+
+/// What a server hands to its API.
+pub struct Parts {
+    pub store: Store,
+    pub dispatch: Dispatch,
+    pub sandbox: Sandbox,
+    pub clock: Arc<dyn Clock>,
+    pub ids: Arc<Ids>,
+    pub entropy: Arc<Entropy>,
+    pub bounds: Bounds,
+}
+
+/// Bounds of requests.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Of a JSON body, the payload of an event included.
+    pub body_bytes: usize,
+    /// Of an uploaded module.
+    pub module_bytes: usize,
+    /// The longest `Prefer: wait=N`.
+    pub wait_s: u64,
+    /// Streams open at once.
+    pub streams: usize,
+}
+
+/// The routes and their description, the one made from the other.
+fn described() -> OpenApiRouter<Api> {
+    OpenApiRouter::new()
+        .routes(routes!(module::upload, module::list))
+        .routes(routes!(module::read, module::delete))
+        .routes(routes!(action::create, action::list))
+        .routes(routes!(action::read, action::change, action::delete))
+        .routes(routes!(action::versions))
+        .routes(routes!(action::roll_back))
+        .routes(routes!(event_type::create, event_type::list))
+        .routes(routes!(event_type::read, event_type::change, event_type::delete))
+        .routes(routes!(event::fire, event::list))
+        .routes(routes!(event::read))
+        .routes(routes!(event::trigger))
+        .routes(routes!(run::list))
+        .routes(routes!(run::read))
+        .routes(routes!(run::log))
+        .routes(routes!(stream::watch))
+        .routes(routes!(token::create, token::list))
+        .routes(routes!(token::delete))
+        .routes(routes!(health::metrics))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(openapi::serve))
+}
+
+/// The API as a service.
+pub fn router(parts: Parts) -> Router {
+    let stream_slots = Arc::new(Semaphore::new(parts.bounds.streams));
+    let api = Api(Arc::new(Shared { parts, stream_slots }));
+    let (router, _) = described().split_for_parts();
+    router
+        .fallback(|request: Request| async move { Problem::not_found("route", request.uri().path()) })
+        .method_not_allowed_fallback(|request: Request| async move {
+            let detail = format!("{} does not take {}", request.uri().path(), request.method());
+            Problem::new(axum::http::StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+        })
+        .layer(from_fn_with_state(api.clone(), identify))
+        .with_state(api)
+}
+
+tokio::task_local! {
+    static REQUEST_ID: RequestId;
+}
+
+/// The id of the request being answered.
+fn request_id() -> RequestId {
+    REQUEST_ID.try_with(|id| *id).unwrap_or(RequestId::from_bytes([0; 16]))
+}
+
+/// Gives every request an id, which its answer carries and the log names. A handler that panics answers 500.
+async fn identify(axum::extract::State(api): axum::extract::State<Api>, request: Request, next: Next) -> Response {
+    use axum::response::IntoResponse;
+    use futures_util::FutureExt;
+    let id = RequestId::new(&api.0.parts.ids, api.now());
+    let answer = std::panic::AssertUnwindSafe(next.run(request)).catch_unwind();
+    let answered = REQUEST_ID.scope(id, async move {
+        answer.await.unwrap_or_else(|_| {
+            let bug = std::io::Error::other("a handler panicked; the message is above");
+            Problem::internal(&bug).into_response()
+        })
+    });
+    let mut response = answered.await;
+    if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
+        response.headers_mut().insert("x-request-id", value);
+    }
+    response
+}
+
+impl Api {
+    fn store(&self) -> &Store {
+        &self.0.parts.store
+    }
+
+    fn dispatch(&self) -> &Dispatch {
+        &self.0.parts.dispatch
+    }
+
+    fn sandbox(&self) -> &Sandbox {
+        &self.0.parts.sandbox
+    }
+
+    fn ids(&self) -> &Ids {
+        &self.0.parts.ids
+    }
+
+    fn entropy(&self) -> &Entropy {
+        &self.0.parts.entropy
+    }
+
+    fn now(&self) -> Timestamp {
+        self.0.parts.clock.now()
+    }
+
+    fn bounds(&self) -> Bounds {
+        self.0.parts.bounds
+    }
+
+    /// Reads from the store without holding up an async thread.
+    async fn reading<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Store) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let store = self.0.parts.store.clone();
+        match tokio::task::spawn_blocking(move || read(&store)).await {
+            Ok(result) => Ok(result?),
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        }
+    }
+}

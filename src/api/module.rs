@@ -1,0 +1,219 @@
+//! Modules: uploading components.
+
+use super::Api;
+use super::auth::{Caller, Read, Write};
+use super::error::{Fault, Problem};
+use super::extract::{self, Path, Query};
+use super::page::{self, Data, Filter, List, Row};
+use crate::domain::{Module, ModuleName, ModuleNaming, ModuleRef, TenantId};
+use crate::sandbox::Inspected;
+use crate::store::{Change, Transition};
+use axum::extract::{Request, State};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use utoipa::{IntoParams, ToSchema};
+
+/// An uploaded component.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ModuleOut {
+    /// `sha256:` and 64 hexadecimal digits.
+    digest: String,
+    owner_id: String,
+    /// `action`: a component of the world `fusebox:action/action`.
+    #[schema(value_type = String)]
+    kind: crate::domain::Kind,
+    size_bytes: u64,
+    /// What it asks for: its import list is its permission request.
+    imports: Vec<PermissionOut>,
+    /// `name@version`, in order of upload.
+    names: Vec<String>,
+    created_by: String,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: crate::domain::Timestamp,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct PermissionOut {
+    /// Such as `fusebox:action/log@0.1.0`.
+    import: String,
+    /// What the host gives for it, in words.
+    grants: String,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Upload {
+    /// A name to find it by, such as `reports.runner`.
+    name: Option<String>,
+    /// The version of that name; without it the first 12 digits of the digest.
+    version: Option<String>,
+    /// The tenant it is for; only the platform names another than its own.
+    owner_id: Option<TenantIdIn>,
+}
+
+/// A tenant id in a query.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(transparent)]
+#[schema(value_type = String)]
+pub(super) struct TenantIdIn(pub(super) TenantId);
+
+/// Upload a component
+///
+/// The body is a component, binary or as text (WAT). It is validated, inspected and compiled before it is stored;
+/// uploading the same bytes again changes nothing but may add a name.
+#[utoipa::path(post, path = "/module", tag = "modules", params(Upload),
+    request_body(content = Vec<u8>, content_type = "application/wasm"),
+    responses((status = 201, body = page::Envelope<ModuleOut>), (status = 200, description = "It was there already", body = page::Envelope<ModuleOut>)))]
+pub(super) async fn upload(
+    caller: Caller<Write>,
+    State(api): State<Api>,
+    Query(query): Query<Upload>,
+    request: Request,
+) -> Result<Data<ModuleOut>, Problem> {
+    let owner = caller.owner(query.owner_id.map(|owner| owner.0))?;
+    if query.name.is_none() && query.version.is_some() {
+        return Err(Problem::bad_request("version: a version is one of a name; give `name` too"));
+    }
+    // A bad name is told before the upload is read.
+    let check = |version: &str| {
+        query
+            .name
+            .as_deref()
+            .map(|name| ModuleName::new(name, version))
+            .transpose()
+            .map_err(|e| Problem::bad_request(e.to_string()))
+    };
+    check(query.version.as_deref().unwrap_or("0"))?;
+    let bytes = extract::read(request, "a module", api.bounds().module_bytes).await?;
+    if bytes.is_empty() {
+        return Err(Problem::bad_request(
+            "the body is empty; send a component, as in `curl --data-binary @action.wasm`",
+        ));
+    }
+    let inspected = api.sandbox().inspect(bytes).await?;
+    let version = query.version.clone().unwrap_or_else(|| inspected.digest.hex()[..12].to_owned());
+    let name = check(&version)?;
+    let known = api.store().catalogue().module(&owner, &ModuleRef::Digest(inspected.digest)).cloned();
+    let known = known.filter(|module| module.owner_id == owner);
+    let is_new = known.is_none();
+    let module = Arc::new(merge(&api, &caller, (known, owner), &inspected, name));
+    let transition = Transition::of([Change::PutModule(Arc::clone(&module), inspected.wasm)]);
+    api.store().commit(transition).await?;
+    tracing::info!(module = %module.digest, size_bytes = module.size_bytes, is_new, "a module was uploaded");
+    let out = ModuleOut::of(&module);
+    Ok(if is_new { Data::created(out) } else { Data::ok(out) })
+}
+
+fn merge(
+    api: &Api,
+    caller: &Caller<Write>,
+    (known, owner_id): (Option<Arc<Module>>, TenantId),
+    inspected: &Inspected,
+    name: Option<ModuleName>,
+) -> Module {
+    let mut module = known.map_or_else(
+        || Module {
+            digest: inspected.digest,
+            owner_id,
+            kind: inspected.kind,
+            size_bytes: inspected.size_bytes,
+            imports: inspected.imports.clone(),
+            names: Vec::new(),
+            created_at: api.now(),
+            created_by: caller.name().to_owned(),
+        },
+        |known| known.as_ref().clone(),
+    );
+    if let Some(name) = name
+        && module.names.iter().all(|naming| naming.name != name)
+    {
+        module.names.push(ModuleNaming { name, since: api.now() });
+    }
+    module
+}
+
+/// List modules
+#[utoipa::path(get, path = "/module", tag = "modules", params(Filter), responses((status = 200, body = page::Envelope<Vec<ModuleOut>>)))]
+pub(super) async fn list(
+    caller: Caller<Read>,
+    State(api): State<Api>,
+    Query(filter): Query<Filter>,
+) -> Result<List<ModuleOut>, Problem> {
+    let catalogue = api.store().catalogue();
+    let visible = catalogue.modules().filter(|module| caller.tenant().sees(&module.owner_id));
+    let rows = visible.map(|module| Row {
+        item: ModuleOut::of(module),
+        id: module.digest.to_string(),
+        name: module.names.last().map(|naming| naming.name.to_string()).unwrap_or_default(),
+        description: module.digest.to_string(),
+        owner_id: module.owner_id.to_string(),
+        created_at: module.created_at,
+        updated_at: module.names.last().map_or(module.created_at, |naming| naming.since),
+    });
+    page::list(rows, &filter)
+}
+
+/// Read a module
+///
+/// `ref` is a digest, `name@version`, or a name, which means the newest upload of it.
+#[utoipa::path(get, path = "/module/{ref}", tag = "modules", params(("ref" = String, Path)), responses((status = 200, body = page::Envelope<ModuleOut>)))]
+pub(super) async fn read(
+    caller: Caller<Read>,
+    State(api): State<Api>,
+    Path(reference): Path<String>,
+) -> Result<Data<ModuleOut>, Problem> {
+    find(&api, caller.tenant(), &reference).map(|module| Data::ok(ModuleOut::of(&module)))
+}
+
+/// Delete a module
+///
+/// Refused with 409 and the list while an action names it.
+#[utoipa::path(delete, path = "/module/{ref}", tag = "modules", params(("ref" = String, Path)), responses((status = 200, body = page::Envelope<ModuleOut>)))]
+pub(super) async fn delete(
+    caller: Caller<Write>,
+    State(api): State<Api>,
+    Path(reference): Path<String>,
+) -> Result<Data<ModuleOut>, Problem> {
+    let module = find(&api, caller.tenant(), &reference)?;
+    caller.check_may_change(&module.owner_id, "module", &reference)?;
+    let change = Change::DeleteModule(module.owner_id.clone(), module.digest);
+    api.store().commit(Transition::of([change])).await?;
+    Ok(Data::ok(ModuleOut::of(&module)))
+}
+
+fn find(api: &Api, tenant: &TenantId, reference: &str) -> Result<Arc<Module>, Problem> {
+    let parsed: ModuleRef = reference.parse().map_err(|_| Problem::not_found("module", reference))?;
+    let catalogue = api.store().catalogue();
+    if let Some(module) = catalogue.module(tenant, &parsed) {
+        return Ok(Arc::clone(module));
+    }
+    // The platform sees every tenant's modules, which only a digest names without doubt.
+    let of_any = |module: &&Arc<Module>| parsed == ModuleRef::Digest(module.digest) && tenant.sees(&module.owner_id);
+    catalogue.modules().find(of_any).cloned().ok_or_else(|| Problem::not_found("module", reference))
+}
+
+/// A module reference in a body, checked against the catalogue.
+pub(super) fn check_exists(api: &Api, owner: &TenantId, reference: &ModuleRef) -> Result<(), Fault> {
+    match api.store().catalogue().module(owner, reference) {
+        Some(_) => Ok(()),
+        None => Err(Fault::new("/module", format!("there is no module `{reference}`; upload it with POST /module"))),
+    }
+}
+
+impl ModuleOut {
+    fn of(module: &Module) -> ModuleOut {
+        let permission =
+            |p: &crate::domain::Permission| PermissionOut { import: p.import.clone(), grants: p.grants.clone() };
+        ModuleOut {
+            digest: module.digest.to_string(),
+            owner_id: module.owner_id.to_string(),
+            kind: module.kind,
+            size_bytes: module.size_bytes,
+            imports: module.imports.iter().map(permission).collect(),
+            names: module.names.iter().map(|naming| naming.name.to_string()).collect(),
+            created_by: module.created_by.clone(),
+            created_at: module.created_at,
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Answers and lists.
+
+use super::error::Problem;
+use super::request_id;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+pub(super) const LIMIT_MAX: usize = 200;
+const LIMIT_DEFAULT: usize = 50;
+
+/// Every success: the data, the request's id, and for lists where the next page begins.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Envelope<T> {
+    data: T,
+    request_id: String,
+    /// Items in `data`.
+    count: usize,
+    /// The `cursor` of the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
+}
+
+/// A success with one thing in it.
+pub(super) struct Data<T> {
+    status: StatusCode,
+    data: T,
+    etag: Option<u64>,
+}
+
+impl<T> Data<T> {
+    pub(super) fn ok(data: T) -> Data<T> {
+        Data { status: StatusCode::OK, data, etag: None }
+    }
+
+    pub(super) fn created(data: T) -> Data<T> {
+        Data { status: StatusCode::CREATED, ..Data::ok(data) }
+    }
+
+    pub(super) fn accepted(data: T) -> Data<T> {
+        Data { status: StatusCode::ACCEPTED, ..Data::ok(data) }
+    }
+
+    /// The version for `If-Match`.
+    pub(super) fn versioned(mut self, version: u64) -> Data<T> {
+        self.etag = Some(version);
+        self
+    }
+}
+
+impl<T: Serialize> IntoResponse for Data<T> {
+    fn into_response(self) -> Response {
+        let body = Envelope { data: self.data, request_id: request_id().to_string(), count: 1, next: None };
+        let mut response = json(self.status, &body);
+        if let Some(etag) = self.etag.and_then(|version| HeaderValue::from_str(&format!("\"{version}\"")).ok()) {
+            response.headers_mut().insert(header::ETAG, etag);
+        }
+        response
+    }
+}
+
+/// A page of things.
+pub(super) struct List<T> {
+    pub(super) items: Vec<T>,
+    pub(super) next: Option<String>,
+}
+
+impl<T: Serialize> IntoResponse for List<T> {
+    fn into_response(self) -> Response {
+        let count = self.items.len();
+        json(
+            StatusCode::OK,
+            &Envelope { data: self.items, request_id: request_id().to_string(), count, next: self.next },
+        )
+    }
+}
+
+fn json(status: StatusCode, body: &impl Serialize) -> Response {
+    match serde_json::to_vec(body) {
+        Ok(bytes) => {
+            let mut response = (status, bytes).into_response();
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            response
+        }
+        Err(error) => Problem::internal(&error).into_response(),
+    }
+}
+
+/// What every list of the catalogue understands.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Filter {
+    /// Text that the name or the description has, whatever the case.
+    pub(super) q: Option<String>,
+    /// Only what this tenant owns.
+    pub(super) owner_id: Option<String>,
+    /// `name`, `created_at` or `updated_at`; with a `-` in front from the largest. Default `name`.
+    pub(super) sort: Option<String>,
+    /// At most this many items, 1 to 200. Default 50.
+    pub(super) limit: Option<usize>,
+    /// `next` of the page before.
+    pub(super) cursor: Option<String>,
+}
+
+/// What a list of the catalogue sorts and searches by.
+pub(super) struct Row<T> {
+    pub(super) item: T,
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) description: String,
+    pub(super) owner_id: String,
+    pub(super) created_at: crate::domain::Timestamp,
+    pub(super) updated_at: crate::domain::Timestamp,
+}
+
+/// Bounds of a limit.
+pub(super) fn limit(asked: Option<usize>) -> Result<usize, Problem> {
+    match asked {
+        None => Ok(LIMIT_DEFAULT),
+        Some(limit) if (1..=LIMIT_MAX).contains(&limit) => Ok(limit),
+        Some(limit) => Err(Problem::bad_request(format!("limit={limit}: a page has 1 to {LIMIT_MAX} items"))),
+    }
+}
+
+/// Filters, sorts and cuts a list that is in memory. The cursor is the place of the last item, so pages stay
+/// right when items come and go between them.
+pub(super) fn list<T>(rows: impl Iterator<Item = Row<T>>, filter: &Filter) -> Result<List<T>, Problem> {
+    let limit = limit(filter.limit)?;
+    let sort = filter.sort.as_deref().unwrap_or("name");
+    let (field, descending) = sort.strip_prefix('-').map_or((sort, false), |field| (field, true));
+    if !["name", "created_at", "updated_at"].contains(&field) {
+        return Err(Problem::bad_request(format!("sort={sort}: sort by name, created_at or updated_at")));
+    }
+    let place = |row: &Row<T>| match field {
+        "name" => (row.name.to_lowercase(), row.id.clone()),
+        "created_at" => (format!("{:020}", row.created_at.as_ms()), row.id.clone()),
+        _ => (format!("{:020}", row.updated_at.as_ms()), row.id.clone()),
+    };
+    let q = filter.q.as_deref().unwrap_or("").to_lowercase();
+    let wanted = |row: &Row<T>| {
+        (row.name.to_lowercase().contains(&q) || row.description.to_lowercase().contains(&q))
+            && filter.owner_id.as_ref().is_none_or(|owner| *owner == row.owner_id)
+    };
+    let after: Option<(String, String)> = filter.cursor.as_deref().map(decode_cursor).transpose()?;
+    let mut rows: Vec<((String, String), Row<T>)> = rows
+        .filter(wanted)
+        .map(|row| (place(&row), row))
+        .filter(|(p, _)| is_after(p, after.as_ref(), descending))
+        .collect();
+    rows.sort_by(|(a, _), (b, _)| if descending { b.cmp(a) } else { a.cmp(b) });
+    let more = rows.len() > limit;
+    rows.truncate(limit);
+    let next = rows.last().filter(|_| more).map(|(place, _)| encode_cursor(place));
+    Ok(List { items: rows.into_iter().map(|(_, row)| row.item).collect(), next })
+}
+
+fn is_after(place: &(String, String), after: Option<&(String, String)>, descending: bool) -> bool {
+    after.is_none_or(|after| if descending { place < after } else { place > after })
+}
+
+/// Cursors are opaque: base64url of JSON.
+pub(super) fn encode_cursor(place: &impl Serialize) -> String {
+    data_encoding::BASE64URL_NOPAD.encode(&serde_json::to_vec(place).unwrap_or_default())
+}
+
+pub(super) fn decode_cursor<T: serde::de::DeserializeOwned>(cursor: &str) -> Result<T, Problem> {
+    let bytes = data_encoding::BASE64URL_NOPAD.decode(cursor.as_bytes()).ok();
+    let place = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    place.ok_or_else(|| Problem::bad_request("cursor: use the `next` of the page before as it is"))
+}

@@ -1,0 +1,317 @@
+//! Runs: what ran, what it used, what it said.
+
+use super::Api;
+use super::auth::{Caller, Read};
+use super::error::Problem;
+use super::extract::{Path, Query};
+use super::page::{self, Data, List, decode_cursor, encode_cursor};
+use crate::domain::{
+    ActionId, Attempt, EventId, Json, Level, LogLine, ObjectRef, Reason, Run, RunId, State as RunState, TenantId,
+    Timestamp,
+};
+use crate::store;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+/// One action executed for one event.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RunOut {
+    #[schema(value_type = uuid::Uuid)]
+    id: RunId,
+    #[schema(value_type = uuid::Uuid)]
+    event_id: EventId,
+    owner_id: String,
+    /// Place in the plan of its event, from 0.
+    position: u32,
+    #[schema(value_type = uuid::Uuid)]
+    action_id: ActionId,
+    /// The action's name when it was planned.
+    action: String,
+    /// The version of the action it uses; its retries use the same one.
+    version: u64,
+    /// Digest of the module.
+    module: String,
+    #[schema(value_type = Option<super::event::ObjectOut>)]
+    scope: Option<ObjectRef>,
+    #[schema(value_type = serde_json::Value)]
+    params: Json,
+    #[schema(value_type = serde_json::Value)]
+    input: Json,
+    /// QUEUED, WAITING, RUNNING, SUCCESS, WARNING, ERROR, SKIPPED or CANCELLED.
+    #[schema(value_type = String)]
+    state: RunState,
+    /// Why, for machines, such as `fuel_exhausted`; absent in the plain states.
+    #[schema(value_type = Option<String>)]
+    reason: Option<Reason>,
+    /// Why, for people.
+    message: String,
+    /// The result code; 0 is fine.
+    code: u32,
+    /// Warnings and other result messages.
+    messages: Vec<String>,
+    #[schema(value_type = Option<serde_json::Value>)]
+    output: Option<Json>,
+    /// The payload that the action returned for a chained event.
+    #[schema(value_type = Option<serde_json::Value>)]
+    event: Option<Json>,
+    attempts: Vec<AttemptOut>,
+    /// How often the server went down while it was running.
+    interruptions: u32,
+    /// While WAITING: when it goes on.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    due_at: Option<Timestamp>,
+    #[schema(value_type = String, format = DateTime)]
+    queued_at: Timestamp,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    started_at: Option<Timestamp>,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    ended_at: Option<Timestamp>,
+}
+
+/// One execution in one fresh Wasm instance.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AttemptOut {
+    number: u32,
+    #[schema(value_type = String, format = DateTime)]
+    started_at: Timestamp,
+    #[schema(value_type = Option<String>, format = DateTime)]
+    ended_at: Option<Timestamp>,
+    #[schema(value_type = String)]
+    state: RunState,
+    #[schema(value_type = Option<String>)]
+    reason: Option<Reason>,
+    message: String,
+    usage: UsageOut,
+}
+
+/// What an attempt used beside what it may use.
+#[derive(Debug, Serialize, ToSchema)]
+struct UsageOut {
+    /// Deterministic instructions.
+    fuel: Used<u64>,
+    /// The highest sum over all linear memories.
+    memory_bytes: Used<u64>,
+    /// From instantiation to teardown.
+    wall_ms: Used<f64>,
+    /// Time on a processor; its limit is the wall time's.
+    cpu_ms: Used<f64>,
+    output_bytes: Used<u64>,
+    log_bytes: Used<u64>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Used<T> {
+    used: T,
+    limit: T,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct RunFilter {
+    /// QUEUED, WAITING, RUNNING, SUCCESS, WARNING, ERROR, SKIPPED or CANCELLED.
+    state: Option<String>,
+    /// Id of an action.
+    action: Option<String>,
+    /// Such as `fuel_exhausted`.
+    reason: Option<String>,
+    /// Id of an event.
+    event: Option<String>,
+    /// Text that the action's name, the message or the id has, whatever the case.
+    q: Option<String>,
+    /// `-created_at`, newest first, or `created_at`. Default newest first.
+    sort: Option<String>,
+    /// At most this many items, 1 to 200. Default 50.
+    limit: Option<usize>,
+    /// `next` of the page before. A page may have fewer items than asked for and still have a next one.
+    cursor: Option<String>,
+}
+
+/// The part of a history filter that runs and events share.
+pub(super) fn history_query(
+    scope: Option<&TenantId>,
+    state: Option<&str>,
+    (sort, limit, cursor): (Option<&str>, Option<usize>, Option<&str>),
+) -> Result<store::Query, Problem> {
+    let unknown = |text: &str| Problem::bad_request(format!("state={text}: there is no such state"));
+    let state = state.map(|text| text.parse::<RunState>().map_err(|()| unknown(text))).transpose()?;
+    let oldest_first = match sort {
+        None | Some("-created_at") => false,
+        Some("created_at") => true,
+        Some(other) => return Err(Problem::bad_request(format!("sort={other}: sort by created_at or -created_at"))),
+    };
+    let after = cursor.map(decode_cursor::<[u8; 16]>).transpose()?;
+    Ok(store::Query { tenant: scope.cloned(), state, after, oldest_first, limit: page::limit(limit)? })
+}
+
+/// List runs
+#[utoipa::path(get, path = "/run", tag = "history", params(RunFilter), responses((status = 200, body = page::Envelope<Vec<RunOut>>)))]
+pub(super) async fn list(
+    caller: Caller<Read>,
+    State(api): State<Api>,
+    Query(filter): Query<RunFilter>,
+) -> Result<List<RunOut>, Problem> {
+    let place = (filter.sort.as_deref(), filter.limit, filter.cursor.as_deref());
+    let query = history_query(caller.scope(), filter.state.as_deref(), place)?;
+    let bad_id = |name: &str, text: &str| Problem::bad_request(format!("{name}={text}: not an id"));
+    let action =
+        filter.action.as_deref().map(|id| id.parse::<ActionId>().map_err(|_| bad_id("action", id))).transpose()?;
+    let event = filter.event.as_deref().map(|id| id.parse::<EventId>().map_err(|_| bad_id("event", id))).transpose()?;
+    let (reason, q) = (filter.reason, filter.q.unwrap_or_default().to_lowercase());
+    let wanted = move |run: &Run| {
+        event.is_none_or(|event| run.event_id == event)
+            && reason.as_deref().is_none_or(|reason| run.reason.is_some_and(|r| r.as_str() == reason))
+            && (q.is_empty()
+                || run.action.to_lowercase().contains(&q)
+                || run.message.to_lowercase().contains(&q)
+                || run.id.to_string().contains(&q))
+    };
+    let page = api.reading(move |store| store.list_runs(&query, action, wanted)).await?;
+    let next = page.next.map(|place| encode_cursor(&place));
+    Ok(List { items: page.items.iter().map(RunOut::of).collect(), next })
+}
+
+/// Read a run
+#[utoipa::path(get, path = "/run/{id}", tag = "history", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<RunOut>)))]
+pub(super) async fn read(
+    caller: Caller<Read>,
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<Data<RunOut>, Problem> {
+    find(&api, caller.scope(), &id).await.map(|run| Data::ok(RunOut::of(&run)))
+}
+
+/// A line of a run's log.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct LogLineOut {
+    attempt: u32,
+    /// Counts the lines of the attempt from 0.
+    number: u32,
+    #[schema(value_type = String, format = DateTime)]
+    at: Timestamp,
+    /// trace, debug, info, warn or error.
+    #[schema(value_type = String)]
+    level: Level,
+    /// log, stdout or stderr.
+    #[schema(value_type = String)]
+    source: crate::domain::LogSource,
+    message: String,
+    /// Names with JSON values.
+    #[schema(value_type = serde_json::Value)]
+    fields: serde_json::Map<String, serde_json::Value>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct LogFilter {
+    /// Lines of this level and above: trace, debug, info, warn or error.
+    level: Option<String>,
+    /// Text that the message has, whatever the case.
+    q: Option<String>,
+}
+
+/// The log of a run
+///
+/// All lines of all attempts in order; the limits of the attempts bound them.
+#[utoipa::path(get, path = "/run/{id}/log", tag = "history", params(("id" = String, Path), LogFilter), responses((status = 200, body = page::Envelope<Vec<LogLineOut>>)))]
+pub(super) async fn log(
+    caller: Caller<Read>,
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    Query(filter): Query<LogFilter>,
+) -> Result<List<LogLineOut>, Problem> {
+    let levels = [Level::Trace, Level::Debug, Level::Info, Level::Warn, Level::Error];
+    let least = match filter.level.as_deref() {
+        None => Level::Trace,
+        Some(text) => levels
+            .into_iter()
+            .find(|level| level.as_str() == text)
+            .ok_or_else(|| Problem::bad_request(format!("level={text}: use trace, debug, info, warn or error")))?,
+    };
+    let run = find(&api, caller.scope(), &id).await?;
+    let (tenant, run) = (run.owner_id, run.id);
+    let chunks = api.reading(move |store| store.log(&tenant, run)).await?;
+    let q = filter.q.unwrap_or_default().to_lowercase();
+    let lines = chunks.into_iter().flat_map(|(attempt, first, lines)| LogLineOut::chunk(attempt, first, lines));
+    let wanted = lines.filter(|line| line.level >= least && line.message.to_lowercase().contains(&q));
+    Ok(List { items: wanted.collect(), next: None })
+}
+
+async fn find(api: &Api, scope: Option<&TenantId>, id: &str) -> Result<Run, Problem> {
+    let missing = || Problem::not_found("run", id);
+    let (run, scope) = (id.parse().map_err(|_| missing())?, scope.cloned());
+    api.reading(move |store| store.run(scope.as_ref(), run)).await?.ok_or_else(missing)
+}
+
+impl RunOut {
+    pub(super) fn of(run: &Run) -> RunOut {
+        RunOut {
+            id: run.id,
+            event_id: run.event_id,
+            owner_id: run.owner_id.to_string(),
+            position: run.position,
+            action_id: run.action_id,
+            action: run.action.clone(),
+            version: run.version,
+            module: run.module.to_string(),
+            scope: run.scope.clone(),
+            params: run.params.clone(),
+            input: run.input.clone(),
+            state: run.state,
+            reason: run.reason,
+            message: run.message.clone(),
+            code: run.code,
+            messages: run.messages.clone(),
+            output: run.output.clone(),
+            event: run.chained.clone(),
+            attempts: run.attempts.iter().map(AttemptOut::of).collect(),
+            interruptions: run.interruptions,
+            due_at: run.due_at,
+            queued_at: run.queued_at,
+            started_at: run.started_at,
+            ended_at: run.ended_at,
+        }
+    }
+}
+
+impl AttemptOut {
+    fn of(attempt: &Attempt) -> AttemptOut {
+        let (usage, limits) = (attempt.usage, attempt.limits);
+        let count = |used, limit| Used { used, limit };
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds for people; no attempt lasts 285 years")]
+        let ms = |used_us: u64| Used { used: used_us as f64 / 1000.0, limit: limits.timeout_ms as f64 };
+        AttemptOut {
+            number: attempt.number,
+            started_at: attempt.started_at,
+            ended_at: attempt.ended_at,
+            state: attempt.state,
+            reason: attempt.reason,
+            message: attempt.message.clone(),
+            usage: UsageOut {
+                fuel: count(usage.fuel, limits.fuel),
+                memory_bytes: count(usage.memory_bytes, limits.memory_bytes),
+                wall_ms: ms(usage.wall_us),
+                cpu_ms: ms(usage.cpu_us),
+                output_bytes: count(usage.output_bytes, limits.output_bytes),
+                log_bytes: count(usage.log_bytes, limits.log_bytes),
+            },
+        }
+    }
+}
+
+impl LogLineOut {
+    /// The lines of a chunk whose first line is number `first` of the attempt.
+    pub(super) fn chunk(attempt: u32, first: u32, lines: Vec<LogLine>) -> impl Iterator<Item = LogLineOut> {
+        (first..).zip(lines).map(move |(number, line)| LogLineOut {
+            attempt,
+            number,
+            at: line.at,
+            level: line.level,
+            source: line.source,
+            message: line.message,
+            fields: line.fields.into_iter().map(|(name, value)| (name, value.to().unwrap_or_default())).collect(),
+        })
+    }
+}

@@ -1,0 +1,137 @@
+//! Tokens: credentials with rights.
+
+use super::Api;
+use super::auth::{Admin, Caller};
+use super::error::{Fault, Problem};
+use super::extract::{Body, Path, Query};
+use super::page::{self, Data, Filter, List, Row};
+use crate::domain::{Rights, TenantId, Timestamp, Token, TokenHash, TokenId};
+use crate::store::{Change, Transition};
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TokenIn {
+    /// For the record; it is shown beside everything done with the token.
+    name: String,
+    #[schema(value_type = RightsSchema)]
+    rights: Rights,
+    /// The tenant it acts for; only the platform names another than its own. Empty: the platform.
+    #[schema(value_type = Option<String>)]
+    owner_id: Option<TenantId>,
+}
+
+/// What a token allows; what is left out is not allowed.
+#[derive(ToSchema)]
+#[schema(as = Rights)]
+#[expect(dead_code, reason = "describes a type of the domain for the document")]
+struct RightsSchema {
+    /// See the catalogue and the history.
+    read: bool,
+    /// Change the catalogue.
+    write: bool,
+    /// Fire events.
+    execute: bool,
+    /// Tokens, and everything else.
+    admin: bool,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TokenOut {
+    #[schema(value_type = uuid::Uuid)]
+    id: TokenId,
+    owner_id: String,
+    name: String,
+    #[schema(value_type = RightsSchema)]
+    rights: Rights,
+    created_by: String,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    /// The token itself: shown once, here; only its hash is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+}
+
+/// Create a token
+#[utoipa::path(post, path = "/token", tag = "tokens", request_body = TokenIn, responses((status = 201, body = page::Envelope<TokenOut>)))]
+pub(super) async fn create(
+    caller: Caller<Admin>,
+    State(api): State<Api>,
+    Body(body): Body<TokenIn>,
+) -> Result<Data<TokenOut>, Problem> {
+    let owner_id = caller.owner(body.owner_id)?;
+    if body.name.trim().is_empty() || body.name.len() > 128 || body.name.chars().any(char::is_control) {
+        return Err(Problem::invalid(vec![Fault::new("/name", "a token's name has 1 to 128 printable characters")]));
+    }
+    if body.rights == Rights::default() {
+        return Err(Problem::invalid(vec![Fault::new("/rights", "a token without rights is good for nothing")]));
+    }
+    let text = Token::text(&api.entropy().bytes());
+    let token = Token {
+        id: TokenId::new(api.ids(), api.now()),
+        name: body.name,
+        owner_id,
+        rights: body.rights,
+        hash: TokenHash::of(&text),
+        created_at: api.now(),
+        created_by: caller.name().to_owned(),
+    };
+    let out = TokenOut { token: Some(text), ..TokenOut::of(&token) };
+    api.store().commit(Transition::of([Change::PutToken(Arc::new(token))])).await?;
+    Ok(Data::created(out))
+}
+
+/// List tokens
+#[utoipa::path(get, path = "/token", tag = "tokens", params(Filter), responses((status = 200, body = page::Envelope<Vec<TokenOut>>)))]
+pub(super) async fn list(
+    caller: Caller<Admin>,
+    State(api): State<Api>,
+    Query(filter): Query<Filter>,
+) -> Result<List<TokenOut>, Problem> {
+    let catalogue = api.store().catalogue();
+    let visible = catalogue.tokens().filter(|token| caller.tenant().may_change(&token.owner_id));
+    let rows = visible.map(|token| Row {
+        item: TokenOut::of(token),
+        id: token.id.to_string(),
+        name: token.name.clone(),
+        description: String::new(),
+        owner_id: token.owner_id.to_string(),
+        created_at: token.created_at,
+        updated_at: token.created_at,
+    });
+    page::list(rows, &filter)
+}
+
+/// Delete a token
+///
+/// It stops working at once.
+#[utoipa::path(delete, path = "/token/{id}", tag = "tokens", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<TokenOut>)))]
+pub(super) async fn delete(
+    caller: Caller<Admin>,
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<Data<TokenOut>, Problem> {
+    let missing = || Problem::not_found("token", &id);
+    let token_id: TokenId = id.parse().map_err(|_| missing())?;
+    let token = api.store().catalogue().token(token_id).cloned();
+    let token = token.filter(|token| caller.tenant().may_change(&token.owner_id)).ok_or_else(missing)?;
+    api.store().commit(Transition::of([Change::DeleteToken(token_id)])).await?;
+    Ok(Data::ok(TokenOut::of(&token)))
+}
+
+impl TokenOut {
+    fn of(token: &Token) -> TokenOut {
+        TokenOut {
+            id: token.id,
+            owner_id: token.owner_id.to_string(),
+            name: token.name.clone(),
+            rights: token.rights,
+            created_by: token.created_by.clone(),
+            created_at: token.created_at,
+            token: None,
+        }
+    }
+}

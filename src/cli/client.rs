@@ -1,0 +1,113 @@
+//! Talking to a server.
+
+use super::ServerArgs;
+use anyhow::{Context, Result, anyhow, bail};
+use serde_json::Value;
+use std::io::{BufReader, Read};
+use std::time::Duration;
+use ureq::http::{Request, Response};
+use ureq::{Agent, Body, SendBody};
+
+/// How long to wait for a connection.
+const CONNECT: Duration = Duration::from_secs(5);
+/// The file the server's first start writes its token to.
+const TOKEN_FILE: &str = crate::server::ADMIN_TOKEN_FILE;
+
+pub(super) struct Client {
+    agent: Agent,
+    url: String,
+    token: String,
+}
+
+impl Client {
+    pub(super) fn new(args: &ServerArgs) -> Result<Client> {
+        let token = match &args.token {
+            Some(token) => token.clone(),
+            None => {
+                let path = args.data.join(TOKEN_FILE);
+                std::fs::read_to_string(&path).with_context(|| {
+                    format!(
+                        "no token: give --token or FUSEBOX_TOKEN, or run this where {} can be read (or name its folder with --data)",
+                        path.display()
+                    )
+                })?
+            }
+        };
+        // A status is an answer, which this reads itself.
+        let config = Agent::config_builder().timeout_connect(Some(CONNECT)).http_status_as_error(false).build();
+        Ok(Client {
+            agent: config.into(),
+            url: args.url.trim_end_matches('/').to_owned(),
+            token: token.trim().to_owned(),
+        })
+    }
+
+    pub(super) fn get(&self, path: &str) -> Result<Value> {
+        self.send("GET", path, &[], SendBody::none()).and_then(answer)
+    }
+
+    pub(super) fn post(&self, path: &str, headers: &[(&str, String)], body: &[u8]) -> Result<Value> {
+        self.send("POST", path, headers, SendBody::from_reader(&mut &*body)).and_then(answer)
+    }
+
+    pub(super) fn put(&self, path: &str, headers: &[(&str, String)], body: &[u8]) -> Result<Value> {
+        self.send("PUT", path, headers, SendBody::from_reader(&mut &*body)).and_then(answer)
+    }
+
+    /// Uploads from `body`, which may report how far it is.
+    pub(super) fn upload(&self, path: &str, size_bytes: u64, mut body: impl Read) -> Result<Value> {
+        let headers = [("content-type", "application/wasm".to_owned()), ("content-length", size_bytes.to_string())];
+        self.send("POST", path, &headers, SendBody::from_reader(&mut body)).and_then(answer)
+    }
+
+    /// A stream of server-sent events, line by line.
+    pub(super) fn stream(&self, path: &str, last: Option<&str>) -> Result<BufReader<impl Read + use<>>> {
+        let headers: Vec<(&str, String)> = last.map(|last| ("last-event-id", last.to_owned())).into_iter().collect();
+        let response = self.send("GET", path, &headers, SendBody::none())?;
+        if !response.status().is_success() {
+            answer(response)?;
+            bail!("the server does not stream");
+        }
+        Ok(BufReader::new(response.into_body().into_reader()))
+    }
+
+    fn send(&self, method: &str, path: &str, headers: &[(&str, String)], body: SendBody<'_>) -> Result<Response<Body>> {
+        let url = format!("{}{path}", self.url);
+        let mut request =
+            Request::builder().method(method).uri(&url).header("authorization", format!("Bearer {}", self.token));
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let request = request.body(body).with_context(|| format!("{url} is not a usable URL"))?;
+        self.agent
+            .run(request)
+            .with_context(|| format!("no answer from {}; is the server running (fusebox serve)?", self.url))
+    }
+}
+
+/// The answer's document; a problem document becomes an error that says what is wrong where.
+fn answer(mut response: Response<Body>) -> Result<Value> {
+    let status = response.status();
+    let text = response.body_mut().read_to_string().context("the server's answer broke off")?;
+    let document: Value = serde_json::from_str(&text)
+        .map_err(|_| anyhow!("the server answered {status} with something that is not JSON; is this a Fusebox?"))?;
+    if status.is_success() {
+        return Ok(document);
+    }
+    let detail = document["detail"].as_str().unwrap_or("no detail");
+    let mut message = format!("{detail} ({})", document["code"].as_str().unwrap_or(status.as_str()));
+    let faults = document["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if faults.len() > 1 {
+        for fault in faults {
+            let (pointer, text) = (fault["pointer"].as_str().unwrap_or(""), fault["message"].as_str().unwrap_or(""));
+            message.push_str(&format!("\n  {pointer}: {text}"));
+        }
+    }
+    bail!(message)
+}
+
+/// Text as it may stand in a query or a path.
+pub(super) fn encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+}

@@ -1,0 +1,102 @@
+//! The command line: one file per command.
+//!
+//! Exit codes: 0 all well; 1 it was tried and did not work, or what ran failed; 2 wrong use of the command.
+
+mod client;
+mod fire;
+mod logs;
+mod new;
+mod output;
+mod push;
+mod runs;
+mod serve;
+mod test;
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Run other people's code when something happens, each in a sandbox with hard limits.
+#[derive(Debug, Parser)]
+#[command(name = "fusebox", version, after_help = AFTER_HELP, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Print JSON, one document, instead of text for people
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+const AFTER_HELP: &str = "\
+Start here:
+  fusebox serve --demo                 a server with examples that ran, on this machine
+  fusebox new greet                    a new action in Rust
+  fusebox test greet.wasm              run it here, without a server, under the same limits
+  fusebox push greet.wasm --action greet --trigger greeted
+  fusebox fire greeted --payload '{\"name\":\"Ada\"}' --wait
+  fusebox logs --follow                what it says, live
+
+Exit codes: 0 all well, 1 it did not work or what ran failed, 2 wrong use of the command.";
+
+/// Where the server is, and the key to it.
+#[derive(Debug, Clone, Args)]
+struct ServerArgs {
+    /// The server
+    #[arg(long, global = true, env = "FUSEBOX_URL", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    url: String,
+    /// The token; without it, the file `admin.token` in the data folder is read
+    #[arg(long, global = true, env = "FUSEBOX_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    token: Option<String>,
+    /// The data folder of a server on this machine
+    #[arg(long, global = true, env = "FUSEBOX_DATA", default_value = "fusebox-data", value_name = "DIR")]
+    data: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start the server
+    Serve(serve::Serve),
+    /// Upload a component; with --action and --trigger also make it run
+    Push(push::Push),
+    /// Fire a trigger
+    Fire(fire::Fire),
+    /// List runs, or show one
+    Runs(runs::Runs),
+    /// Show the log of a run, or follow all logs
+    Logs(logs::Logs),
+    /// Run a component here with a sample event, without a server, under the same limits
+    Test(test::Test),
+    /// Make a new action from a template
+    New(new::New),
+    /// Compile an upload under limits; the server starts this for itself
+    #[command(name = crate::sandbox::SUBCOMMAND, hide = true)]
+    CompileModule { order: String },
+}
+
+/// Runs the command that the arguments of this process name.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let json = cli.json;
+    let done = match cli.command {
+        Command::Serve(serve) => serve::run(&serve, &cli.server, json),
+        Command::Push(push) => push::run(&push, &cli.server, json),
+        Command::Fire(fire) => fire::run(&fire, &cli.server, json),
+        Command::Runs(runs) => runs::run(&runs, &cli.server, json),
+        Command::Logs(logs) => logs::run(&logs, &cli.server, json),
+        Command::Test(test) => test::run(&test, json),
+        Command::New(new) => new::run(&new, json),
+        Command::CompileModule { order } => {
+            let compiled = crate::sandbox::compile_child(&order, std::io::stdin().lock(), std::io::stdout().lock());
+            compiled.map(|()| ExitCode::SUCCESS).map_err(Into::into)
+        }
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            output::failure(&error, json);
+            ExitCode::FAILURE
+        }
+    }
+}

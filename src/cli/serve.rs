@@ -1,0 +1,131 @@
+//! `fusebox serve`: the server, until it is told to stop.
+
+use super::{ServerArgs, output};
+use crate::server::{Config, Demo, Server, SystemClock};
+use anyhow::{Context, Result};
+use clap::Args;
+use serde_json::json;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// Start the server.
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    /// Where to listen. Every request needs a token; elsewhere than on loopback put TLS in front
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
+    listen: SocketAddr,
+    /// Install the example actions, fire their sample events and show what ran
+    #[arg(long)]
+    demo: bool,
+    /// Attempts that run at once, in all
+    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    concurrency: u32,
+    /// Attempts of one tenant that run at once
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    concurrency_per_tenant: u32,
+    /// Memory for pages of the store
+    #[arg(long, default_value_t = 64, value_name = "MIB", value_parser = clap::value_parser!(u32).range(8..=65_536))]
+    cache: u32,
+    /// How long a shutdown lets attempts finish; what does not is run again at the next start
+    #[arg(long, default_value_t = 5, value_name = "SECONDS")]
+    grace: u64,
+}
+
+pub(super) fn run(serve: &Serve, server: &ServerArgs, json: bool) -> Result<ExitCode> {
+    let filter = EnvFilter::try_from_env("FUSEBOX_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if json {
+        log.json().init()
+    } else {
+        log.init()
+    }
+    let compiler = std::env::current_exe().context("the path of this program cannot be found")?;
+    let config = Config {
+        concurrency: serve.concurrency,
+        concurrency_per_tenant: serve.concurrency_per_tenant.min(serve.concurrency),
+        cache_bytes: serve.cache as usize * (1 << 20),
+        grace: Duration::from_secs(serve.grace),
+        ..Config::new(serve.listen, server.data.clone(), compiler)
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve_until_told(config, serve.demo, json))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve_until_told(config: Config, demo: bool, json: bool) -> Result<()> {
+    // Before the server starts, so that no signal is missed.
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let data = config.data.display().to_string();
+    let server = Server::start(config, Arc::new(SystemClock)).await?;
+    announce(&server, &data, json);
+    if demo {
+        let shown = tokio::select! {
+            demo = server.demo() => Some(demo?),
+            _ = terminate.recv() => None,
+            _ = interrupt.recv() => None,
+        };
+        match shown {
+            Some(demo) => show_demo(&demo, &server, json),
+            None => {
+                server.stop().await;
+                return Ok(());
+            }
+        }
+    }
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    server.stop().await;
+    Ok(())
+}
+
+fn announce(server: &Server, data: &str, json: bool) {
+    let url = format!("http://{}", server.address());
+    if json {
+        println!("{}", json!({ "url": url, "data": data, "token": server.first_token() }));
+        return;
+    }
+    println!("Fusebox listens on {url}, with its data in {data}");
+    if let Some(token) = server.first_token() {
+        println!("The admin token, shown this once: {token}");
+        println!("It is also in {data}/{}, where the command line finds it.", crate::server::ADMIN_TOKEN_FILE);
+    }
+}
+
+fn show_demo(demo: &Demo, server: &Server, json: bool) {
+    if json {
+        for run in &demo.runs {
+            let (event, state, reason) = (run.event.id.to_string(), run.event.state.as_str(), run.event.reason);
+            println!("{}", json!({ "sample": run.sample, "event": event, "state": state, "reason": reason }));
+        }
+        return;
+    }
+    println!("\nThe examples ran. The last one fails on purpose, in every way an action can:\n");
+    for shown in &demo.runs {
+        let last = shown.runs.last();
+        let attempt = last.and_then(|run| run.attempts.last());
+        let usage = attempt.map(|attempt| attempt.usage).unwrap_or_default();
+        let message = last.map_or("", |run| run.message.lines().next().unwrap_or(""));
+        let tries = last.map_or(0, |run| run.attempts.len());
+        let tries = if tries > 1 { format!(" ({tries} attempts)") } else { String::new() };
+        let state = output::state(shown.event.state.as_str(), shown.event.reason.map(crate::domain::Reason::as_str));
+        #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+        let (wall_ms, fuel) = (usage.wall_us as f64 / 1000.0, output::group(usage.fuel as f64));
+        anstream::println!("  {state} {:<38} {wall_ms:>9.3} ms {fuel:>13} fuel  {message}{tries}", shown.sample);
+    }
+    let pick = |name: &str| demo.runs.iter().find(|run| run.sample.starts_with(name)).and_then(|run| run.runs.first());
+    let id = pick("booking-calendar").map(|run| run.id.to_string()).unwrap_or_default();
+    let url = format!("http://{}", server.address());
+    println!("\nLook around from another terminal, in this folder:");
+    println!("  fusebox runs                      what ran (cargo run --release -- runs)");
+    println!("  fusebox runs {id}   one run: input, output, used against limit");
+    println!("  fusebox logs {id}   what it said");
+    println!("  fusebox fire booking_created --payload examples/booking-calendar/sample.json --wait");
+    println!("  curl -H \"authorization: Bearer $(cat fusebox-data/admin.token)\" {url}/event");
+    println!("  {url}/openapi.json   the API\n\nStop with Ctrl-C; everything is kept.");
+}

@@ -1,0 +1,224 @@
+//! `fusebox test`: one attempt here, without a server, under the limits a server has.
+
+use super::{fire::read_json, output};
+use crate::domain::{
+    Chain, Clock, Context as ActionContext, Ending, Entropy, EventId, Failed, Ids, Json, LIMITS_WASM, Limits,
+    LimitsPatch, LogLine, ObjectRef, RunId, TenantId, Timestamp, Usage,
+};
+use crate::sandbox::{self, Attempted, HostServices, Invocation, Sandbox};
+use crate::server::SystemClock;
+use anyhow::{Context, Result, anyhow};
+use clap::Args;
+use indicatif::ProgressBar;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Run a component here with a sample event, without a server, under the same limits.
+#[derive(Debug, Args)]
+pub(super) struct Test {
+    /// The component: binary, or WAT
+    file: PathBuf,
+    /// The payload: JSON, a file, or - for standard input
+    #[arg(long, short, default_value = "{}", value_name = "JSON|FILE|-")]
+    payload: String,
+    /// The parameters
+    #[arg(long, default_value = "{}", value_name = "JSON|FILE|-")]
+    params: String,
+    /// The input of the attachment
+    #[arg(long, default_value = "{}", value_name = "JSON|FILE|-")]
+    input: String,
+    /// The name of the event type
+    #[arg(long, default_value = "test")]
+    trigger: String,
+    /// The object it is about, as type/id
+    #[arg(long, short, value_name = "TYPE/ID")]
+    object: Option<String>,
+    /// Which attempt to be
+    #[arg(long, default_value_t = 1)]
+    attempt: u32,
+    /// Tighter than the built-in profile: instructions
+    #[arg(long)]
+    fuel: Option<u64>,
+    /// Tighter than the built-in profile: bytes of memory
+    #[arg(long)]
+    memory_bytes: Option<u64>,
+    /// Tighter than the built-in profile: milliseconds
+    #[arg(long)]
+    timeout_ms: Option<u64>,
+}
+
+pub(super) fn run(test: &Test, json: bool) -> Result<ExitCode> {
+    let bytes = std::fs::read(&test.file).with_context(|| format!("{} cannot be read", test.file.display()))?;
+    let limits = limits(test)?;
+    let context = context(test, limits)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let host = Arc::new(Host { json, lines: Mutex::default() });
+    let attempted = runtime.block_on(attempt(bytes, context, Arc::clone(&host), json))?;
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    let succeeded = matches!(attempted.ending, Ending::Outcome(_));
+    if json {
+        output::document(&document(&attempted, limits, &host));
+    } else {
+        show(attempted, limits);
+    }
+    Ok(if succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn attempt(bytes: Vec<u8>, context: ActionContext, host: Arc<Host>, json: bool) -> Result<Attempted> {
+    // Compiled artifacts are of no use after this; the folder goes with the handle.
+    let folder = tempfile::tempdir().context("no folder for the compiled component")?;
+    let mut key = [0; 32];
+    getrandom::fill(&mut key).map_err(|error| anyhow!("the machine gives no random bytes: {error}"))?;
+    let compiler = std::env::current_exe().context("the path of this program cannot be found")?;
+    let config = sandbox::Config::new(folder.path().to_owned(), key, compiler);
+    let sandbox = Sandbox::start(sandbox::Config { concurrency: 1, ..config })?;
+    let progress = if json { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
+    progress.set_message("validating and compiling");
+    progress.enable_steady_tick(Duration::from_millis(100));
+    let inspected = sandbox.inspect(bytes.into()).await;
+    progress.finish_and_clear();
+    let inspected = inspected?;
+    let wasm = inspected.wasm;
+    let prepared = sandbox.prepare(inspected.digest, move || Ok(wasm)).await?;
+    Ok(sandbox.invoke(&prepared, Invocation { context, host }).await)
+}
+
+fn limits(test: &Test) -> Result<Limits> {
+    let patch = LimitsPatch {
+        fuel: test.fuel,
+        memory_bytes: test.memory_bytes,
+        timeout_ms: test.timeout_ms,
+        ..LimitsPatch::default()
+    };
+    LIMITS_WASM.tightened(&patch).map_err(|refused| {
+        let faults: Vec<String> =
+            refused.iter().map(|fault| format!("--{}: {fault}", fault.field.replace('_', "-"))).collect();
+        anyhow!(faults.join("; "))
+    })
+}
+
+fn context(test: &Test, limits: Limits) -> Result<ActionContext> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|error| anyhow!("the machine gives no random bytes: {error}"))?;
+    let entropy = Arc::new(Entropy::new(seed));
+    let ids = Ids::new(Arc::clone(&entropy));
+    let now = SystemClock.now();
+    let read = |argument: &str| -> Result<Json> { Ok(Json::from(read_json(argument)?)) };
+    let object = test.object.as_deref().map(|object| -> Result<ObjectRef> {
+        let (kind, id) = object.split_once('/').with_context(|| format!("--object {object}: write it as type/id"))?;
+        Ok(ObjectRef::new(kind.to_owned(), id.to_owned())?)
+    });
+    let event_id = EventId::new(&ids, now);
+    Ok(ActionContext {
+        run_id: RunId::new(&ids, now),
+        attempt: test.attempt,
+        event_id,
+        trigger: test.trigger.clone(),
+        event_time: now,
+        tenant: TenantId::shared(),
+        object: object.transpose()?,
+        scope: None,
+        payload: read(&test.payload)?,
+        params: read(&test.params)?,
+        input: read(&test.input)?,
+        chain: Chain { root: event_id, parent: None, depth: 0, parent_outcome: None },
+        limits,
+        now,
+        seed: entropy.pair(),
+    })
+}
+
+/// Prints what is logged as it comes, or keeps it for the document.
+struct Host {
+    json: bool,
+    lines: Mutex<Vec<LogLine>>,
+}
+
+impl HostServices for Host {
+    fn log(&self, line: LogLine) {
+        if self.json {
+            self.lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        } else if let Ok(line) = serde_json::to_value(&line) {
+            let mut shown = line.clone();
+            shown["fields"] = fields(&line);
+            output::log_line(&shown);
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        SystemClock.now()
+    }
+}
+
+/// Pairs of name and value as an object.
+fn fields(line: &Value) -> Value {
+    let pairs = line["fields"].as_array().map(Vec::as_slice).unwrap_or_default();
+    Value::Object(pairs.iter().filter_map(|pair| Some((pair[0].as_str()?.to_owned(), pair[1].clone()))).collect())
+}
+
+fn usage(usage: &Usage, limits: Limits) -> Value {
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds for people")]
+    let ms = |us: u64| us as f64 / 1000.0;
+    json!({
+        "fuel": { "used": usage.fuel, "limit": limits.fuel },
+        "memory_bytes": { "used": usage.memory_bytes, "limit": limits.memory_bytes },
+        "wall_ms": { "used": ms(usage.wall_us), "limit": limits.timeout_ms },
+        "cpu_ms": { "used": ms(usage.cpu_us), "limit": limits.timeout_ms },
+        "output_bytes": { "used": usage.output_bytes, "limit": limits.output_bytes },
+        "log_bytes": { "used": usage.log_bytes, "limit": limits.log_bytes },
+    })
+}
+
+fn document(attempted: &Attempted, limits: Limits, host: &Host) -> Value {
+    let ending = match &attempted.ending {
+        Ending::Outcome(outcome) => {
+            let state = if outcome.warnings.is_empty() { "SUCCESS" } else { "WARNING" };
+            json!({ "state": state, "output": outcome.output, "warnings": outcome.warnings, "event": outcome.event })
+        }
+        Ending::Failure(failure) => {
+            let failed = Failed::from(failure.clone());
+            json!({ "state": "ERROR", "reason": failed.reason, "message": failed.message, "code": failed.code,
+                "retry": failed.retryable, "after_ms": failed.after_ms })
+        }
+        Ending::Broken { reason, message } => json!({ "state": "ERROR", "reason": reason, "message": message }),
+    };
+    let lines = host.lines.lock().unwrap_or_else(PoisonError::into_inner);
+    json!({ "result": ending, "usage": usage(&attempted.usage, limits), "log": *lines })
+}
+
+fn show(attempted: Attempted, limits: Limits) {
+    let used = usage(&attempted.usage, limits);
+    match attempted.ending {
+        Ending::Outcome(outcome) => {
+            let state = if outcome.warnings.is_empty() { "SUCCESS" } else { "WARNING" };
+            anstream::println!("{}", output::state(state, None));
+            outcome.warnings.iter().for_each(|warning| println!("  {warning}"));
+            for (name, value) in [("output", outcome.output), ("chained event", outcome.event)] {
+                let value = value.and_then(|json| json.to::<Value>().ok());
+                value.into_iter().for_each(|value| println!("{name}\n{value:#}"));
+            }
+        }
+        Ending::Failure(failure) => {
+            let failed = Failed::from(failure);
+            anstream::println!("{} code {}", output::state("ERROR", Some(failed.reason.as_str())), failed.code);
+            println!("  {}", failed.message);
+            if failed.retryable {
+                println!(
+                    "  A server would try again{}.",
+                    failed.after_ms.map_or(String::new(), |ms| format!(" after {ms} ms"))
+                );
+            }
+        }
+        Ending::Broken { reason, message } => {
+            anstream::println!(
+                "{}\n  {}",
+                output::state("ERROR", Some(reason.as_str())),
+                message.replace('\n', "\n  ")
+            );
+        }
+    }
+    output::usage(&used);
+}

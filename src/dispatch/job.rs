@@ -1,0 +1,40 @@
+//! One event on its way through its plan.
+
+use crate::domain::{Event, EventId, Run, RunId, TenantId};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// An event in memory with all of its runs, in the order of the plan.
+#[derive(Clone, Debug)]
+pub(super) struct Live {
+    pub(super) event: Arc<Event>,
+    pub(super) runs: Vec<Arc<Run>>,
+}
+
+/// What waits for a permit or for its time: the run of an event that is next.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) tenant: TenantId,
+    pub(super) event_id: EventId,
+    pub(super) run_id: RunId,
+    /// `None` when it is to be read from the store: a long queue holds ids, not payloads.
+    pub(super) live: Option<Box<Live>>,
+    /// Who waits for the end of the event.
+    pub(super) waiter: Option<oneshot::Sender<Live>>,
+    /// Whether its start must be on the disk before the guest runs. Set for what an earlier process left behind: should
+    /// it be what took that process down, its interruptions are counted and it does not do so for ever.
+    pub(super) durable_start: bool,
+}
+
+impl Job {
+    pub(super) fn new(live: Live, place: usize, waiter: Option<oneshot::Sender<Live>>) -> Job {
+        Job {
+            tenant: live.event.owner_id.clone(),
+            event_id: live.event.id,
+            run_id: live.runs[place].id,
+            live: Some(Box::new(live)),
+            waiter,
+            durable_start: false,
+        }
+    }
+}

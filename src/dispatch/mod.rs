@@ -1,0 +1,24 @@
+//! Who runs, when, with what, and what follows.
+//!
+//! [`Dispatch::fire`] takes an event in; `resolve` plans it, `capacity` says when its runs may start, `worker` carries one
+//! attempt to the sandbox and back, `settle` says what follows. Planning and settling are pure; everything they decide is
+//! one transition of the store. It does not know HTTP, redb or Wasm.
+
+mod accept;
+mod capacity;
+mod job;
+mod payload_schema;
+mod placement;
+mod recovery;
+mod resolve;
+mod scheduler;
+mod services;
+mod settle;
+#[cfg(test)]
+mod testing;
+mod worker;
+
+pub use accept::{Fire, FireError, Fired};
+pub use capacity::Permits;
+pub use payload_schema::{SchemaError, Violation, check_schema};
+pub use scheduler::{Config, Dispatch, Load, StartError};

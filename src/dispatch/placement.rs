@@ -1,0 +1,82 @@
+//! Where an attempt computes: short ones where they were accepted, long ones on threads of their own.
+//!
+//! Most attempts take microseconds; moving those between threads would cost more than running them. One that has computed
+//! longer than a short while moves to threads of lower priority, so that neither requests nor short attempts wait for it.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+use tokio::runtime::{Builder, Handle, Runtime};
+
+/// Computing time after which an attempt is a long one.
+const SHORT: Duration = Duration::from_millis(1);
+/// How much nicer than the rest the threads for long attempts are: a tenth of the processor when all is busy.
+const NICENESS: i32 = 10;
+
+pub(super) struct Placement {
+    long: Option<Runtime>,
+}
+
+impl Placement {
+    pub(super) fn start() -> io::Result<Placement> {
+        let long = Builder::new_multi_thread()
+            .worker_threads(std::thread::available_parallelism()?.get())
+            .thread_name("long-attempts")
+            .enable_all()
+            .on_thread_start(be_nice)
+            .build()?;
+        Ok(Placement { long: Some(long) })
+    }
+
+    /// Runs `attempt` to its end. Dropping what this returns ends it, wherever it is.
+    pub(super) async fn run<T: Send + 'static>(&self, attempt: impl Future<Output = T> + Send + 'static) -> Option<T> {
+        let mut attempt: Pin<Box<dyn Future<Output = T> + Send>> = Box::pin(attempt);
+        let mut computed = Duration::ZERO;
+        let briefly = std::future::poll_fn(|context| {
+            let begun = Instant::now();
+            let poll = attempt.as_mut().poll(context);
+            computed += begun.elapsed();
+            match poll {
+                Poll::Ready(value) => Poll::Ready(Some(value)),
+                Poll::Pending if computed >= SHORT => Poll::Ready(None),
+                Poll::Pending => Poll::Pending,
+            }
+        });
+        if let Some(value) = briefly.await {
+            return Some(value);
+        }
+        let mut moved = AbortOnDrop(self.handle()?.spawn(attempt));
+        (&mut moved.0).await.ok()
+    }
+
+    fn handle(&self) -> Option<&Handle> {
+        self.long.as_ref().map(Runtime::handle)
+    }
+}
+
+impl Drop for Placement {
+    /// A runtime must not be dropped where blocking is forbidden, which is where the last handle may go.
+    fn drop(&mut self) {
+        if let Some(long) = self.long.take() {
+            long.shutdown_background();
+        }
+    }
+}
+
+struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// On Linux priorities are per thread. Where they are not, or may not be set, fairness is the scheduler's alone.
+fn be_nice() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS) {
+        tracing::debug!(%error, "the threads for long attempts keep the normal priority");
+    }
+}

@@ -1,0 +1,56 @@
+//! What a running guest may ask of the host.
+
+use crate::domain::{Clock, LogLine, Run, Timestamp};
+use crate::sandbox::HostServices;
+use crate::store::{Change, LogChunk, Store, Transition};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The host's side of one attempt.
+pub(super) struct AttemptServices {
+    clock: Arc<dyn Clock>,
+    log: Mutex<Log>,
+}
+
+#[derive(Default)]
+struct Log {
+    lines: Vec<LogLine>,
+    /// Lines that were taken before.
+    taken: u32,
+}
+
+impl AttemptServices {
+    pub(super) fn new(clock: Arc<dyn Clock>) -> AttemptServices {
+        AttemptServices { clock, log: Mutex::default() }
+    }
+
+    /// What was logged since the last call, as a change of the store.
+    pub(super) fn take_log(&self, run: &Run) -> Option<Change> {
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        if log.lines.is_empty() {
+            return None;
+        }
+        let lines = Arc::new(std::mem::take(&mut log.lines));
+        let number = log.taken;
+        log.taken = number.saturating_add(u32::try_from(lines.len()).unwrap_or(u32::MAX));
+        let attempt = run.attempts.last().map_or(0, |attempt| attempt.number);
+        Some(Change::Log(LogChunk { tenant: run.owner_id.clone(), run: run.id, attempt, number, lines }))
+    }
+
+    /// Stores what was logged so far, so that a long attempt can be watched and a killed one leaves its words.
+    pub(super) fn flush(&self, store: &Store, run: &Run) {
+        if let Some(change) = self.take_log(run) {
+            store.submit(Transition::of([change]), None);
+        }
+    }
+}
+
+impl HostServices for AttemptServices {
+    /// The sandbox bounds what a guest may log, so the lines need no bound of their own here.
+    fn log(&self, line: LogLine) {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).lines.push(line);
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}

@@ -1,0 +1,66 @@
+//! An event and runs for the tests of this layer.
+
+use crate::domain::{
+    ActionId, Digest, Entropy, Event, EventId, EventTypeId, Ids, Json, LIMITS_WASM, Origin, RetryPolicy, Run, RunId,
+    State, TenantId, Timestamp,
+};
+use std::sync::Arc;
+
+const NOW: Timestamp = Timestamp::from_ms(1_000);
+
+pub(super) fn event() -> Event {
+    let id = EventId::from_bytes([1; 16]);
+    Event {
+        id,
+        owner_id: TenantId::shared(),
+        event_type_id: EventTypeId::from_bytes([2; 16]),
+        event_type: "tested".into(),
+        object: None,
+        payload: Json::empty_object(),
+        origin: Origin::Api,
+        state: State::Queued,
+        reason: None,
+        message: String::new(),
+        parent_id: None,
+        root_id: id,
+        depth: 0,
+        created_by: "test".into(),
+        created_at: NOW,
+        started_at: None,
+        ended_at: None,
+        runs: Vec::new(),
+    }
+}
+
+pub(super) fn run(position: u32) -> Run {
+    let ids = Ids::new(Arc::new(Entropy::new([u8::try_from(position).unwrap(); 32])));
+    Run {
+        id: RunId::new(&ids, NOW),
+        event_id: event().id,
+        owner_id: TenantId::shared(),
+        position,
+        action_id: ActionId::from_bytes([3; 16]),
+        action: format!("action {position}"),
+        version: 1,
+        module: Digest::of(b""),
+        scope: None,
+        params: Json::empty_object(),
+        input: Json::empty_object(),
+        limits: LIMITS_WASM,
+        retry: RetryPolicy::default(),
+        continue_on_fail: false,
+        state: State::Queued,
+        reason: None,
+        message: String::new(),
+        code: 0,
+        messages: Vec::new(),
+        output: None,
+        chained: None,
+        attempts: Vec::new(),
+        interruptions: 0,
+        due_at: None,
+        queued_at: NOW,
+        started_at: None,
+        ended_at: None,
+    }
+}

@@ -1,0 +1,253 @@
+//! One attempt: from a permit to the transition that settles it.
+
+use super::job::{Job, Live};
+use super::scheduler::Dispatch;
+use super::services::AttemptServices;
+use super::settle::{Next, settle};
+use crate::domain::{
+    Attempt, Chain, Context, Ending, Event, Failed, IllegalChange, Interruption, Reason, Run, State, TenantId, Usage,
+};
+use crate::sandbox::{Attempted, Invocation, Prepared};
+use crate::store::{Change, CommitError, ReadError, Transition};
+use futures_util::FutureExt;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// How often the log of a long attempt is stored.
+const LOG_FLUSH: Duration = Duration::from_millis(500);
+
+#[derive(Debug, thiserror::Error)]
+enum WorkError {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    #[error(transparent)]
+    Illegal(#[from] IllegalChange),
+    #[error("the event or the run is not in the store")]
+    Missing,
+}
+
+/// Carries the job through one attempt. Its permit comes back whatever happens.
+pub(super) async fn work(dispatch: Dispatch, job: Job) {
+    let (event, run) = (job.event_id, job.run_id);
+    let permit = Permit { dispatch: dispatch.clone(), tenant: job.tenant.clone() };
+    match AssertUnwindSafe(attempt(&dispatch, job, permit)).catch_unwind().await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::error!(run.id = %run, event.id = %event, %error, "a run could not be carried on; it is taken up again at the next start");
+        }
+        Err(_) => {
+            tracing::error!(run.id = %run, event.id = %event, "a bug in the server stopped a run; it is taken up again at the next start");
+        }
+    }
+}
+
+struct Permit {
+    dispatch: Dispatch,
+    tenant: TenantId,
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.dispatch.release(&self.tenant);
+    }
+}
+
+async fn attempt(dispatch: &Dispatch, job: Job, permit: Permit) -> Result<(), WorkError> {
+    let Job { tenant, event_id, run_id, live, waiter, durable_start } = job;
+    let live = match live {
+        Some(live) => live,
+        None => {
+            let store = dispatch.store().clone();
+            let load = move || Live::load(&store, &tenant, event_id).map(|live| live.map(Box::new));
+            blocking(load).await?.ok_or(WorkError::Missing)?
+        }
+    };
+    let place = live.runs.iter().position(|run| run.id == run_id).ok_or(WorkError::Missing)?;
+    let mut work = Work { dispatch, live: *live, place, services: None };
+    match work.prepare().await {
+        Ok(prepared) => {
+            work.start(durable_start).await?;
+            let attempted = work.run(prepared).await;
+            work.end(attempted)?;
+        }
+        Err(message) => {
+            let now = dispatch.now();
+            tracing::warn!(run.id = %run_id, message, "a module could not be loaded");
+            work.run_mut().refuse(Reason::Denied, message, now)?;
+        }
+    }
+    work.settle(waiter, permit);
+    Ok(())
+}
+
+/// An event at one place of its plan, with the permit to run there.
+struct Work<'a> {
+    dispatch: &'a Dispatch,
+    live: Live,
+    place: usize,
+    services: Option<Arc<AttemptServices>>,
+}
+
+impl Work<'_> {
+    fn run_mut(&mut self) -> &mut Run {
+        Arc::make_mut(&mut self.live.runs[self.place])
+    }
+
+    /// The module, ready to be instantiated.
+    async fn prepare(&mut self) -> Result<Prepared, String> {
+        if self.live.runs[self.place].state == State::Waiting {
+            self.run_mut().wake().map_err(|error| error.to_string())?;
+        }
+        let digest = self.live.runs[self.place].module;
+        let sandbox = &self.dispatch.shared.sandbox;
+        if let Some(prepared) = sandbox.find_prepared(&digest) {
+            return Ok(prepared);
+        }
+        let store = self.dispatch.store().clone();
+        let wasm = move || match store.module_bytes(digest) {
+            Ok(Some(bytes)) => Ok(bytes),
+            Ok(None) => Err("it was deleted".into()),
+            Err(error) => Err(error.into()),
+        };
+        sandbox.prepare(digest, wasm).await.map_err(|error| format!("the module {digest} cannot be loaded: {error}"))
+    }
+
+    /// RUNNING, on its way to the disk.
+    async fn start(&mut self, durable: bool) -> Result<(), WorkError> {
+        let (now, seed) = (self.dispatch.now(), self.dispatch.shared.entropy.pair());
+        self.run_mut().start(seed, now)?;
+        Arc::make_mut(&mut self.live.event).start(now);
+        let transition = Transition::of([self.event_change(), self.run_change()]);
+        if durable {
+            self.dispatch.store().commit(transition).await?;
+        } else {
+            self.dispatch.store().submit(transition, None);
+        }
+        Ok(())
+    }
+
+    /// The attempt itself; `None` when it was broken off by a shutdown.
+    async fn run(&mut self, prepared: Prepared) -> Option<Attempted> {
+        let run = Arc::clone(&self.live.runs[self.place]);
+        let shared = &self.dispatch.shared;
+        let services = Arc::new(AttemptServices::new(Arc::clone(&shared.clock)));
+        self.services = Some(Arc::clone(&services));
+        let attempt = run.attempts.last()?;
+        let host = Arc::<AttemptServices>::clone(&services);
+        let invocation = Invocation { context: context(&self.live.event, &run, attempt), host };
+        let invoking = shared.sandbox.invoke(&prepared, invocation);
+        let mut running = std::pin::pin!(shared.placement.run(invoking));
+        loop {
+            tokio::select! {
+                biased;
+                attempted = &mut running => return attempted,
+                () = shared.breaking_off.cancelled() => return None,
+                () = tokio::time::sleep(LOG_FLUSH) => services.flush(&shared.store, &run),
+            }
+        }
+    }
+
+    fn end(&mut self, attempted: Option<Attempted>) -> Result<(), IllegalChange> {
+        let (now, (random, _)) = (self.dispatch.now(), self.dispatch.shared.entropy.pair());
+        let stopping = self.dispatch.shared.breaking_off.is_cancelled();
+        let run = self.run_mut();
+        match attempted {
+            None if stopping => run.interrupt(Interruption::Shutdown, now),
+            None => {
+                let message = "a bug in the server stopped this attempt".to_owned();
+                run.fail(Failed::broken(Reason::Interrupted, message), Usage::default(), random, now)
+            }
+            Some(Attempted { ending, usage }) => match ending {
+                Ending::Outcome(outcome) => run.succeed(outcome, usage, now),
+                Ending::Failure(failure) => run.fail(failure.into(), usage, random, now),
+                Ending::Broken { reason, message } => run.fail(Failed::broken(reason, message), usage, random, now),
+            },
+        }
+    }
+
+    /// One transition for all that follows; then the permit comes back and the event goes on.
+    fn settle(self, waiter: Option<oneshot::Sender<Live>>, permit: Permit) {
+        let Work { dispatch, mut live, place, services } = self;
+        let (next, skipped) = settle(Arc::make_mut(&mut live.event), &mut live.runs, dispatch.now());
+        let run = &live.runs[place];
+        log_end(run);
+        if let Some(attempt) = run.attempts.last() {
+            dispatch.count_ending(attempt.state, attempt.reason);
+        }
+        let log = services.and_then(|services| services.take_log(run));
+        let mut changes: Vec<Change> = Vec::with_capacity(3 + skipped.len());
+        changes.extend(log);
+        changes.push(Change::Run(Arc::clone(run)));
+        changes.extend(skipped.iter().map(|place| Change::Run(Arc::clone(&live.runs[*place]))));
+        changes.push(Change::Event(Arc::clone(&live.event)));
+        let transition = Transition::of(changes);
+        if next == Next::Nothing {
+            let on_commit = waiter.map(|waiter| -> crate::store::OnCommit {
+                Box::new(move |result| {
+                    if result.is_ok() {
+                        // Nobody may be waiting any more, which is fine.
+                        drop(waiter.send(live));
+                    }
+                })
+            });
+            dispatch.store().submit(transition, on_commit);
+            drop(permit);
+        } else {
+            dispatch.store().submit(transition, None);
+            drop(permit);
+            dispatch.go_on(live, next, waiter);
+        }
+    }
+
+    fn event_change(&self) -> Change {
+        Change::Event(Arc::clone(&self.live.event))
+    }
+
+    fn run_change(&self) -> Change {
+        Change::Run(Arc::clone(&self.live.runs[self.place]))
+    }
+}
+
+fn context(event: &Event, run: &Run, attempt: &Attempt) -> Context {
+    Context {
+        run_id: run.id,
+        attempt: attempt.number,
+        event_id: event.id,
+        trigger: event.event_type.clone(),
+        event_time: event.created_at,
+        tenant: event.owner_id.clone(),
+        object: event.object.clone(),
+        scope: run.scope.clone(),
+        payload: event.payload.clone(),
+        params: run.params.clone(),
+        input: run.input.clone(),
+        chain: Chain { root: event.root_id, parent: event.parent_id, depth: event.depth, parent_outcome: None },
+        limits: attempt.limits,
+        now: attempt.started_at,
+        seed: attempt.seed,
+    }
+}
+
+fn log_end(run: &Run) {
+    if run.state == State::Success {
+        tracing::debug!(run.id = %run.id, event.id = %run.event_id, tenant.id = %run.owner_id, "a run succeeded");
+        return;
+    }
+    let reason = run.reason.map_or("", Reason::as_str);
+    let (state, message) = (run.state.as_str(), &run.message);
+    tracing::info!(run.id = %run.id, event.id = %run.event_id, tenant.id = %run.owner_id, state, reason, message, "a run ended");
+}
+
+/// Reads from the disk without holding up an async thread.
+pub(super) async fn blocking<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, ReadError> + Send + 'static,
+) -> Result<T, ReadError> {
+    match tokio::task::spawn_blocking(read).await {
+        Ok(result) => result,
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+    }
+}

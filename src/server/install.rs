@@ -1,0 +1,119 @@
+//! What makes a data folder an installation: its key and its first token.
+
+use crate::domain::{Clock, Entropy, Ids, Rights, TenantId, Token, TokenHash, TokenId};
+use crate::store::{Change, CommitError, Store, Transition};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The file with the admin token, for people and the command line on the same machine.
+pub const ADMIN_TOKEN_FILE: &str = "admin.token";
+const KEY_FILE: &str = "installation.key";
+const STORE_FILE: &str = "fusebox.redb";
+const ARTIFACTS_DIR: &str = "artifacts";
+
+#[derive(Debug, thiserror::Error)]
+pub enum InstallError {
+    #[error("{path}: {error}")]
+    File { path: PathBuf, error: io::Error },
+    #[error("{0} does not have 32 bytes; it was made at the first start and must not be changed")]
+    Key(PathBuf),
+    #[error("the machine gives no random bytes: {0}")]
+    Random(getrandom::Error),
+    #[error(transparent)]
+    Store(#[from] CommitError),
+}
+
+/// The data folder.
+#[derive(Clone, Debug)]
+pub(super) struct Installation {
+    folder: PathBuf,
+    /// Vouches for what this installation wrote to places it does not trust.
+    pub(super) key: [u8; 32],
+}
+
+impl Installation {
+    /// Makes the folder and its key where they are not there yet.
+    pub(super) fn open(folder: &Path) -> Result<Installation, InstallError> {
+        let file_error = |path: &Path| {
+            let path = path.to_owned();
+            move |error| InstallError::File { path, error }
+        };
+        for dir in [folder.to_owned(), folder.join(ARTIFACTS_DIR)] {
+            fs::create_dir_all(&dir).map_err(file_error(&dir))?;
+        }
+        let path = folder.join(KEY_FILE);
+        let mut bytes = Vec::new();
+        match File::open(&path) {
+            Ok(mut file) => {
+                file.read_to_end(&mut bytes).map_err(file_error(&path))?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                bytes = random()?.to_vec();
+                write_private(&path, &bytes).map_err(file_error(&path))?;
+            }
+            Err(error) => return Err(file_error(&path)(error)),
+        }
+        let key = bytes.try_into().map_err(|_| InstallError::Key(path))?;
+        Ok(Installation { folder: folder.to_owned(), key })
+    }
+
+    pub(super) fn store(&self) -> PathBuf {
+        self.folder.join(STORE_FILE)
+    }
+
+    pub(super) fn artifacts(&self) -> PathBuf {
+        self.folder.join(ARTIFACTS_DIR)
+    }
+
+    /// Makes the admin token if there is no token at all, and gives its text, which is never shown again.
+    pub(super) async fn admin_token(
+        &self,
+        store: &Store,
+        (ids, entropy): (&Ids, &Entropy),
+        clock: &dyn Clock,
+    ) -> Result<Option<String>, InstallError> {
+        if store.catalogue().tokens().next().is_some() {
+            return Ok(None);
+        }
+        let text = Token::text(&entropy.bytes());
+        // First the file, then the hash: if the process dies in between, the next start makes a new one.
+        let path = self.folder.join(ADMIN_TOKEN_FILE);
+        write_private(&path, format!("{text}\n").as_bytes())
+            .map_err(|error| InstallError::File { path: path.clone(), error })?;
+        let now = clock.now();
+        let token = Token {
+            id: TokenId::new(ids, now),
+            name: "admin".to_owned(),
+            owner_id: TenantId::shared(),
+            rights: Rights::ALL,
+            hash: TokenHash::of(&text),
+            created_at: now,
+            created_by: "first start".to_owned(),
+        };
+        store.commit(Transition::of([Change::PutToken(Arc::new(token))])).await?;
+        Ok(Some(text))
+    }
+}
+
+/// 32 bytes from the operating system.
+pub(super) fn random() -> Result<[u8; 32], InstallError> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(InstallError::Random)?;
+    Ok(bytes)
+}
+
+/// Writes a file that only its owner reads, whole or not at all.
+fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let draft = path.with_extension("new");
+    match fs::remove_file(&draft) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&draft, path)
+}

@@ -1,0 +1,219 @@
+//! One commit's worth of changes: the last state of every record, in key order.
+//!
+//! A run that is planned, started and settled between two commits is written once. Index entries of records that are
+//! not terminal are remembered, so that moving one needs no look at the disk.
+
+use super::codec::{Key, encode};
+use super::transition::{Change, LogChunk, Transition};
+use super::{Catalogue, Notice, Subject, schema};
+use crate::domain::{Action, Digest, Event, EventId, Module, Run, RunId, State, TenantId};
+use bytes::Bytes;
+use redb::{Database, ReadableTable, WriteTransaction};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum WriteError {
+    #[error(transparent)]
+    Transaction(Box<redb::TransactionError>),
+    #[error(transparent)]
+    Table(#[from] redb::TableError),
+    #[error(transparent)]
+    Storage(#[from] redb::StorageError),
+    #[error(transparent)]
+    Commit(#[from] redb::CommitError),
+}
+
+impl From<redb::TransactionError> for WriteError {
+    fn from(error: redb::TransactionError) -> WriteError {
+        WriteError::Transaction(Box::new(error))
+    }
+}
+
+/// Records that are not terminal, with the state under which the index by state has them.
+#[derive(Default)]
+pub(super) struct Open {
+    pub(super) events: HashMap<EventId, State>,
+    pub(super) runs: HashMap<RunId, State>,
+}
+
+#[derive(Default)]
+pub(super) struct Batch {
+    open: Open,
+    events: BTreeMap<EventId, Arc<Event>>,
+    runs: BTreeMap<RunId, Arc<Run>>,
+    logs: Vec<LogChunk>,
+    catalogue: Vec<Change>,
+}
+
+impl Batch {
+    pub(super) fn new(open: Open) -> Batch {
+        Batch { open, ..Batch::default() }
+    }
+
+    pub(super) fn add(&mut self, transition: Transition) {
+        for change in transition.changes {
+            match change {
+                Change::Event(event) => {
+                    self.events.insert(event.id, event);
+                }
+                Change::Run(run) => {
+                    self.runs.insert(run.id, run);
+                }
+                Change::Log(chunk) => self.logs.push(chunk),
+                other => self.catalogue.push(other),
+            }
+        }
+    }
+
+    /// Writes and commits everything that was added; `catalogue` is the one after this batch.
+    /// When this returns the disk has it, and what it returns may be shown.
+    pub(super) fn write(&mut self, db: &Database, catalogue: &Catalogue) -> Result<Vec<Notice>, WriteError> {
+        let mut notices = Vec::with_capacity(self.events.len() + self.runs.len() + self.logs.len());
+        let tx = db.begin_write()?;
+        self.write_events(&tx, &mut notices)?;
+        self.write_runs(&tx, &mut notices)?;
+        self.write_logs(&tx, &mut notices)?;
+        for change in self.catalogue.drain(..) {
+            write_catalogue(&tx, change, catalogue)?;
+        }
+        tx.commit()?;
+        Ok(notices)
+    }
+
+    fn write_events(&mut self, tx: &WriteTransaction, notices: &mut Vec<Notice>) -> Result<(), WriteError> {
+        let (mut records, mut by_type, mut by_state) = (Entries::new(), Entries::new(), Entries::new());
+        for (id, event) in std::mem::take(&mut self.events) {
+            let before = match event.state.is_terminal() {
+                true => self.open.events.remove(&id),
+                false => self.open.events.insert(id, event.state),
+            };
+            // An event that is new and one that is open differ in this: only the new one lacks its entry by type. A new
+            // one that is terminal already was never open; writing its entry again would change nothing.
+            if before.is_none() {
+                let key = Key::tenant(&event.owner_id).and(event.event_type_id.as_bytes()).and(id.as_bytes());
+                by_type.push((key.done(), Some(Bytes::new())));
+            }
+            move_state(&mut by_state, before, event.state, &event.owner_id, id.as_bytes());
+            records.push((Key::tenant(&event.owner_id).and(id.as_bytes()).done(), Some(encode(&*event).into())));
+            notices.push(Notice::event(&event));
+        }
+        apply(tx, schema::EVENTS, records)?;
+        apply(tx, schema::EVENTS_BY_TYPE, by_type)?;
+        apply(tx, schema::EVENTS_BY_STATE, by_state)
+    }
+
+    fn write_runs(&mut self, tx: &WriteTransaction, notices: &mut Vec<Notice>) -> Result<(), WriteError> {
+        let (mut records, mut by_action, mut by_state) = (Entries::new(), Entries::new(), Entries::new());
+        for (id, run) in std::mem::take(&mut self.runs) {
+            let before = match run.state.is_terminal() {
+                true => self.open.runs.remove(&id),
+                false => self.open.runs.insert(id, run.state),
+            };
+            if before.is_none() {
+                let key = Key::tenant(&run.owner_id).and(run.action_id.as_bytes()).and(id.as_bytes());
+                by_action.push((key.done(), Some(Bytes::new())));
+            }
+            move_state(&mut by_state, before, run.state, &run.owner_id, id.as_bytes());
+            records.push((Key::tenant(&run.owner_id).and(id.as_bytes()).done(), Some(encode(&*run).into())));
+            notices.push(Notice::run(&run));
+        }
+        apply(tx, schema::RUNS, records)?;
+        apply(tx, schema::RUNS_BY_ACTION, by_action)?;
+        apply(tx, schema::RUNS_BY_STATE, by_state)
+    }
+
+    fn write_logs(&mut self, tx: &WriteTransaction, notices: &mut Vec<Notice>) -> Result<(), WriteError> {
+        let mut chunks = Entries::new();
+        for chunk in self.logs.drain(..) {
+            let key = Key::tenant(&chunk.tenant)
+                .and(chunk.run.as_bytes())
+                .and(&chunk.attempt.to_be_bytes())
+                .and(&chunk.number.to_be_bytes());
+            chunks.push((key.done(), Some(encode(&*chunk.lines).into())));
+            notices
+                .push(Notice { tenant: chunk.tenant, subject: Subject::Log(chunk.run, chunk.attempt, chunk.number) });
+        }
+        apply(tx, schema::LOGS, chunks)
+    }
+}
+
+/// Keys with the value to set, or `None` to remove the key.
+type Entries = Vec<(Vec<u8>, Option<Bytes>)>;
+
+/// In key order, which is what a B-tree likes best.
+fn apply(tx: &WriteTransaction, table: schema::Table, mut entries: Entries) -> Result<(), WriteError> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    entries.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    let mut table = tx.open_table(table)?;
+    for (key, value) in &entries {
+        match value {
+            Some(value) => table.insert(key.as_slice(), value.as_ref())?,
+            None => table.remove(key.as_slice())?,
+        };
+    }
+    Ok(())
+}
+
+fn move_state(index: &mut Entries, before: Option<State>, now: State, tenant: &TenantId, id: &[u8]) {
+    let key = |state| Key::state(state).and_tenant(tenant).and(id).done();
+    if before == Some(now) {
+        return;
+    }
+    if let Some(before) = before {
+        index.push((key(before), None));
+    }
+    if now != State::Success {
+        index.push((key(now), Some(Bytes::new())));
+    }
+}
+
+fn write_catalogue(tx: &WriteTransaction, change: Change, catalogue: &Catalogue) -> Result<(), WriteError> {
+    let put = |table, key: &[u8], record: Vec<u8>| apply(tx, table, vec![(key.to_vec(), Some(record.into()))]);
+    let delete = |table, key: &[u8]| apply(tx, table, vec![(key.to_vec(), None)]);
+    match change {
+        Change::Event(_) | Change::Run(_) | Change::Log(_) => Ok(()),
+        Change::PutModule(module, bytes) => put_module(tx, &module, bytes),
+        Change::DeleteModule(tenant, digest) => delete_module(tx, &tenant, digest, catalogue),
+        Change::PutAction(action) => put_action(tx, &action),
+        // The versions stay: history points at them.
+        Change::DeleteAction(id) => delete(schema::ACTIONS, id.as_bytes()),
+        Change::PutEventType(event_type) => put(schema::EVENT_TYPES, event_type.id.as_bytes(), encode(&*event_type)),
+        Change::DeleteEventType(id) => delete(schema::EVENT_TYPES, id.as_bytes()),
+        Change::PutToken(token) => put(schema::TOKENS, token.id.as_bytes(), encode(&*token)),
+        Change::DeleteToken(id) => delete(schema::TOKENS, id.as_bytes()),
+    }
+}
+
+fn put_module(tx: &WriteTransaction, module: &Module, bytes: Bytes) -> Result<(), WriteError> {
+    let key = Key::tenant(&module.owner_id).and(module.digest.as_bytes()).done();
+    apply(tx, schema::MODULES, vec![(key, Some(encode(module).into()))])?;
+    let mut table = tx.open_table(schema::MODULE_BYTES)?;
+    if table.get(module.digest.as_bytes().as_slice())?.is_none() {
+        table.insert(module.digest.as_bytes().as_slice(), bytes.as_ref())?;
+    }
+    Ok(())
+}
+
+fn delete_module(
+    tx: &WriteTransaction,
+    tenant: &TenantId,
+    digest: Digest,
+    catalogue: &Catalogue,
+) -> Result<(), WriteError> {
+    apply(tx, schema::MODULES, vec![(Key::tenant(tenant).and(digest.as_bytes()).done(), None)])?;
+    // Runs in flight may still want the bytes; only what nobody can name goes, and the artifact outlives it anyhow.
+    if !catalogue.needs_bytes(digest) {
+        apply(tx, schema::MODULE_BYTES, vec![(digest.as_bytes().to_vec(), None)])?;
+    }
+    Ok(())
+}
+
+fn put_action(tx: &WriteTransaction, action: &Action) -> Result<(), WriteError> {
+    let record = Bytes::from(encode(action));
+    let version = Key::default().and(action.id.as_bytes()).and(&action.version.to_be_bytes()).done();
+    apply(tx, schema::ACTIONS, vec![(action.id.as_bytes().to_vec(), Some(record.clone()))])?;
+    apply(tx, schema::ACTION_VERSIONS, vec![(version, Some(record))])
+}

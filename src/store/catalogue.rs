@@ -1,0 +1,287 @@
+//! The catalogue in memory: immutable, shared, and cheap to change a copy of.
+//!
+//! Planning and authentication read it without touching the disk. Its rules (unique names, nothing points at
+//! nothing) are checked in [`Catalogue::apply`], the one way it changes.
+
+use super::transition::{Change, Conflict, Expectation};
+use crate::domain::{
+    Action, ActionId, ActionName, Digest, EventType, EventTypeId, EventTypeName, Module, ModuleNaming, ModuleRef,
+    TenantId, Timestamp, Token, TokenHash, TokenId,
+};
+use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
+use std::sync::Arc;
+
+/// Bounds of the catalogue: it lives in memory, so it must not grow without end.
+const MODULES_MAX: usize = 10_000;
+const ACTIONS_MAX: usize = 1_000_000;
+const EVENT_TYPES_MAX: usize = 100_000;
+const TOKENS_MAX: usize = 100_000;
+/// Names that one module may have.
+const MODULE_NAMES_MAX: usize = 1_000;
+
+/// A snapshot. Maps are persistent: a change costs its own size, not the catalogue's.
+#[derive(Clone, Debug, Default)]
+pub struct Catalogue {
+    modules: RedBlackTreeMapSync<(TenantId, Digest), Arc<Module>>,
+    /// Every version of a name in order of upload; the last is the newest.
+    module_names: HashTrieMapSync<(TenantId, String), Arc<Vec<ModuleVersion>>>,
+    actions: RedBlackTreeMapSync<ActionId, Arc<Action>>,
+    action_names: HashTrieMapSync<(TenantId, String), ActionId>,
+    event_types: RedBlackTreeMapSync<EventTypeId, Arc<EventType>>,
+    event_type_names: HashTrieMapSync<(TenantId, String), EventTypeId>,
+    tokens: RedBlackTreeMapSync<TokenId, Arc<Token>>,
+    token_hashes: HashTrieMapSync<TokenHash, TokenId>,
+}
+
+/// What a version of a module's name means.
+#[derive(Clone, Debug)]
+struct ModuleVersion {
+    version: String,
+    digest: Digest,
+    since: Timestamp,
+}
+
+impl Catalogue {
+    pub fn action(&self, id: ActionId) -> Option<&Arc<Action>> {
+        self.actions.get(&id)
+    }
+
+    pub fn action_named(&self, tenant: &TenantId, name: &ActionName) -> Option<&Arc<Action>> {
+        self.action_names.get(&(tenant.clone(), name.folded())).and_then(|id| self.actions.get(id))
+    }
+
+    pub fn actions(&self) -> impl Iterator<Item = &Arc<Action>> {
+        self.actions.values()
+    }
+
+    pub fn event_type(&self, id: EventTypeId) -> Option<&Arc<EventType>> {
+        self.event_types.get(&id)
+    }
+
+    /// The tenant's own event type of that name, else the shared one.
+    pub fn event_type_named(&self, tenant: &TenantId, name: &EventTypeName) -> Option<&Arc<EventType>> {
+        let mut key = (tenant.clone(), name.folded());
+        let own = self.event_type_names.get(&key);
+        let id = own.or_else(|| {
+            key.0 = TenantId::shared();
+            self.event_type_names.get(&key)
+        })?;
+        self.event_types.get(id)
+    }
+
+    pub fn event_types(&self) -> impl Iterator<Item = &Arc<EventType>> {
+        self.event_types.values()
+    }
+
+    /// What `reference` means to `tenant` now: its own module, else a shared one.
+    pub fn module(&self, tenant: &TenantId, reference: &ModuleRef) -> Option<&Arc<Module>> {
+        let shared = TenantId::shared();
+        [tenant, &shared].into_iter().find_map(|owner| self.module_of(owner, reference))
+    }
+
+    fn module_of(&self, owner: &TenantId, reference: &ModuleRef) -> Option<&Arc<Module>> {
+        let versions = |name: &str| self.module_names.get(&(owner.clone(), name.to_owned()));
+        let digest = match reference {
+            ModuleRef::Digest(digest) => *digest,
+            ModuleRef::Name(name) => versions(name)?.last()?.digest,
+            ModuleRef::Version(wanted) => versions(&wanted.name)?.iter().find(|v| v.version == wanted.version)?.digest,
+        };
+        self.modules.get(&(owner.clone(), digest))
+    }
+
+    pub fn modules(&self) -> impl Iterator<Item = &Arc<Module>> {
+        self.modules.values()
+    }
+
+    /// Whether any tenant has a module with these bytes.
+    pub(super) fn needs_bytes(&self, digest: Digest) -> bool {
+        self.modules.keys().any(|(_, d)| *d == digest)
+    }
+
+    pub fn token(&self, id: TokenId) -> Option<&Arc<Token>> {
+        self.tokens.get(&id)
+    }
+
+    pub fn token_hashed(&self, hash: &TokenHash) -> Option<&Arc<Token>> {
+        self.token_hashes.get(hash).and_then(|id| self.tokens.get(id))
+    }
+
+    pub fn tokens(&self) -> impl Iterator<Item = &Arc<Token>> {
+        self.tokens.values()
+    }
+
+    pub(super) fn check(&self, expectation: Expectation) -> Result<(), Conflict> {
+        let (what, id, expected, actual) = match expectation {
+            Expectation::ActionVersion(id, v) => ("action", id.to_string(), v, self.action(id).map(|a| a.version)),
+            Expectation::EventTypeVersion(id, v) => {
+                ("event type", id.to_string(), v, self.event_type(id).map(|e| e.version))
+            }
+        };
+        match actual {
+            None => Err(Conflict::Gone { what, id }),
+            Some(actual) if actual != expected => Err(Conflict::Version { what, expected, actual }),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Makes one change to this copy.
+    ///
+    /// # Errors
+    /// The change breaks a rule of the catalogue; throw the copy away then.
+    pub(super) fn apply(&mut self, change: &Change) -> Result<(), Conflict> {
+        match change {
+            Change::Event(_) | Change::Run(_) | Change::Log(_) => Ok(()),
+            Change::PutModule(module, _) => self.put_module(module),
+            Change::DeleteModule(tenant, digest) => self.delete_module(tenant, *digest),
+            Change::PutAction(action) => self.put_action(action),
+            Change::DeleteAction(id) => self.delete_action(*id),
+            Change::PutEventType(event_type) => self.put_event_type(event_type),
+            Change::DeleteEventType(id) => self.delete_event_type(*id),
+            Change::PutToken(token) => self.put_token(token),
+            Change::DeleteToken(id) => self.delete_token(*id),
+        }
+    }
+
+    fn put_module(&mut self, module: &Arc<Module>) -> Result<(), Conflict> {
+        full("modules", self.modules.size(), MODULES_MAX)?;
+        full("names of this module", module.names.len().saturating_sub(1), MODULE_NAMES_MAX)?;
+        for ModuleNaming { name, since } in &module.names {
+            let key = (module.owner_id.clone(), name.name.clone());
+            let versions = self.module_names.get(&key).cloned().unwrap_or_default();
+            match versions.iter().find(|known| known.version == name.version) {
+                Some(known) if known.digest == module.digest => {}
+                Some(known) => {
+                    return Err(Conflict::ModuleNameTaken { name: name.to_string(), digest: known.digest });
+                }
+                None => {
+                    let version = ModuleVersion { version: name.version.clone(), digest: module.digest, since: *since };
+                    let mut versions = versions.as_ref().clone();
+                    versions.push(version);
+                    versions.sort_by_key(|version| version.since);
+                    self.module_names.insert_mut(key, Arc::new(versions));
+                }
+            }
+        }
+        self.modules.insert_mut((module.owner_id.clone(), module.digest), Arc::clone(module));
+        Ok(())
+    }
+
+    fn delete_module(&mut self, tenant: &TenantId, digest: Digest) -> Result<(), Conflict> {
+        let key = (tenant.clone(), digest);
+        let gone = || Conflict::Gone { what: "module", id: digest.to_string() };
+        let module = self.modules.get(&key).cloned().ok_or_else(gone)?;
+        let used = |action: &&Arc<Action>| {
+            self.module(&action.owner_id, &action.module).is_some_and(|m| m.digest == digest && m.owner_id == *tenant)
+        };
+        in_use(self.actions().filter(used).map(|action| format!("the action `{}`", action.name)))?;
+        self.modules.remove_mut(&key);
+        for ModuleNaming { name, .. } in &module.names {
+            let key = (tenant.clone(), name.name.clone());
+            let mut versions = self.module_names.get(&key).map(|v| v.as_ref().clone()).unwrap_or_default();
+            versions.retain(|version| version.digest != digest);
+            if versions.is_empty() {
+                self.module_names.remove_mut(&key);
+            } else {
+                self.module_names.insert_mut(key, Arc::new(versions));
+            }
+        }
+        Ok(())
+    }
+
+    fn put_action(&mut self, action: &Arc<Action>) -> Result<(), Conflict> {
+        if self.module(&action.owner_id, &action.module).is_none() {
+            return Err(Conflict::NoSuchModule { reference: action.module.to_string() });
+        }
+        let key = (action.owner_id.clone(), action.name.folded());
+        if self.action_names.get(&key).is_some_and(|id| *id != action.id) {
+            return Err(Conflict::NameTaken { article: "an action", name: action.name.to_string() });
+        }
+        match self.actions.get(&action.id).cloned() {
+            None => full("actions", self.actions.size(), ACTIONS_MAX)?,
+            Some(old) => {
+                self.action_names.remove_mut(&(old.owner_id.clone(), old.name.folded()));
+            }
+        }
+        self.action_names.insert_mut(key, action.id);
+        self.actions.insert_mut(action.id, Arc::clone(action));
+        Ok(())
+    }
+
+    fn delete_action(&mut self, id: ActionId) -> Result<(), Conflict> {
+        let gone = || Conflict::Gone { what: "action", id: id.to_string() };
+        let action = self.actions.get(&id).cloned().ok_or_else(gone)?;
+        let linking = self.event_types().filter(|event_type| event_type.action == Some(id));
+        in_use(linking.map(|event_type| format!("the event type `{}`", event_type.display_name)))?;
+        self.action_names.remove_mut(&(action.owner_id.clone(), action.name.folded()));
+        self.actions.remove_mut(&id);
+        Ok(())
+    }
+
+    fn put_event_type(&mut self, event_type: &Arc<EventType>) -> Result<(), Conflict> {
+        if let Some(id) = event_type.action {
+            let visible = |action: &Arc<Action>| event_type.owner_id.sees(&action.owner_id);
+            if !self.action(id).is_some_and(visible) {
+                return Err(Conflict::NoSuchAction { id: id.to_string() });
+            }
+        }
+        self.check_event_type_name(event_type)?;
+        let key = (event_type.owner_id.clone(), event_type.display_name.folded());
+        match self.event_types.get(&event_type.id).cloned() {
+            None => full("event types", self.event_types.size(), EVENT_TYPES_MAX)?,
+            Some(old) => {
+                self.event_type_names.remove_mut(&(old.owner_id.clone(), old.display_name.folded()));
+            }
+        }
+        self.event_type_names.insert_mut(key, event_type.id);
+        self.event_types.insert_mut(event_type.id, Arc::clone(event_type));
+        Ok(())
+    }
+
+    /// Unique in its tenant; a tenant may not reuse a shared name, nor the other way round (DESIGN §3.1).
+    fn check_event_type_name(&self, event_type: &EventType) -> Result<(), Conflict> {
+        let folded = event_type.display_name.folded();
+        let taken = || Conflict::NameTaken { article: "an event type", name: event_type.display_name.to_string() };
+        let holder = |tenant: &TenantId| self.event_type_names.get(&(tenant.clone(), folded.clone()));
+        let another = |id: &EventTypeId| *id != event_type.id;
+        let own = holder(&event_type.owner_id).is_some_and(another);
+        let shared = holder(&TenantId::shared()).is_some_and(another);
+        let is_new = !self.event_types.contains_key(&event_type.id);
+        let of_a_tenant = event_type.owner_id.is_shared()
+            && is_new
+            && self.event_types().any(|other| other.display_name.folded() == folded);
+        if own || shared || of_a_tenant { Err(taken()) } else { Ok(()) }
+    }
+
+    fn delete_event_type(&mut self, id: EventTypeId) -> Result<(), Conflict> {
+        let gone = || Conflict::Gone { what: "event type", id: id.to_string() };
+        let event_type = self.event_types.get(&id).cloned().ok_or_else(gone)?;
+        self.event_type_names.remove_mut(&(event_type.owner_id.clone(), event_type.display_name.folded()));
+        self.event_types.remove_mut(&id);
+        Ok(())
+    }
+
+    fn put_token(&mut self, token: &Arc<Token>) -> Result<(), Conflict> {
+        full("tokens", self.tokens.size(), TOKENS_MAX)?;
+        self.token_hashes.insert_mut(token.hash, token.id);
+        self.tokens.insert_mut(token.id, Arc::clone(token));
+        Ok(())
+    }
+
+    fn delete_token(&mut self, id: TokenId) -> Result<(), Conflict> {
+        let gone = || Conflict::Gone { what: "token", id: id.to_string() };
+        let token = self.tokens.get(&id).cloned().ok_or_else(gone)?;
+        self.token_hashes.remove_mut(&token.hash);
+        self.tokens.remove_mut(&id);
+        Ok(())
+    }
+}
+
+fn full(what: &'static str, size: usize, limit: usize) -> Result<(), Conflict> {
+    if size >= limit { Err(Conflict::Full { what, limit }) } else { Ok(()) }
+}
+
+/// Names at most ten users: the answer should be read, not scrolled.
+fn in_use(users: impl Iterator<Item = String>) -> Result<(), Conflict> {
+    let by: Vec<String> = users.take(10).collect();
+    if by.is_empty() { Ok(()) } else { Err(Conflict::InUse { by }) }
+}

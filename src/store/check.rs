@@ -1,0 +1,58 @@
+//! Whether the indexes agree with the tables they index.
+
+use super::codec::{Key, decode};
+use super::{ReadError, Store, schema};
+use crate::domain::{Event, Run, State, TenantId};
+use redb::{ReadTransaction, ReadableDatabase, ReadableTable, TableHandle};
+use std::collections::BTreeSet;
+
+impl Store {
+    /// Every disagreement in words; none when all is well. Reads the whole history.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn check(&self) -> Result<Vec<String>, ReadError> {
+        let tx = self.db().begin_read()?;
+        let (mut by_type, mut by_event_state) = (BTreeSet::new(), BTreeSet::new());
+        let (mut by_action, mut by_run_state) = (BTreeSet::new(), BTreeSet::new());
+        for entry in tx.open_table(schema::EVENTS)?.iter()? {
+            let event: Event = decode("events", entry?.1.value())?;
+            let id = event.id.as_bytes();
+            by_type.insert(Key::tenant(&event.owner_id).and(event.event_type_id.as_bytes()).and(id).done());
+            by_event_state.extend(state_key(event.state, &event.owner_id, id));
+        }
+        for entry in tx.open_table(schema::RUNS)?.iter()? {
+            let run: Run = decode("runs", entry?.1.value())?;
+            let id = run.id.as_bytes();
+            by_action.insert(Key::tenant(&run.owner_id).and(run.action_id.as_bytes()).and(id).done());
+            by_run_state.extend(state_key(run.state, &run.owner_id, id));
+        }
+        let expected = [
+            (schema::EVENTS_BY_TYPE, by_type),
+            (schema::EVENTS_BY_STATE, by_event_state),
+            (schema::RUNS_BY_ACTION, by_action),
+            (schema::RUNS_BY_STATE, by_run_state),
+        ];
+        let mut wrong = Vec::new();
+        for (index, keys) in expected {
+            wrong.extend(compare(&tx, index, &keys)?);
+        }
+        Ok(wrong)
+    }
+}
+
+fn state_key(state: State, tenant: &TenantId, id: &[u8]) -> Option<Vec<u8>> {
+    (state != State::Success).then(|| Key::state(state).and_tenant(tenant).and(id).done())
+}
+
+fn compare(tx: &ReadTransaction, index: schema::Table, expected: &BTreeSet<Vec<u8>>) -> Result<Vec<String>, ReadError> {
+    let mut found = BTreeSet::new();
+    for entry in tx.open_table(index)?.iter()? {
+        found.insert(entry?.0.value().to_vec());
+    }
+    let name = index.name();
+    let hex = |key: &Vec<u8>| data_encoding::HEXLOWER.encode(key);
+    let missing = expected.difference(&found).map(|key| format!("{name} lacks {}", hex(key)));
+    let surplus = found.difference(expected).map(|key| format!("{name} has {} for nothing", hex(key)));
+    Ok(missing.chain(surplus).collect())
+}

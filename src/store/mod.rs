@@ -1,0 +1,44 @@
+//! The memory of Fusebox: one file, all state, every change durable before it is acknowledged.
+//!
+//! Writing is handing in a [`Transition`]; reading is a method of [`Store`]. The catalogue is also held in memory
+//! ([`Store::catalogue`]). Nothing outside knows that the file is redb's. It does not know what a run means, or Wasm.
+
+mod batch;
+mod catalogue;
+mod changes;
+mod check;
+mod codec;
+mod dump;
+mod open;
+mod read;
+mod schema;
+mod transition;
+mod writer;
+
+pub use catalogue::Catalogue;
+pub use changes::{Changes, Notice, Subject, Watched};
+pub use open::{Config, OpenError, Store};
+pub use read::{Page, Query};
+pub use transition::{Change, CommitError, Conflict, Expectation, LogChunk, Transition};
+pub use writer::OnCommit;
+
+/// Why something could not be read back.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    #[error("the table `{table}` has a record that cannot be read: {detail}")]
+    Corrupt { table: &'static str, detail: String },
+    #[error("the store cannot be read: {0}")]
+    Disk(#[from] Box<redb::Error>),
+}
+
+macro_rules! disk_errors {
+    ($($error:ty),*) => {
+        $(impl From<$error> for ReadError {
+            fn from(error: $error) -> ReadError {
+                ReadError::Disk(Box::new(error.into()))
+            }
+        })*
+    };
+}
+
+disk_errors!(redb::TransactionError, redb::TableError, redb::StorageError);

@@ -1,0 +1,295 @@
+//! Reading the history back: single records and pages.
+
+use super::codec::{Key, decode, end_of, last_id, state_byte};
+use super::{ReadError, Store, schema};
+use crate::domain::{Action, ActionId, Digest, Event, EventId, EventTypeId, LogLine, Run, RunId, State, TenantId};
+use bytes::Bytes;
+use redb::{ReadTransaction, ReadableDatabase};
+use serde::de::DeserializeOwned;
+use std::ops::Bound;
+
+/// Records looked at for one page at most. A page of a rare thing may therefore come back short, with a cursor to go on from.
+const LOOKED_AT_MAX: usize = 20_000;
+
+/// Which records a page has, newest first unless said otherwise.
+#[derive(Clone, Debug)]
+pub struct Query {
+    /// `None` for every tenant.
+    pub tenant: Option<TenantId>,
+    pub state: Option<State>,
+    /// Records older (or, oldest first, newer) than this one.
+    pub after: Option<[u8; 16]>,
+    pub oldest_first: bool,
+    pub limit: usize,
+}
+
+/// A page of a list.
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    /// Where the next page begins; `None` at the end.
+    pub next: Option<[u8; 16]>,
+}
+
+/// Where a page's ids come from: an index or the records themselves.
+struct Source {
+    table: schema::Table,
+    /// Key prefixes, one per tenant, whose ids are merged by time.
+    prefixes: Vec<Vec<u8>>,
+}
+
+impl Store {
+    /// An event; with `tenant` `None` whosever it is.
+    pub fn event(&self, tenant: Option<&TenantId>, id: EventId) -> Result<Option<Event>, ReadError> {
+        self.record(schema::EVENTS, "events", tenant, id.as_bytes())
+    }
+
+    /// A run; with `tenant` `None` whosever it is.
+    pub fn run(&self, tenant: Option<&TenantId>, id: RunId) -> Result<Option<Run>, ReadError> {
+        self.record(schema::RUNS, "runs", tenant, id.as_bytes())
+    }
+
+    /// Events of all types or of one. Only those that `wanted` are in the page.
+    pub fn list_events(
+        &self,
+        query: &Query,
+        of_type: Option<EventTypeId>,
+        wanted: impl Fn(&Event) -> bool,
+    ) -> Result<Page<Event>, ReadError> {
+        let tx = self.db().begin_read()?;
+        let tenants = tenants(&tx, query, schema::EVENTS)?;
+        let by_type = of_type.map(|id| (schema::EVENTS_BY_TYPE, *id.as_bytes()));
+        let source = source(query, &tenants, schema::EVENTS, schema::EVENTS_BY_STATE, by_type);
+        let matches = |event: &Event| {
+            query.state.is_none_or(|state| event.state == state)
+                && of_type.is_none_or(|id| event.event_type_id == id)
+                && wanted(event)
+        };
+        page(&tx, query, &source, (schema::EVENTS, "events"), matches)
+    }
+
+    /// Runs of all actions or of one. Only those that `wanted` are in the page.
+    pub fn list_runs(
+        &self,
+        query: &Query,
+        of_action: Option<ActionId>,
+        wanted: impl Fn(&Run) -> bool,
+    ) -> Result<Page<Run>, ReadError> {
+        let tx = self.db().begin_read()?;
+        let tenants = tenants(&tx, query, schema::RUNS)?;
+        let by_action = of_action.map(|id| (schema::RUNS_BY_ACTION, *id.as_bytes()));
+        let source = source(query, &tenants, schema::RUNS, schema::RUNS_BY_STATE, by_action);
+        let matches = |run: &Run| {
+            query.state.is_none_or(|state| run.state == state)
+                && of_action.is_none_or(|id| run.action_id == id)
+                && wanted(run)
+        };
+        page(&tx, query, &source, (schema::RUNS, "runs"), matches)
+    }
+
+    /// The log of a run in chunks: attempt, number of the first line, lines; in order.
+    pub fn log(&self, tenant: &TenantId, run: RunId) -> Result<Vec<(u32, u32, Vec<LogLine>)>, ReadError> {
+        self.log_chunks(&Key::tenant(tenant).and(run.as_bytes()).done())
+    }
+
+    /// The chunk of a run's log that begins with line `number` of an attempt.
+    pub fn log_chunk(
+        &self,
+        tenant: &TenantId,
+        run: RunId,
+        attempt: u32,
+        number: u32,
+    ) -> Result<Vec<LogLine>, ReadError> {
+        let key = Key::tenant(tenant).and(run.as_bytes()).and(&attempt.to_be_bytes()).and(&number.to_be_bytes()).done();
+        let chunks = self.log_chunks(&key)?;
+        Ok(chunks.into_iter().flat_map(|(_, _, lines)| lines).collect())
+    }
+
+    fn log_chunks(&self, prefix: &[u8]) -> Result<Vec<(u32, u32, Vec<LogLine>)>, ReadError> {
+        let tx = self.db().begin_read()?;
+        let table = tx.open_table(schema::LOGS)?;
+        let mut chunks = Vec::new();
+        for entry in table.range::<&[u8]>((Bound::Included(prefix), upper(end_of(prefix).as_deref())))? {
+            let (key, value) = entry?;
+            let number = |from_end: usize| {
+                let key = key.value();
+                let part = key.len().checked_sub(from_end).and_then(|at| key[at..].first_chunk::<4>());
+                part.map_or(0, |bytes| u32::from_be_bytes(*bytes))
+            };
+            chunks.push((number(8), number(4), decode("logs", value.value())?));
+        }
+        Ok(chunks)
+    }
+
+    /// The component behind a digest.
+    pub fn module_bytes(&self, digest: Digest) -> Result<Option<Bytes>, ReadError> {
+        let table = self.db().begin_read()?.open_table(schema::MODULE_BYTES)?;
+        let found = table.get(digest.as_bytes().as_slice())?;
+        Ok(found.map(|bytes| Bytes::copy_from_slice(bytes.value())))
+    }
+
+    /// Every version of an action, oldest first; of a deleted one too.
+    pub fn action_versions(&self, id: ActionId) -> Result<Vec<Action>, ReadError> {
+        let table = self.db().begin_read()?.open_table(schema::ACTION_VERSIONS)?;
+        let (from, to) = (id.as_bytes().as_slice(), end_of(id.as_bytes()));
+        let range = table.range::<&[u8]>((Bound::Included(from), upper(to.as_deref())))?;
+        range.map(|entry| decode("action_versions", entry?.1.value())).collect()
+    }
+
+    fn record<T: DeserializeOwned>(
+        &self,
+        table: schema::Table,
+        name: &'static str,
+        tenant: Option<&TenantId>,
+        id: &[u8; 16],
+    ) -> Result<Option<T>, ReadError> {
+        let tx = self.db().begin_read()?;
+        let tenants = match tenant {
+            Some(tenant) => vec![tenant.clone()],
+            None => all_tenants(&tx, table)?,
+        };
+        let table = tx.open_table(table)?;
+        for tenant in tenants {
+            if let Some(bytes) = table.get(Key::tenant(&tenant).and(id).done().as_slice())? {
+                return decode(name, bytes.value()).map(Some);
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn upper(end: Option<&[u8]>) -> Bound<&[u8]> {
+    end.map_or(Bound::Unbounded, Bound::Excluded)
+}
+
+fn tenants(tx: &ReadTransaction, query: &Query, table: schema::Table) -> Result<Vec<TenantId>, ReadError> {
+    match &query.tenant {
+        Some(tenant) => Ok(vec![tenant.clone()]),
+        None => all_tenants(tx, table),
+    }
+}
+
+/// The tenants that have anything in a tenant-first table: one look per tenant.
+fn all_tenants(tx: &ReadTransaction, table: schema::Table) -> Result<Vec<TenantId>, ReadError> {
+    let table = tx.open_table(table)?;
+    let mut tenants = Vec::new();
+    let mut from: Vec<u8> = Vec::new();
+    while let Some(entry) = table.range::<&[u8]>(from.as_slice()..)?.next() {
+        let (key, _) = entry?;
+        let key = key.value();
+        let name = key.split(|byte| *byte == 0).next().unwrap_or_default();
+        let tenant = std::str::from_utf8(name).ok().and_then(|name| name.parse().ok());
+        tenants.push(tenant.ok_or(ReadError::Corrupt { table: "history", detail: "a key has no tenant".to_owned() })?);
+        from = [name, &[1]].concat();
+    }
+    Ok(tenants)
+}
+
+/// The index that leaves least to look at: a state that is not SUCCESS is rarer than any type or action.
+fn source(
+    query: &Query,
+    tenants: &[TenantId],
+    records: schema::Table,
+    by_state: schema::Table,
+    by_owner: Option<(schema::Table, [u8; 16])>,
+) -> Source {
+    let state = query.state.filter(|state| *state != State::Success);
+    let prefixes = |prefix: &dyn Fn(&TenantId) -> Key| tenants.iter().map(|tenant| prefix(tenant).done()).collect();
+    match (state, by_owner) {
+        (Some(state), _) => {
+            let prefix = |tenant: &TenantId| Key::default().and(&[state_byte(state)]).and_tenant(tenant);
+            Source { table: by_state, prefixes: prefixes(&prefix) }
+        }
+        (None, Some((table, owner))) => {
+            Source { table, prefixes: prefixes(&|tenant: &TenantId| Key::tenant(tenant).and(&owner)) }
+        }
+        (None, None) => Source { table: records, prefixes: prefixes(&|tenant: &TenantId| Key::tenant(tenant)) },
+    }
+}
+
+/// Walks the source's ids in order, loads the record of each, and keeps those that match.
+fn page<T: DeserializeOwned>(
+    tx: &ReadTransaction,
+    query: &Query,
+    source: &Source,
+    (records, name): (schema::Table, &'static str),
+    matches: impl Fn(&T) -> bool,
+) -> Result<Page<T>, ReadError> {
+    let index = tx.open_table(source.table)?;
+    let records = tx.open_table(records)?;
+    let mut walks = Vec::with_capacity(source.prefixes.len());
+    for prefix in &source.prefixes {
+        walks.push(Walk::new(&index, prefix, query)?);
+    }
+    let mut items = Vec::new();
+    let mut last = None;
+    for _ in 0..LOOKED_AT_MAX {
+        let Some((walk, id)) = next_of(&walks, query.oldest_first) else {
+            return Ok(Page { items, next: None });
+        };
+        if items.len() == query.limit {
+            return Ok(Page { items, next: last });
+        }
+        let key = [walks[walk].tenant.as_slice(), &id].concat();
+        if let Some(bytes) = records.get(key.as_slice())? {
+            let record = decode(name, bytes.value())?;
+            if matches(&record) {
+                items.push(record);
+            }
+        }
+        last = Some(id);
+        walks[walk].step()?;
+    }
+    Ok(Page { items, next: last })
+}
+
+fn next_of(walks: &[Walk<'_>], oldest_first: bool) -> Option<(usize, [u8; 16])> {
+    let heads = walks.iter().enumerate().filter_map(|(place, walk)| walk.head.map(|id| (place, id)));
+    if oldest_first { heads.min_by_key(|(_, id)| *id) } else { heads.max_by_key(|(_, id)| *id) }
+}
+
+/// The ids under one prefix, in order.
+struct Walk<'a> {
+    range: redb::Range<'a, &'static [u8], &'static [u8]>,
+    /// The tenant's part of the prefix, which is how its records' keys begin.
+    tenant: Vec<u8>,
+    head: Option<[u8; 16]>,
+    oldest_first: bool,
+}
+
+impl<'a> Walk<'a> {
+    fn new(
+        table: &'a redb::ReadOnlyTable<&'static [u8], &'static [u8]>,
+        prefix: &[u8],
+        query: &Query,
+    ) -> Result<Walk<'a>, ReadError> {
+        let start = query.after.map(|id| [prefix, &id].concat());
+        let end = end_of(prefix);
+        let range = match (&start, query.oldest_first) {
+            (Some(start), true) => (Bound::Excluded(start.as_slice()), upper(end.as_deref())),
+            (Some(start), false) => (Bound::Included(prefix), Bound::Excluded(start.as_slice())),
+            (None, _) => (Bound::Included(prefix), upper(end.as_deref())),
+        };
+        let tenant = tenant_of(prefix);
+        let mut walk =
+            Walk { range: table.range::<&[u8]>(range)?, tenant, head: None, oldest_first: query.oldest_first };
+        walk.step()?;
+        Ok(walk)
+    }
+
+    fn step(&mut self) -> Result<(), ReadError> {
+        let entry = if self.oldest_first { self.range.next() } else { self.range.next_back() };
+        self.head = match entry {
+            Some(entry) => last_id(entry?.0.value()),
+            None => None,
+        };
+        Ok(())
+    }
+}
+
+/// State bytes are below every byte of a tenant id, and the shared tenant is only its zero byte.
+fn tenant_of(prefix: &[u8]) -> Vec<u8> {
+    let from = usize::from(prefix.first().is_some_and(|byte| (1..32).contains(byte)));
+    let length = prefix[from..].iter().position(|byte| *byte == 0).map_or(0, |at| at + 1);
+    prefix[from..from + length].to_vec()
+}

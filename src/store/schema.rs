@@ -1,0 +1,59 @@
+//! Every table and index of the store: name, key, value, why.
+//!
+//! Keys are bytes that sort as meant. `tenant` is the tenant's id and a zero byte, so that everything a tenant has
+//! lies together; ids are 16 bytes of UUID version 7, so that the newest lies last; `state` is one byte.
+//! Values are records of [`super::codec`].
+
+use redb::TableDefinition;
+
+pub(super) type Table = TableDefinition<'static, &'static [u8], &'static [u8]>;
+
+/// What the file is: `format` → version of this layout, as 4 bytes big-endian.
+pub(super) const META: Table = TableDefinition::new("meta");
+
+/// `tenant, digest` → Module. The catalogue tables are read whole at start and kept in memory.
+pub(super) const MODULES: Table = TableDefinition::new("modules");
+/// `digest` → the component itself; shared by all tenants that uploaded it.
+pub(super) const MODULE_BYTES: Table = TableDefinition::new("module_bytes");
+/// `action` → Action, the version in force.
+pub(super) const ACTIONS: Table = TableDefinition::new("actions");
+/// `action, version (8 bytes)` → Action, every version there was.
+pub(super) const ACTION_VERSIONS: Table = TableDefinition::new("action_versions");
+/// `event type` → EventType.
+pub(super) const EVENT_TYPES: Table = TableDefinition::new("event_types");
+/// `token` → Token.
+pub(super) const TOKENS: Table = TableDefinition::new("tokens");
+
+/// `tenant, event` → Event.
+pub(super) const EVENTS: Table = TableDefinition::new("events");
+/// `tenant, event type, event` → nothing: the events of a type.
+pub(super) const EVENTS_BY_TYPE: Table = TableDefinition::new("events_by_type");
+/// `state, tenant, event` → nothing: the events that are not SUCCESS. Successes are what most events are, so looking
+/// for them is a short walk along `events`, and not indexing them spares most events a write.
+pub(super) const EVENTS_BY_STATE: Table = TableDefinition::new("events_by_state");
+/// `tenant, run` → Run.
+pub(super) const RUNS: Table = TableDefinition::new("runs");
+/// `tenant, action, run` → nothing: the runs of an action.
+pub(super) const RUNS_BY_ACTION: Table = TableDefinition::new("runs_by_action");
+/// `state, tenant, run` → nothing: the runs that are not SUCCESS. What is not terminal in here is what a start resumes.
+pub(super) const RUNS_BY_STATE: Table = TableDefinition::new("runs_by_state");
+/// `tenant, run, attempt (4 bytes), number of the first line (4 bytes)` → log lines.
+pub(super) const LOGS: Table = TableDefinition::new("logs");
+
+/// All tables, for creating, dumping and checking them.
+pub(super) const ALL: [Table; 14] = [
+    META,
+    MODULES,
+    MODULE_BYTES,
+    ACTIONS,
+    ACTION_VERSIONS,
+    EVENT_TYPES,
+    TOKENS,
+    EVENTS,
+    EVENTS_BY_TYPE,
+    EVENTS_BY_STATE,
+    RUNS,
+    RUNS_BY_ACTION,
+    RUNS_BY_STATE,
+    LOGS,
+];

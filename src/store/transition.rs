@@ -1,0 +1,98 @@
+//! What is asked of the store: batches of changes that take effect together or not at all.
+
+use crate::domain::{
+    Action, ActionId, Digest, Event, EventType, EventTypeId, LogLine, Module, Run, RunId, TenantId, Token, TokenId,
+};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// One self-contained batch. It is applied only if everything it expects holds.
+#[derive(Clone, Debug, Default)]
+pub struct Transition {
+    pub expect: Vec<Expectation>,
+    pub changes: Vec<Change>,
+}
+
+impl Transition {
+    pub fn of(changes: impl IntoIterator<Item = Change>) -> Transition {
+        Transition { expect: Vec::new(), changes: changes.into_iter().collect() }
+    }
+
+    #[must_use]
+    pub fn expecting(mut self, expectation: Expectation) -> Transition {
+        self.expect.push(expectation);
+        self
+    }
+}
+
+/// What must hold for a transition to be applied.
+#[derive(Clone, Copy, Debug)]
+pub enum Expectation {
+    ActionVersion(ActionId, u64),
+    EventTypeVersion(EventTypeId, u64),
+}
+
+#[derive(Clone, Debug)]
+pub enum Change {
+    Event(Arc<Event>),
+    Run(Arc<Run>),
+    Log(LogChunk),
+    /// A module's record and, unless the store has them already, its bytes.
+    PutModule(Arc<Module>, Bytes),
+    DeleteModule(TenantId, Digest),
+    PutAction(Arc<Action>),
+    DeleteAction(ActionId),
+    PutEventType(Arc<EventType>),
+    DeleteEventType(EventTypeId),
+    PutToken(Arc<Token>),
+    DeleteToken(TokenId),
+}
+
+impl Change {
+    /// Whether it changes what planning sees.
+    pub(super) fn is_catalogue(&self) -> bool {
+        !matches!(self, Change::Event(_) | Change::Run(_) | Change::Log(_))
+    }
+}
+
+/// Some log lines of one attempt, in order.
+#[derive(Clone, Debug)]
+pub struct LogChunk {
+    pub tenant: TenantId,
+    pub run: RunId,
+    pub attempt: u32,
+    /// The number of its first line in the attempt, from 0.
+    pub number: u32,
+    pub lines: Arc<Vec<LogLine>>,
+}
+
+/// Why a transition was not applied. Nothing of it was.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Conflict {
+    #[error("there is no {what} `{id}` any more")]
+    Gone { what: &'static str, id: String },
+    #[error("the {what} is at version {actual}, not {expected}: somebody else changed it")]
+    Version { what: &'static str, expected: u64, actual: u64 },
+    #[error("there already is {article} `{name}`")]
+    NameTaken { article: &'static str, name: String },
+    #[error("`{name}` is already another module ({digest}); a version never changes what it means")]
+    ModuleNameTaken { name: String, digest: Digest },
+    #[error("there is no module `{reference}`")]
+    NoSuchModule { reference: String },
+    #[error("there is no action `{id}`")]
+    NoSuchAction { id: String },
+    #[error("it is in use by {}", .by.join(", "))]
+    InUse { by: Vec<String> },
+    #[error("there are {limit} {what} already, the most there may be")]
+    Full { what: &'static str, limit: usize },
+}
+
+/// How a transition that was handed in ended.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum CommitError {
+    #[error(transparent)]
+    Conflict(#[from] Conflict),
+    /// The disk failed. What was acknowledged before is safe; the store takes nothing more until it is opened anew.
+    #[error("the store cannot write: {0}")]
+    Broken(Arc<str>),
+}

@@ -1,0 +1,170 @@
+//! The one writer: takes every transition that waits, applies them in order, commits once, then answers.
+//!
+//! While a commit is on its way to the disk the next batch gathers, so the disk's latency sets how large batches get
+//! (group commit). Expectations and catalogue rules are checked before anything is written, because a redb transaction
+//! cannot undo one operation in the middle.
+
+use super::batch::Batch;
+use super::catalogue::Catalogue;
+use super::changes::Changes;
+use super::transition::{CommitError, Conflict, Transition};
+use arc_swap::ArcSwap;
+use redb::Database;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+/// Transitions in one commit at most: bounds how long the first of them waits for the last.
+const BATCH_MAX: usize = 16_384;
+
+/// Called with the end of a transition, on the writer's thread: it must be quick and must not block.
+pub type OnCommit = Box<dyn FnOnce(Result<(), CommitError>) + Send>;
+
+struct Entry {
+    transition: Transition,
+    on_commit: Option<OnCommit>,
+}
+
+/// What waits for the writer. Its length is bounded by who may wait: open requests and running attempts.
+#[derive(Default)]
+pub(super) struct Queue {
+    state: Mutex<QueueState>,
+    filled: Condvar,
+}
+
+#[derive(Default)]
+struct QueueState {
+    entries: Vec<Entry>,
+    closed: bool,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, QueueState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn push(&self, transition: Transition, on_commit: Option<OnCommit>) {
+        let entry = Entry { transition, on_commit };
+        let mut state = self.lock();
+        if state.closed {
+            drop(state);
+            entry.answer(Err(CommitError::Broken("it is closed".into())));
+            return;
+        }
+        state.entries.push(entry);
+        if state.entries.len() == 1 {
+            self.filled.notify_one();
+        }
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    /// Takes nothing more; what waits is still written.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.filled.notify_one();
+    }
+
+    /// Waits for entries; `None` when closed and empty.
+    fn take(&self) -> Option<Vec<Entry>> {
+        let mut state = self.lock();
+        while state.entries.is_empty() {
+            if state.closed {
+                return None;
+            }
+            state = self.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        if state.entries.len() <= BATCH_MAX {
+            return Some(std::mem::take(&mut state.entries));
+        }
+        let rest = state.entries.split_off(BATCH_MAX);
+        Some(std::mem::replace(&mut state.entries, rest))
+    }
+}
+
+impl Entry {
+    fn answer(self, result: Result<(), CommitError>) {
+        if let Some(on_commit) = self.on_commit {
+            on_commit(result);
+        }
+    }
+}
+
+pub(super) struct Writer {
+    pub(super) db: Arc<Database>,
+    pub(super) queue: Arc<Queue>,
+    pub(super) catalogue: Arc<ArcSwap<Catalogue>>,
+    pub(super) changes: Arc<Changes>,
+    pub(super) batch: Batch,
+}
+
+impl Writer {
+    /// Runs until the queue is closed. A failed write is final: what the disk then holds is unknown until it is
+    /// opened anew, so everything that waits or comes later is refused.
+    pub(super) fn run(mut self) {
+        while let Some(entries) = self.queue.take() {
+            if let Err(error) = self.commit(entries) {
+                tracing::error!(%error, "the store cannot write; restart the server when the disk is well again");
+                self.changes.break_off();
+                self.refuse_all(&error);
+                return;
+            }
+        }
+        self.changes.break_off();
+    }
+
+    fn commit(&mut self, entries: Vec<Entry>) -> Result<(), Arc<str>> {
+        let mut catalogue = Catalogue::clone(&self.catalogue.load());
+        let mut catalogue_changed = false;
+        let mut accepted = Vec::with_capacity(entries.len());
+        for mut entry in entries {
+            match admit(&catalogue, &entry.transition) {
+                Err(conflict) => entry.answer(Err(conflict.into())),
+                Ok(changed) => {
+                    if let Some(changed) = changed {
+                        catalogue = changed;
+                        catalogue_changed = true;
+                    }
+                    self.batch.add(std::mem::take(&mut entry.transition));
+                    accepted.push(entry);
+                }
+            }
+        }
+        if accepted.is_empty() {
+            return Ok(());
+        }
+        match self.batch.write(&self.db, &catalogue) {
+            Ok(notices) => {
+                if catalogue_changed {
+                    self.catalogue.store(Arc::new(catalogue));
+                }
+                self.changes.publish(notices);
+                accepted.into_iter().for_each(|entry| entry.answer(Ok(())));
+                Ok(())
+            }
+            Err(error) => {
+                let error: Arc<str> = error.to_string().into();
+                accepted.into_iter().for_each(|entry| entry.answer(Err(CommitError::Broken(Arc::clone(&error)))));
+                Err(error)
+            }
+        }
+    }
+
+    fn refuse_all(&self, error: &Arc<str>) {
+        self.queue.close();
+        while let Some(entries) = self.queue.take() {
+            entries.into_iter().for_each(|entry| entry.answer(Err(CommitError::Broken(Arc::clone(error)))));
+        }
+    }
+}
+
+/// The catalogue after `transition` if it changes it.
+fn admit(catalogue: &Catalogue, transition: &Transition) -> Result<Option<Catalogue>, Conflict> {
+    transition.expect.iter().try_for_each(|expectation| catalogue.check(*expectation))?;
+    if !transition.changes.iter().any(super::Change::is_catalogue) {
+        return Ok(None);
+    }
+    let mut changed = catalogue.clone();
+    transition.changes.iter().try_for_each(|change| changed.apply(change))?;
+    Ok(Some(changed))
+}

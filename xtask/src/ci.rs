@@ -1,0 +1,87 @@
+//! `cargo xtask ci`: what CI runs, in the order that fails soonest, each step named and timed.
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+
+use crate::{bindings, execute, guests, root};
+
+type Step = (&'static str, fn() -> Result<()>);
+
+const STEPS: [Step; 14] = [
+    ("format", || cargo(".", "fmt --all --check")),
+    ("format examples", || cargo("examples", "fmt --check")),
+    ("format guests", || cargo("tests/guests", "fmt --check")),
+    ("bindings", bindings::check),
+    ("lints", || cargo(".", "clippy --workspace --all-targets --locked -- -D warnings")),
+    ("lints of examples", || cargo("examples", "clippy --all-targets --locked -- -D warnings")),
+    ("lints of guests", || cargo("tests/guests", "clippy --all-targets --locked -- -D warnings")),
+    ("tests", || cargo(".", "test --locked")),
+    ("tests of the tools", || cargo(".", "test --locked -p fusebox-sdk-macros -p xtask")),
+    ("tests of examples", || cargo("examples", "test --locked")),
+    ("tests of guests", || cargo("tests/guests", "test --locked")),
+    ("documentation", documentation),
+    ("guests", || guests::check(true)),
+    ("rebuilt examples in the sandbox", rebuilt_examples),
+];
+
+/// Runs every step up to the first failure and prints how long each took.
+pub(crate) fn run() -> Result<()> {
+    let mut durations = Vec::new();
+    let mut result = Ok(());
+    for (name, step) in STEPS {
+        println!("\n== {name}");
+        let start = Instant::now();
+        result = step().with_context(|| format!("step `{name}` failed"));
+        durations.push((name, start.elapsed()));
+        if result.is_err() {
+            break;
+        }
+    }
+    println!("\n{}", summary(&durations, result.is_ok()));
+    result
+}
+
+fn summary(durations: &[(&str, Duration)], passed: bool) -> String {
+    let mut text = String::new();
+    for (index, (name, duration)) in durations.iter().enumerate() {
+        let verdict = if passed || index + 1 < durations.len() { "ok" } else { "FAILED" };
+        text.push_str(&format!("{:>8.1} s  {name}: {verdict}\n", duration.as_secs_f64()));
+    }
+    let total: Duration = durations.iter().map(|(_, duration)| duration).sum();
+    text + &format!("{:>8.1} s  in total", total.as_secs_f64())
+}
+
+fn cargo(folder: &str, arguments: &str) -> Result<()> {
+    execute(&mut command(folder, arguments)?)
+}
+
+fn command(folder: &str, arguments: &str) -> Result<Command> {
+    let mut command = Command::new("cargo");
+    command.args(arguments.split(' ')).current_dir(root()?.join(folder));
+    Ok(command)
+}
+
+fn documentation() -> Result<()> {
+    let mut cargo = command(".", "doc --workspace --no-deps --locked")?;
+    execute(cargo.env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+fn rebuilt_examples() -> Result<()> {
+    let mut cargo = command(".", "test --locked --test it examples")?;
+    execute(cargo.env("FUSEBOX_COMPONENTS_DIR", guests::checked_folder()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_last_step_can_have_failed() {
+        let durations = [("format", Duration::from_millis(1500)), ("lints", Duration::from_secs(60))];
+        let failed = "     1.5 s  format: ok\n    60.0 s  lints: FAILED\n    61.5 s  in total";
+        assert_eq!(summary(&durations, false), failed);
+        assert!(!summary(&durations, true).contains("FAILED"));
+    }
+}
