@@ -39,6 +39,8 @@ impl Artifacts {
     /// Opens the folder, makes it if it is not there, and removes what an earlier process left unfinished.
     pub(super) fn open(folder: PathBuf, key: [u8; 32]) -> io::Result<Artifacts> {
         std::fs::create_dir_all(&folder)?;
+        // The compiling child is told these paths.
+        let folder = folder.canonicalize()?;
         for entry in std::fs::read_dir(&folder)? {
             let path = entry?.path();
             if path.extension().is_some_and(|extension| extension == UNFINISHED) {

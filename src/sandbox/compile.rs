@@ -100,7 +100,8 @@ impl Compiler {
             .arg(serde_json::to_string(&order).map_err(io::Error::other)?)
             .env_clear()
             .env("RAYON_NUM_THREADS", threads.to_string())
-            .current_dir("/")
+            // KiB. The allocator would reserve a gigabyte of the address space at once, out of what the child may have.
+            .env("MIMALLOC_ARENA_RESERVE", "65536")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -3,7 +3,7 @@
 use super::guest;
 use crate::domain::{Kind, Permission};
 use serde::{Deserialize, Serialize};
-use wasmparser::{ComponentTypeRef, Encoding, Parser, Payload, Validator, WasmFeatures};
+use wasmparser::{ComponentTypeRef, Encoding, Parser, Payload, TypeBounds, Validator, WasmFeatures};
 
 /// What is wrong with an upload, in a form that says where and what was expected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -27,8 +27,8 @@ pub enum Refusal {
     #[error("its export `{export}` is not of the expected type `{expected}`: {message}")]
     ExportType { export: String, expected: String, message: String },
     /// More than any attempt may have.
-    #[error("it {what} {asked}, of which {allowed} are allowed")]
-    OverLimit { what: String, asked: u64, allowed: u64 },
+    #[error("it starts with a memory of {asked} bytes; {allowed} are allowed")]
+    MemoryOverLimit { asked: u64, allowed: u64 },
     /// The compiler or the engine could not deal with it, or not within their limits.
     #[error("it cannot be compiled: {0}")]
     NotCompiled(String),
@@ -76,8 +76,7 @@ pub(super) fn inspect(wasm: &[u8], features: WasmFeatures, memory_bytes_max: u64
     }
     Validator::new_with_features(features).validate_all(wasm).map_err(malformed)?;
     if outline.memory_bytes_max > memory_bytes_max {
-        let what = "declares a memory that starts with this many bytes:".to_owned();
-        return Err(Refusal::OverLimit { what, asked: outline.memory_bytes_max, allowed: memory_bytes_max });
+        return Err(Refusal::MemoryOverLimit { asked: outline.memory_bytes_max, allowed: memory_bytes_max });
     }
     let foreign: Vec<String> = outline.imports.iter().filter(|name| offer_of(name).is_none()).cloned().collect();
     if !foreign.is_empty() {
@@ -120,8 +119,8 @@ impl Outline {
             Payload::ComponentImportSection(imports) if self.depth == 0 => {
                 for import in imports.clone() {
                     let import = import.map_err(malformed)?;
-                    // A type is a name for what an interface has; it reaches nothing.
-                    if !matches!(import.ty, ComponentTypeRef::Type(_)) {
+                    // A world that uses types of an interface imports their names; there is nothing to give for them.
+                    if !matches!(import.ty, ComponentTypeRef::Type(TypeBounds::Eq(_))) {
                         self.imports.push(import.name.name.to_owned());
                     }
                 }

@@ -131,7 +131,7 @@ impl fmt::Debug for Inspected {
 
 /// Children at once; each may take what [`CompileLimits`] say.
 const COMPILING_MAX: usize = 2;
-/// Uploads that wait for one of them.
+/// Uploads that are being compiled or wait for it; each is in memory.
 const WAITING_MAX: usize = 32;
 
 /// A cheap handle. Everything goes when the last one does.

@@ -4,7 +4,7 @@ use super::guest::pure;
 use super::{Bench, DEFAULT, Listener, config, context, outcome};
 use bytes::Bytes;
 use fusebox::domain::Digest;
-use fusebox::sandbox::{Invocation, PrepareError, Sandbox};
+use fusebox::sandbox::{Invocation, PrepareError, Sandbox, StartError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -188,4 +188,18 @@ async fn many_that_prepare_the_same_module_load_it_once() {
         prepared.unwrap();
     }
     assert_eq!(reads.load(std::sync::atomic::Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn settings_that_cannot_be_are_refused_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    for concurrency in [0, 2_049] {
+        let mut config = config(folder.path());
+        config.concurrency = concurrency;
+        assert!(matches!(Sandbox::start(config), Err(StartError::Concurrency { asked, .. }) if asked == concurrency));
+    }
+    let mut config = config(folder.path());
+    config.artifacts = folder.path().join("file");
+    std::fs::write(&config.artifacts, b"").unwrap();
+    assert!(matches!(Sandbox::start(config), Err(StartError::Artifacts(_))));
 }

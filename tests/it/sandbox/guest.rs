@@ -34,9 +34,12 @@ const TYPES: &str = r#"
     (export "failure" (type $failure (eq $failure')))
   ))
   (alias export $types "json" (type $json))
-  (alias export $types "context" (type $context))
-  (alias export $types "outcome" (type $outcome))
-  (alias export $types "failure" (type $failure))
+  (alias export $types "context" (type $context'))
+  (import "context" (type $context (eq $context')))
+  (alias export $types "outcome" (type $outcome'))
+  (import "outcome" (type $outcome (eq $outcome')))
+  (alias export $types "failure" (type $failure'))
+  (import "failure" (type $failure (eq $failure')))
 "#;
 
 const RUN: &str = r#"

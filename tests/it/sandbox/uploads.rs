@@ -45,7 +45,7 @@ async fn the_imports_of_a_component_are_its_permissions() {
 #[tokio::test]
 async fn bytes_that_are_no_component_are_refused_with_the_place() {
     let bench = Bench::new();
-    let noise: Vec<u8> = (0..1000_u32).map(|n| (n * 7919 >> 3) as u8 | 0x80).collect();
+    let noise: Vec<u8> = (0..1000_u32).map(|n| ((n * 7919) >> 3) as u8 | 0x80).collect();
     assert_eq!(
         refused(&bench, noise).await.to_string(),
         "this is not a WebAssembly component: it starts neither like the binary format nor like a text"
@@ -142,9 +142,9 @@ async fn a_component_that_starts_with_too_much_memory_is_refused() {
     bench.sandbox.inspect(Bytes::from(start(100))).await.unwrap();
     assert_eq!(
         refused(&bench, start(16_384)).await.to_string(),
-        "it declares a memory that starts with this many bytes: 1073741824, of which 6553600 are allowed"
+        "it starts with a memory of 1073741824 bytes; 6553600 are allowed"
     );
-    assert!(matches!(refused(&bench, start(101)).await, Refusal::OverLimit { asked: 6_619_136, .. }));
+    assert!(matches!(refused(&bench, start(101)).await, Refusal::MemoryOverLimit { asked: 6_619_136, .. }));
 }
 
 #[tokio::test]
