@@ -28,8 +28,9 @@ pub(super) struct EventIn {
     #[schema(value_type = Option<ObjectOut>)]
     object: Option<ObjectRef>,
     /// Any JSON. Default `{}`.
+    #[serde(default = "Json::empty_object")]
     #[schema(value_type = Option<serde_json::Value>)]
-    payload: Option<Json>,
+    payload: Json,
 }
 
 /// A thing in the user's world.
@@ -96,7 +97,7 @@ pub(super) async fn fire(
     let fire = Fire {
         event_type: body.event_type,
         object: body.object,
-        payload: body.payload.unwrap_or_else(Json::empty_object),
+        payload: body.payload,
         tenant: caller.tenant().clone(),
         origin: Origin::Api,
         created_by: caller.name().to_owned(),
