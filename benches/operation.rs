@@ -36,7 +36,8 @@ fn idle() {
 }
 
 fn fill(folder: &Path) {
-    let store = Store::open(Config { path: folder.join("fusebox.redb"), cache_bytes: 64 << 20, first_notice: 1 }).unwrap();
+    let store =
+        Store::open(Config { path: folder.join("fusebox.redb"), cache_bytes: 64 << 20, first_notice: 1 }).unwrap();
     let digest = store.catalogue().modules().next().unwrap().digest;
     let ids = Ids::new(Arc::new(Entropy::new([3; 32])));
     let now = Timestamp::from_ms(1_800_000_000_000);

@@ -2,7 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+mod examples;
 mod http_catalogue;
+mod http_events;
+mod http_limits;
 mod http_modules;
 mod sandbox;
 mod support;
