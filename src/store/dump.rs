@@ -2,6 +2,8 @@
 
 use super::{ReadError, Store, schema};
 use redb::{ReadableDatabase, ReadableTable, TableHandle};
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Value};
 use std::fmt::Write as _;
 
 /// Values longer than this are told by their length.
@@ -39,7 +41,7 @@ fn show_key(key: &[u8]) -> String {
 fn show_value(value: &[u8]) -> String {
     let record = value.split_first().filter(|(_, body)| !body.is_empty() && body.len() <= SHOWN_BYTES_MAX);
     let shown = record.and_then(|(version, body)| {
-        let value: serde_json::Value = rmp_serde::from_slice(body).ok()?;
+        let Shown(value) = rmp_serde::from_slice(body).ok()?;
         Some(format!("v{version} {value}"))
     });
     shown.unwrap_or_else(|| match value.len() {
@@ -47,4 +49,68 @@ fn show_value(value: &[u8]) -> String {
         length if length <= 16 => data_encoding::HEXLOWER.encode(value),
         length => format!("{length} bytes"),
     })
+}
+
+/// Any record as JSON. Ids and digests, which are bytes in the file, become the texts that they are elsewhere.
+struct Shown(Value);
+
+impl<'de> Deserialize<'de> for Shown {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Shown, D::Error> {
+        deserializer.deserialize_any(ShownVisitor)
+    }
+}
+
+struct ShownVisitor;
+
+impl<'de> Visitor<'de> for ShownVisitor {
+    type Value = Shown;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a record")
+    }
+
+    fn visit_unit<E>(self) -> Result<Shown, E> {
+        Ok(Shown(Value::Null))
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Shown, E> {
+        Ok(Shown(value.into()))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Shown, E> {
+        Ok(Shown(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Shown, E> {
+        Ok(Shown(value.into()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Shown, E> {
+        Ok(Shown(value.into()))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Shown, E> {
+        Ok(Shown(value.into()))
+    }
+
+    fn visit_bytes<E>(self, value: &[u8]) -> Result<Shown, E> {
+        let text = uuid::Uuid::from_slice(value).map(|id| id.to_string());
+        Ok(Shown(text.unwrap_or_else(|_| data_encoding::HEXLOWER.encode(value)).into()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Shown, A::Error> {
+        let mut shown = Vec::new();
+        while let Some(Shown(item)) = items.next_element()? {
+            shown.push(item);
+        }
+        Ok(Shown(shown.into()))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Shown, A::Error> {
+        let mut shown = Map::new();
+        while let Some((key, Shown(value))) = entries.next_entry::<String, Shown>()? {
+            shown.insert(key, value);
+        }
+        Ok(Shown(shown.into()))
+    }
 }
