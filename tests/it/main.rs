@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+mod access;
 mod examples;
 mod http_catalogue;
 mod http_events;
 mod http_limits;
 mod http_modules;
 mod sandbox;
+mod stream;
 mod support;
