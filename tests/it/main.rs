@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod access;
+mod cli;
+mod crash;
 mod examples;
 mod http_catalogue;
 mod http_events;
