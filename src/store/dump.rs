@@ -23,7 +23,10 @@ impl Store {
             let table = tx.open_table(definition)?;
             for entry in table.iter()? {
                 let (key, value) = entry?;
-                let _ = writeln!(text, "{} = {}", show_key(key.value()), show_value(value.value()));
+                let is_record = ![schema::META.name(), schema::MODULE_BYTES.name()].contains(&name.as_str());
+                let shown = if is_record { show_record(value.value()) } else { None };
+                let shown = shown.unwrap_or_else(|| show_bytes(value.value()));
+                let _ = writeln!(text, "{} = {shown}", show_key(key.value()));
             }
         }
         Ok(text)
@@ -38,17 +41,18 @@ fn show_key(key: &[u8]) -> String {
     data_encoding::HEXLOWER.encode(key)
 }
 
-fn show_value(value: &[u8]) -> String {
-    let record = value.split_first().filter(|(_, body)| !body.is_empty() && body.len() <= SHOWN_BYTES_MAX);
-    let shown = record.and_then(|(version, body)| {
-        let Shown(value) = rmp_serde::from_slice(body).ok()?;
-        Some(format!("v{version} {value}"))
-    });
-    shown.unwrap_or_else(|| match value.len() {
+fn show_record(value: &[u8]) -> Option<String> {
+    let (version, body) = value.split_first().filter(|(_, body)| body.len() <= SHOWN_BYTES_MAX)?;
+    let Shown(value) = rmp_serde::from_slice(body).ok()?;
+    Some(format!("v{version} {value}"))
+}
+
+fn show_bytes(value: &[u8]) -> String {
+    match value.len() {
         0 => String::new(),
         length if length <= 16 => data_encoding::HEXLOWER.encode(value),
         length => format!("{length} bytes"),
-    })
+    }
 }
 
 /// Any record as JSON. Ids and digests, which are bytes in the file, become the texts that they are elsewhere.
