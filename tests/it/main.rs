@@ -11,5 +11,7 @@ mod http_events;
 mod http_limits;
 mod http_modules;
 mod sandbox;
+mod store;
+mod store_format;
 mod stream;
 mod support;
