@@ -58,6 +58,15 @@ pub(super) async fn metrics(_: Caller<Read>, State(api): State<Api>) -> Response
     for ((state, reason), count) in endings {
         let _ = writeln!(text, "{name}{{state=\"{state}\",reason=\"{reason}\"}} {count}");
     }
+    let writer = api.store().writer_stats();
+    let counters = [
+        ("fusebox_store_commits_total", "Commits of the store.", writer.commits),
+        ("fusebox_store_transitions_total", "Transitions of the store; many share a commit.", writer.transitions),
+        ("fusebox_store_commit_microseconds_total", "Time spent committing.", writer.commit_us),
+    ];
+    for (name, help, value) in counters {
+        let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {value}\n");
+    }
     let mut response = text.into_response();
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);

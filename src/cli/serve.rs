@@ -36,7 +36,9 @@ pub(super) struct Serve {
 }
 
 pub(super) fn run(serve: &Serve, server: &ServerArgs, json: bool) -> Result<ExitCode> {
-    let filter = EnvFilter::try_from_env("FUSEBOX_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    // The demo shows what ran itself.
+    let usual = if serve.demo { "warn" } else { "info" };
+    let filter = EnvFilter::try_from_env("FUSEBOX_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if json {
         log.json().init()

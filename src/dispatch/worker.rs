@@ -61,6 +61,8 @@ async fn attempt(dispatch: &Dispatch, job: Job, permit: Permit) -> Result<(), Wo
     let live = match live {
         Some(live) => live,
         None => {
+            // What was last decided about it may still be on its way to the disk; behind this it is there.
+            dispatch.store().commit(Transition::default()).await?;
             let store = dispatch.store().clone();
             let load = move || Live::load(&store, &tenant, event_id).map(|live| live.map(Box::new));
             blocking(load).await?.ok_or(WorkError::Missing)?
@@ -159,7 +161,8 @@ impl Work<'_> {
             None if stopping => run.interrupt(Interruption::Shutdown, now),
             None => {
                 let message = "a bug in the server stopped this attempt".to_owned();
-                run.fail(Failed::broken(Reason::Interrupted, message), Usage::default(), random, now)
+                let failed = Failed { retryable: false, ..Failed::broken(Reason::Interrupted, message) };
+                run.fail(failed, Usage::default(), random, now)
             }
             Some(Attempted { ending, usage }) => match ending {
                 Ending::Outcome(outcome) => run.succeed(outcome, usage, now),
@@ -239,7 +242,8 @@ fn log_end(run: &Run) {
     }
     let reason = run.reason.map_or("", Reason::as_str);
     let (state, message) = (run.state.as_str(), &run.message);
-    tracing::info!(run.id = %run.id, event.id = %run.event_id, tenant.id = %run.owner_id, state, reason, message, "a run ended");
+    let what = if run.state.is_terminal() { "a run ended" } else { "an attempt failed; the run goes on later" };
+    tracing::info!(run.id = %run.id, event.id = %run.event_id, tenant.id = %run.owner_id, state, reason, detail = message, "{what}");
 }
 
 /// Reads from the disk without holding up an async thread.

@@ -121,7 +121,9 @@ impl Run {
     pub fn fail(&mut self, failed: Failed, usage: Usage, random: u64, now: Timestamp) -> Result<(), IllegalChange> {
         self.expect(&[State::Running], State::Error)?;
         self.end_attempt(State::Error, Some((failed.reason, &failed.message)), usage, now);
-        let attempts = u32::try_from(self.attempts.len()).unwrap_or(u32::MAX);
+        // Interrupted attempts are the server's doing and not held against the action.
+        let own = self.attempts.iter().filter(|attempt| attempt.reason != Some(Reason::Interrupted)).count();
+        let attempts = u32::try_from(own).unwrap_or(u32::MAX);
         self.reason = Some(failed.reason);
         self.message = failed.message;
         self.code = failed.code;

@@ -6,7 +6,7 @@ mod install;
 mod listener;
 
 use crate::api::{self, Bounds};
-use crate::dispatch::{self, Dispatch, Permits};
+use crate::dispatch::{self, Dispatch, Load, Permits};
 use crate::domain::{Clock, Entropy, Ids};
 use crate::sandbox::{self, Sandbox};
 use crate::store::{self, Store};
@@ -144,6 +144,11 @@ impl Server {
     /// For tests with a clock of their own: does what is due now.
     pub fn tick(&self) {
         self.parts.dispatch.tick(self.parts.clock.now());
+    }
+
+    /// How much there is to do.
+    pub fn load(&self) -> Load {
+        self.parts.dispatch.load()
     }
 
     /// The store, for looking at it from outside.

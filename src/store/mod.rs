@@ -20,7 +20,7 @@ pub use changes::{Changes, Notice, Subject, Watched};
 pub use open::{Config, OpenError, Store};
 pub use read::{Page, Query};
 pub use transition::{Change, CommitError, Conflict, Expectation, LogChunk, Transition};
-pub use writer::OnCommit;
+pub use writer::{OnCommit, WriterStats};
 
 /// Why something could not be read back.
 #[derive(Debug, thiserror::Error)]

@@ -5,7 +5,7 @@ use super::catalogue::Catalogue;
 use super::changes::Changes;
 use super::codec::{decode, last_id, state_byte};
 use super::transition::{Change, CommitError, Transition};
-use super::writer::{OnCommit, Queue, Writer};
+use super::writer::{Counters, OnCommit, Queue, Writer, WriterStats};
 use super::{ReadError, schema};
 use crate::domain::{Action, EventId, EventType, Module, Run, RunId, State, Token};
 use arc_swap::ArcSwap;
@@ -56,6 +56,7 @@ struct Shared {
     queue: Arc<Queue>,
     catalogue: Arc<ArcSwap<Catalogue>>,
     changes: Arc<Changes>,
+    counters: Arc<Counters>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -86,6 +87,11 @@ impl Store {
     /// What changed lately.
     pub fn changes(&self) -> Arc<Changes> {
         Arc::clone(&self.shared.changes)
+    }
+
+    /// What the writer did since the store was opened.
+    pub fn writer_stats(&self) -> WriterStats {
+        self.shared.counters.read()
     }
 
     /// Whether the disk failed: nothing more is taken until the store is opened anew.
@@ -164,7 +170,9 @@ fn start(db: Database, first_notice: u64) -> Result<Shared, OpenError> {
     let catalogue = Arc::new(ArcSwap::from_pointee(load_catalogue(&db)?));
     let open = load_open(&db)?;
     let (db, queue, changes) = (Arc::new(db), Arc::new(Queue::default()), Arc::new(Changes::new(first_notice)));
+    let counters = Arc::new(Counters::default());
     let writer = Writer {
+        counters: Arc::clone(&counters),
         db: Arc::clone(&db),
         queue: Arc::clone(&queue),
         catalogue: Arc::clone(&catalogue),
@@ -179,7 +187,7 @@ fn start(db: Database, first_notice: u64) -> Result<Shared, OpenError> {
             std::process::abort();
         }
     })?;
-    Ok(Shared { db, queue, catalogue, changes, writer: Mutex::new(Some(thread)) })
+    Ok(Shared { db, queue, catalogue, changes, counters, writer: Mutex::new(Some(thread)) })
 }
 
 fn load_catalogue(db: &Database) -> Result<Catalogue, OpenError> {

@@ -10,7 +10,9 @@ use super::changes::Changes;
 use super::transition::{CommitError, Conflict, Transition};
 use arc_swap::ArcSwap;
 use redb::Database;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Transitions in one commit at most: bounds how long the first of them waits for the last.
 const BATCH_MAX: usize = 16_384;
@@ -90,7 +92,42 @@ impl Entry {
     }
 }
 
+/// What the writer did since the store was opened.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    commits: AtomicU64,
+    transitions: AtomicU64,
+    commit_us: AtomicU64,
+}
+
+/// A reading of the writer's counters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WriterStats {
+    pub commits: u64,
+    /// Transitions that were applied; many share a commit.
+    pub transitions: u64,
+    /// Time spent writing and committing, in microseconds.
+    pub commit_us: u64,
+}
+
+impl Counters {
+    pub(super) fn read(&self) -> WriterStats {
+        WriterStats {
+            commits: self.commits.load(Ordering::Relaxed),
+            transitions: self.transitions.load(Ordering::Relaxed),
+            commit_us: self.commit_us.load(Ordering::Relaxed),
+        }
+    }
+
+    fn count(&self, transitions: usize, took: Duration) {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.transitions.fetch_add(transitions as u64, Ordering::Relaxed);
+        self.commit_us.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+}
+
 pub(super) struct Writer {
+    pub(super) counters: Arc<Counters>,
     pub(super) db: Arc<Database>,
     pub(super) queue: Arc<Queue>,
     pub(super) catalogue: Arc<ArcSwap<Catalogue>>,
@@ -133,8 +170,10 @@ impl Writer {
         if accepted.is_empty() {
             return Ok(());
         }
+        let begun = Instant::now();
         match self.batch.write(&self.db, &catalogue) {
             Ok(notices) => {
+                self.counters.count(accepted.len(), begun.elapsed());
                 if catalogue_changed {
                     self.catalogue.store(Arc::new(catalogue));
                 }
