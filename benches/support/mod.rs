@@ -10,6 +10,10 @@ use std::path::Path;
 use std::sync::Arc;
 use tokio::runtime::{Builder, Runtime};
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 pub(crate) const NOOP: &[u8] = include_bytes!("../../tests/guests/components/noop.wasm");
 
 /// A server with a runtime of its own, as in the program.
