@@ -274,17 +274,26 @@ fn a_guest_that_hands_back_no_json_fails_and_the_server_serves_on() {
     assert_eq!(server.fire_and_wait("untruthful", json!("honest"))["state"], "SUCCESS");
 }
 
-/// Output may be nested deeper than parsers go: whoever lists the history must still get it.
+/// JSON that was nested deeper than parsers go was kept, and from then on no list that had it could be read by a client.
 #[test]
-fn output_that_is_nested_absurdly_harms_nobody() {
+fn json_that_no_parser_would_read_is_refused() {
     let server = TestServer::start();
     server.install("untruthful", "untruthful", json!({ "retry": { "attempts": 1 } }));
-    let fire = json!({ "event_type": "untruthful", "payload": "deep" });
-    let answer = server.admin.request("POST", "/event").header("prefer", "wait=60").json(&fire).send();
-    assert_eq!(answer.status, 200);
-    assert_eq!(server.admin.get("/run").status, 200);
-    server.dump();
-    assert_eq!(server.fire_and_wait("untruthful", json!("honest"))["state"], "SUCCESS");
+    let run = run_of(&server.fire_and_wait("untruthful", json!("deep"))).clone();
+    assert_eq!((&run["state"], &run["reason"], &run["output"]), (&json!("ERROR"), &json!("guest_error"), &Value::Null));
+    assert!(run["message"].as_str().unwrap().contains("nested more than 100 levels deep"), "{run:#}");
+    let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+    let trigger = |depth: usize| server.admin.request("POST", "/trigger/untruthful").bytes(nested(depth)).send();
+    trigger(100_000).problem(422, "invalid_body");
+    let body = format!(r#"{{"event_type":"untruthful","payload":{}}}"#, nested(101));
+    let answer = server.admin.request("POST", "/event").bytes(body).send();
+    answer.problem(422, "invalid_body");
+    answer.points_at(&["/payload"]);
+    assert_eq!(server.admin.get("/run").expect(200).as_array().unwrap().len(), 1);
+    let deepest: Value = serde_json::from_str(&nested(100)).unwrap();
+    let event = server.fire_and_wait("untruthful", deepest.clone());
+    assert_eq!(run_of(&event)["output"], deepest, "the deepest that is taken comes back readable");
+    assert_eq!(server.admin.get("/event").expect(200)[0]["payload"], deepest);
 }
 
 #[test]
