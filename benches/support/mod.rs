@@ -1,7 +1,6 @@
 //! What the benches share: a server of their own, a load on it, and figures.
 
 #![allow(dead_code, reason = "each bench uses a part")]
-#![allow(clippy::unwrap_used, reason = "a bench that cannot go on should say where")]
 
 pub(crate) mod load;
 
