@@ -71,6 +71,23 @@ impl Store {
             redb::DatabaseError::DatabaseAlreadyOpen => OpenError::InUse(config.path.clone()),
             error => OpenError::Disk { path: config.path.clone(), error: Box::new(error.into()) },
         })?;
+        Store::on(db, &config)
+    }
+
+    /// Opens a store whose bytes lie wherever `medium` puts them; `config.path` is only a name for it then.
+    /// For tests that pull the plug.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    #[doc(hidden)]
+    pub fn open_on(medium: impl redb::StorageBackend, config: &Config) -> Result<Store, OpenError> {
+        let opened = Database::builder().set_cache_size(config.cache_bytes).create_with_backend(medium);
+        let disk =
+            |error: redb::DatabaseError| OpenError::Disk { path: config.path.clone(), error: Box::new(error.into()) };
+        Store::on(opened.map_err(disk)?, config)
+    }
+
+    fn on(db: Database, config: &Config) -> Result<Store, OpenError> {
         prepare(&db, &config.path)?;
         Ok(Store { shared: Arc::new(start(db, config.first_notice)?) })
     }

@@ -9,7 +9,7 @@ use crate::{bindings, execute, guests, root};
 
 type Step = (&'static str, fn() -> Result<()>);
 
-const STEPS: [Step; 14] = [
+const STEPS: [Step; 15] = [
     ("format", || cargo(".", "fmt --all --check")),
     ("format examples", || cargo("examples", "fmt --check")),
     ("format guests", || cargo("tests/guests", "fmt --check")),
@@ -24,6 +24,7 @@ const STEPS: [Step; 14] = [
     ("documentation", documentation),
     ("guests", || guests::check(true)),
     ("rebuilt examples in the sandbox", rebuilt_examples),
+    ("a newcomer's first action", guests::newcomer),
 ];
 
 /// Runs every step up to the first failure and prints how long each took.

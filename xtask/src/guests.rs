@@ -126,17 +126,9 @@ impl Compiler {
         let out = folder.join("target");
         // Everything must be on disk before its paths can be listed.
         execute(Command::new("cargo").args(["fetch", "--locked", "--quiet"]).current_dir(&folder))?;
-        let mut cargo = Command::new("cargo");
-        // These would win over the flags below.
-        cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
-        if matches!(self, Self::Fallback) {
-            // The source of a standard library can only be compiled with unstable features allowed.
-            cargo.env("RUSTC_BOOTSTRAP", "1").env_remove("RUSTC");
-            cargo.arg("--config").arg(root()?.join(FALLBACK_CONFIG));
-        }
-        cargo.arg("--config").arg(format!("target.{TARGET}.rustflags = {:?}", remaps()?));
-        cargo.args(["build", "--release", "--locked", "--target", TARGET, "--target-dir"]).arg(&out);
-        execute(cargo.current_dir(&folder))?;
+        let mut cargo = self.cargo_build(&folder, &out)?;
+        cargo.arg("--locked").arg("--config").arg(format!("target.{TARGET}.rustflags = {:?}", remaps()?));
+        execute(&mut cargo)?;
         let mut built = Components::new();
         for member in members(&folder)? {
             let name = format!("{}.wasm", member.replace('-', "_"));
@@ -147,6 +139,44 @@ impl Compiler {
         }
         Ok(built)
     }
+
+    /// `cargo build --release --target wasm32-wasip2` in `folder`, with what this machine needs for it.
+    fn cargo_build(&self, folder: &Path, out: &Path) -> Result<Command> {
+        let mut cargo = Command::new("cargo");
+        // These would win over the flags of the configuration.
+        cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+        if matches!(self, Self::Fallback) {
+            // The source of a standard library can only be compiled with unstable features allowed.
+            cargo.env("RUSTC_BOOTSTRAP", "1").env_remove("RUSTC");
+            cargo.arg("--config").arg(root()?.join(FALLBACK_CONFIG));
+        }
+        cargo.args(["build", "--release", "--target", TARGET, "--target-dir"]).arg(out).current_dir(folder);
+        Ok(cargo)
+    }
+}
+
+/// Does what the README says to whoever writes a first action: `fusebox new`, its tests, its component, `fusebox test`.
+pub(crate) fn newcomer() -> Result<()> {
+    let home = root()?.join("target/newcomer");
+    if home.exists() {
+        fs::remove_dir_all(&home)?;
+    }
+    fs::create_dir_all(&home)?;
+    let fusebox = root()?.join("target/debug/fusebox");
+    let (folder, out) = (home.join("greet"), home.join("target"));
+    execute(Command::new(&fusebox).args(["new", "greet"]).current_dir(&home))?;
+    execute(Command::new("cargo").args(["test", "--target-dir"]).arg(&out).current_dir(&folder))?;
+    execute(&mut Compiler::find(true)?.cargo_build(&folder, &out)?)?;
+    let component = out.join(TARGET).join("release/greet.wasm");
+    let mut test = Command::new(&fusebox);
+    test.arg("test").arg(component).args(["--payload", "sample.json", "--json"]).current_dir(&folder);
+    let tested = test.output()?;
+    let text = String::from_utf8_lossy(&tested.stdout);
+    if !tested.status.success() || !text.contains("Hello, Ada!") {
+        bail!("the action of the template does not greet: {text}");
+    }
+    println!("a new action greets Ada");
+    Ok(())
 }
 
 fn has_target() -> Result<bool> {

@@ -1,0 +1,183 @@
+//! The plug is pulled at every sync of a workload: what was acknowledged before is there, and all of it agrees.
+
+use crate::store::{NOW, event, run};
+use fusebox::domain::{
+    ActionId, Entropy, EventId, EventTypeId, Ids, Level, LogLine, LogSource, RunId, State, TenantId,
+};
+use fusebox::store::{Change, CommitError, Config, LogChunk, Store, Transition};
+use std::io;
+use std::sync::{Arc, Mutex};
+
+/// A disk that keeps only what was synced, and dies at a chosen sync.
+#[derive(Clone, Debug, Default)]
+struct Disk(Arc<Mutex<Platter>>);
+
+#[derive(Debug, Default)]
+struct Platter {
+    /// What is read back while the power is on.
+    seen: Vec<u8>,
+    /// What is there when the power comes back.
+    safe: Vec<u8>,
+    /// Writes since the last sync: any of them may or may not have reached the platter.
+    loose: Vec<(usize, Vec<u8>)>,
+    syncs: usize,
+    dies_at: Option<usize>,
+}
+
+impl Platter {
+    fn check_power(&self) -> io::Result<()> {
+        match self.dies_at {
+            Some(sync) if self.syncs >= sync => Err(io::Error::other("the power is off")),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl redb::StorageBackend for Disk {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.lock().unwrap().seen.len() as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let platter = self.0.lock().unwrap();
+        let from = usize::try_from(offset).unwrap();
+        let bytes = platter.seen.get(from..from + out.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
+        out.copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        let mut platter = self.0.lock().unwrap();
+        platter.check_power()?;
+        let len = usize::try_from(len).unwrap();
+        platter.seen.resize(len, 0);
+        // Growing is safe at once in this disk; what is written there is not.
+        if platter.safe.len() < len {
+            platter.safe.resize(len, 0);
+        }
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        let mut platter = self.0.lock().unwrap();
+        platter.check_power()?;
+        platter.syncs += 1;
+        platter.check_power()?;
+        platter.safe = platter.seen.clone();
+        platter.loose.clear();
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let mut platter = self.0.lock().unwrap();
+        platter.check_power()?;
+        let from = usize::try_from(offset).unwrap();
+        platter.seen[from..from + data.len()].copy_from_slice(data);
+        platter.loose.push((from, data.to_vec()));
+        Ok(())
+    }
+}
+
+impl Disk {
+    /// The disk after the power cut: the loose writes for which `survives` says so made it, the others did not.
+    fn after_the_cut(&self, mut survives: impl FnMut(usize) -> bool) -> Disk {
+        let platter = self.0.lock().unwrap();
+        let mut safe = platter.safe.clone();
+        for (number, (from, data)) in platter.loose.iter().enumerate() {
+            if survives(number) && from + data.len() <= safe.len() {
+                safe[*from..from + data.len()].copy_from_slice(data);
+            }
+        }
+        Disk(Arc::new(Mutex::new(Platter { seen: safe.clone(), safe, ..Platter::default() })))
+    }
+
+    fn dying_at(sync: Option<usize>) -> Disk {
+        Disk(Arc::new(Mutex::new(Platter { dies_at: sync, ..Platter::default() })))
+    }
+
+    fn syncs(&self) -> usize {
+        self.0.lock().unwrap().syncs
+    }
+}
+
+fn config() -> Config {
+    Config { path: "a disk of the test".into(), cache_bytes: 1 << 20, first_notice: 1 }
+}
+
+/// Events that are accepted, run and settle, one commit each; gives those whose commits were acknowledged, with the
+/// state they were acknowledged in.
+fn workload(store: &Store) -> Vec<(EventId, State)> {
+    let ids = Ids::new(Arc::new(Entropy::new([9; 32])));
+    let tenant = TenantId::shared();
+    let mut acknowledged = Vec::new();
+    for _ in 0..12 {
+        let mut event = event(EventId::new(&ids, NOW), &tenant, EventTypeId::from_bytes([2; 16]), State::Queued);
+        let mut run = run(RunId::new(&ids, NOW), &event, ActionId::from_bytes([3; 16]), State::Queued);
+        event.runs = vec![run.id];
+        for state in [State::Queued, State::Running, State::Warning] {
+            (event.state, run.state) = (state, state);
+            let line = LogLine {
+                at: NOW,
+                level: Level::Info,
+                source: LogSource::Log,
+                message: format!("now {state}"),
+                fields: Vec::new(),
+            };
+            let number = u32::from(state == State::Running);
+            let lines = Arc::new(vec![line]);
+            let log = LogChunk { tenant: tenant.clone(), run: run.id, attempt: 1, number, lines };
+            let changes =
+                [Change::Event(Arc::new(event.clone())), Change::Run(Arc::new(run.clone())), Change::Log(log)];
+            if commit(store, Transition::of(changes)).is_err() {
+                return acknowledged;
+            }
+            acknowledged.retain(|(id, _)| *id != event.id);
+            acknowledged.push((event.id, state));
+        }
+    }
+    acknowledged
+}
+
+fn commit(store: &Store, transition: Transition) -> Result<(), CommitError> {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    store.submit(transition, Some(Box::new(move |result| drop(sender.send(result)))));
+    receiver.recv().unwrap()
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_whenever_the_power_goes() {
+    let whole = Disk::dying_at(None);
+    let store = Store::open_on(whole.clone(), &config()).unwrap();
+    let opening = whole.syncs();
+    assert_eq!(workload(&store).len(), 12);
+    store.close();
+    let syncs = whole.syncs();
+    assert!(syncs >= opening + 36, "each commit is synced: {syncs} syncs");
+
+    for cut in opening + 1..=syncs {
+        let disk = Disk::dying_at(Some(cut));
+        let store = Store::open_on(disk.clone(), &config()).unwrap();
+        let acknowledged = workload(&store);
+        store.close();
+        drop(store);
+        // Of what was not synced nothing, everything, or any mixture reached the platter.
+        let mixtures: [fn(usize) -> bool; 4] = [|_| false, |_| true, |n| n % 2 == 0, |n| n % 3 == 1];
+        for survives in mixtures {
+            let store = Store::open_on(disk.after_the_cut(survives), &config()).unwrap();
+            for (id, state) in &acknowledged {
+                let found = store.event(Some(&TenantId::shared()), *id).unwrap();
+                let found = found.unwrap_or_else(|| panic!("cut at sync {cut}: an acknowledged event is gone"));
+                // The next commit may have reached the disk without being acknowledged; an older state may not.
+                assert!(
+                    found.state >= *state,
+                    "cut at sync {cut}: {} was acknowledged, {} is there",
+                    state,
+                    found.state
+                );
+                assert!(store.run(Some(&TenantId::shared()), found.runs[0]).unwrap().is_some(), "cut at sync {cut}");
+            }
+            assert_eq!(store.check().unwrap(), Vec::<String>::new(), "cut at sync {cut}");
+            store.close();
+        }
+    }
+}
