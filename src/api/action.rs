@@ -3,7 +3,7 @@
 use super::Api;
 use super::auth::{Caller, Read, Write};
 use super::error::{Fault, Problem};
-use super::extract::{Body, Path, Query, expected_version};
+use super::extract::{Body, Path, Query, check_version};
 use super::module::check_exists;
 use super::page::{self, Data, Filter, List, Row};
 use crate::domain::{
@@ -243,17 +243,20 @@ pub(super) struct Force {
 
 /// Delete an action
 ///
-/// Refused with 409 and the list while an event type names it, unless `force=true` unlinks it there. Its history stays.
+/// Refused with 409 and the list while an event type names it, unless `force=true` unlinks it there. `If-Match` guards
+/// against somebody else's change. Its history stays.
 #[utoipa::path(delete, path = "/action/{id}", tag = "actions", params(("id" = String, Path), Force), responses((status = 200, body = page::Envelope<ActionOut>)))]
 pub(super) async fn delete(
     caller: Caller<Write>,
     State(api): State<Api>,
     Path(id): Path<String>,
     Query(query): Query<Force>,
+    headers: HeaderMap,
 ) -> Result<Data<ActionOut>, Problem> {
     let action = find(&api, caller.tenant(), &id)?;
     caller.check_may_change(&action.owner_id, "action", &id)?;
-    let mut transition = Transition::default();
+    check_version(&headers, "action", action.version)?;
+    let mut transition = Transition::default().expecting(Expectation::ActionVersion(action.id, action.version));
     if query.force {
         let catalogue = api.store().catalogue();
         for event_type in catalogue.event_types().filter(|event_type| event_type.action == Some(action.id)) {
@@ -281,10 +284,8 @@ async fn replace(
     headers: &HeaderMap,
     body: ActionIn,
 ) -> Result<Data<ActionOut>, Problem> {
-    if let Some(expected) = expected_version(headers)?.filter(|expected| *expected != old.version) {
-        let detail = format!("the action is at version {}, not {expected}: somebody else changed it", old.version);
-        return Err(Problem::if_match(detail));
-    }
+    check_version(headers, "action", old.version)?;
+    check_locking(api, old.id, &body.parameters)?;
     let stamp = Stamp { version: old.version + 1, created_by: old.created_by.clone(), created_at: old.created_at };
     let action = Arc::new(body.into_action(old.id, old.owner_id.clone(), stamp, (caller.name(), api.now())));
     let put = Transition::of([Change::PutAction(Arc::clone(&action))]);
@@ -356,6 +357,22 @@ pub(super) fn check_parameters(parameters: &[Parameter]) -> Vec<Fault> {
         }
     }
     faults
+}
+
+/// An event type must not give already what is locked now: its value would go on winning.
+fn check_locking(api: &Api, action: ActionId, parameters: &[Parameter]) -> Result<(), Problem> {
+    let catalogue = api.store().catalogue();
+    let linked: Vec<_> = catalogue.event_types().filter(|event_type| event_type.action == Some(action)).collect();
+    let mut faults = Vec::new();
+    for (place, parameter) in parameters.iter().enumerate().filter(|(_, parameter)| parameter.locked) {
+        let gives = |event_type: &&&Arc<EventType>| event_type.parameters.iter().any(|p| p.name == parameter.name);
+        if let Some(event_type) = linked.iter().find(gives) {
+            let (name, giver) = (&parameter.name, &event_type.display_name);
+            let message = format!("`{name}` cannot be locked while the event type `{giver}` gives it");
+            faults.push(Fault::new(format!("/parameters/{place}/locked"), message));
+        }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Problem::locked(faults)) }
 }
 
 impl From<Action> for ActionIn {

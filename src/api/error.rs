@@ -1,5 +1,6 @@
 //! The only mapping from errors to status and code. Every error answer is an RFC 9457 document.
 
+use super::extract::escaped;
 use super::request_id;
 use crate::dispatch::{FireError, Violation};
 use crate::domain::Rights;
@@ -106,6 +107,12 @@ impl Problem {
 
     pub(super) fn busy(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail).retry_after(1)
+    }
+
+    /// A parameter that an action locks and an event type gives (DESIGN §3.6).
+    pub(super) fn locked(errors: Vec<Fault>) -> Problem {
+        let detail = errors.iter().map(|fault| fault.message.as_str()).collect::<Vec<_>>().join("; ");
+        Problem::new(StatusCode::CONFLICT, "parameter_locked", detail).with(errors)
     }
 
     pub(super) fn if_match(detail: impl Into<String>) -> Problem {
@@ -222,7 +229,12 @@ impl From<UploadError> for Problem {
             UploadError::Failed(_) => Problem::internal(&error),
             UploadError::Refused(refusal) => {
                 let places = refusal.places();
-                let faults = places.iter().map(|place| Fault::new(format!("/{place}"), &refusal)).collect();
+                // `imports/<name>`, of which the name may have slashes of its own.
+                let pointer = |place: &String| match place.split_once('/') {
+                    Some((list, name)) => format!("/{list}/{}", escaped(name)),
+                    None => format!("/{place}"),
+                };
+                let faults = places.iter().map(|place| Fault::new(pointer(place), &refusal)).collect();
                 let detail = format!("the module was refused: {refusal}");
                 Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "module_refused", detail).with(faults)
             }

@@ -4,7 +4,7 @@ use super::Api;
 use super::action::{self, ParameterSchema, check_parameters};
 use super::auth::{Caller, Read, Write};
 use super::error::{Fault, Problem};
-use super::extract::{Body, Path, Query, expected_version};
+use super::extract::{Body, Path, Query, check_version};
 use super::page::{self, Data, Filter, List, Row};
 use crate::dispatch::check_schema;
 use crate::domain::{ActionId, EventType, EventTypeId, EventTypeName, Json, Parameter, TenantId, Timestamp};
@@ -151,10 +151,7 @@ pub(super) async fn change(
     if body.owner_id.as_ref().is_some_and(|owner| *owner != old.owner_id) {
         return Err(Problem::invalid(vec![Fault::new("/owner_id", "an event type stays with its tenant")]));
     }
-    if let Some(expected) = expected_version(&headers)?.filter(|expected| *expected != old.version) {
-        let detail = format!("the event type is at version {}, not {expected}: somebody else changed it", old.version);
-        return Err(Problem::if_match(detail));
-    }
+    check_version(&headers, "event type", old.version)?;
     body.check(&api, &old.owner_id)?;
     let event_type = EventType {
         display_name: body.display_name,
@@ -175,16 +172,19 @@ pub(super) async fn change(
 
 /// Delete an event type
 ///
-/// Its history stays.
+/// `If-Match` guards against somebody else's change. Its history stays.
 #[utoipa::path(delete, path = "/event-type/{id}", tag = "event types", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<EventTypeOut>)))]
 pub(super) async fn delete(
     caller: Caller<Write>,
     State(api): State<Api>,
     Path(id): Path<String>,
+    headers: HeaderMap,
 ) -> Result<Data<EventTypeOut>, Problem> {
     let event_type = find(&api, caller.tenant(), &id)?;
     caller.check_may_change(&event_type.owner_id, "event type", &id)?;
-    api.store().commit(Transition::of([Change::DeleteEventType(event_type.id)])).await?;
+    check_version(&headers, "event type", event_type.version)?;
+    let delete = Transition::of([Change::DeleteEventType(event_type.id)]);
+    api.store().commit(delete.expecting(Expectation::EventTypeVersion(event_type.id, event_type.version))).await?;
     Ok(Data::ok(EventTypeOut::of(&event_type)))
 }
 
@@ -211,13 +211,18 @@ impl EventTypeIn {
         if let Some(schema) = &self.payload_schema {
             faults.extend(check_schema(schema).err().map(|error| Fault::new("/payload_schema", error)));
         }
+        let mut locked = Vec::new();
         let action = self.action.map(|id| action::find(api, owner, &id.to_string()));
         match action {
             Some(Err(_)) => faults.push(Fault::new("/action", "there is no such action")),
-            Some(Ok(action)) => faults.extend(self.check_locked(&action.parameters)),
+            Some(Ok(action)) => locked = self.check_locked(&action.parameters),
             None => {}
         }
-        if faults.is_empty() { Ok(()) } else { Err(Problem::invalid(faults)) }
+        match (faults.is_empty(), locked.is_empty()) {
+            (true, true) => Ok(()),
+            (true, false) => Err(Problem::locked(locked)),
+            (false, _) => Err(Problem::invalid(faults)),
+        }
     }
 
     /// A locked parameter of the action is the action's alone (DESIGN §3.6).

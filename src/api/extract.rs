@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
+use std::time::Duration;
 
 /// A JSON body.
 pub(super) struct Body<T>(pub(super) T);
@@ -22,12 +23,31 @@ impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
     }
 }
 
+/// What is read of a body that is too large, and thrown away: a client that is still sending when the connection is
+/// closed gets an error of its socket instead of the answer.
+const DISCARDED_BYTES_MAX: usize = 256 << 20;
+const DISCARDING_MAX: Duration = Duration::from_secs(10);
+
 /// Reads a body of at most `limit` bytes.
 pub(super) async fn read(request: Request, what: &str, limit: usize) -> Result<Bytes, Problem> {
-    match Limited::new(request.into_body(), limit).collect().await {
+    let mut body = request.into_body();
+    match Limited::new(&mut body, limit).collect().await {
         Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Problem::too_large(what, limit)),
+        Err(error) if error.is::<LengthLimitError>() => {
+            // Whether it came to its end or not, the answer is the same.
+            drop(tokio::time::timeout(DISCARDING_MAX, discard(body)).await);
+            Err(Problem::too_large(what, limit))
+        }
         Err(error) => Err(Problem::bad_request(format!("{what} could not be read: {error}"))),
+    }
+}
+
+async fn discard(mut body: axum::body::Body) {
+    let mut left = DISCARDED_BYTES_MAX;
+    while let Some(Ok(frame)) = body.frame().await {
+        let length = frame.data_ref().map_or(0, Bytes::len);
+        let Some(less) = left.checked_sub(length) else { return };
+        left = less;
     }
 }
 
@@ -49,11 +69,16 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
     use serde_path_to_error::Segment;
     let part = |segment: &Segment| match segment {
         Segment::Seq { index } => format!("/{index}"),
-        Segment::Map { key } => format!("/{}", key.replace('~', "~0").replace('/', "~1")),
+        Segment::Map { key } => format!("/{}", escaped(key)),
         Segment::Enum { variant } => format!("/{variant}"),
         Segment::Unknown => String::new(),
     };
     path.iter().map(part).collect()
+}
+
+/// A name as it stands in a JSON Pointer (RFC 6901 §3).
+pub(super) fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
 }
 
 /// The parser's words without its "at line 1 column 7": the pointer says where.
@@ -90,8 +115,18 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Api> for Path<T> {
     }
 }
 
-/// The version that a write expects (`If-Match`, RFC 9110 §13.1.1), if it expects one.
-pub(super) fn expected_version(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+/// Refuses a write that expects (`If-Match`, RFC 9110 §13.1.1) another version than there is.
+pub(super) fn check_version(headers: &HeaderMap, what: &str, actual: u64) -> Result<(), Problem> {
+    match expected_version(headers)?.filter(|expected| *expected != actual) {
+        None => Ok(()),
+        Some(expected) => {
+            let detail = format!("the {what} is at version {actual}, not {expected}: somebody else changed it");
+            Err(Problem::if_match(detail))
+        }
+    }
+}
+
+fn expected_version(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     let Some(value) = headers.get(IF_MATCH) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default().trim();
     if text == "*" {

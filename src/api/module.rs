@@ -7,7 +7,7 @@ use super::extract::{self, Path, Query};
 use super::page::{self, Data, Filter, List, Row};
 use crate::domain::{Module, ModuleName, ModuleNaming, ModuleRef, TenantId};
 use crate::sandbox::Inspected;
-use crate::store::{Change, Transition};
+use crate::store::{Change, CommitError, Conflict, Expectation, Transition};
 use axum::extract::{Request, State};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -52,6 +52,9 @@ pub(super) struct Upload {
     owner_id: Option<TenantIdIn>,
 }
 
+/// As many as there can be uploads at once, twice over.
+const TRIES_MAX: usize = 64;
+
 /// A tenant id in a query.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(transparent)]
@@ -94,15 +97,34 @@ pub(super) async fn upload(
     let inspected = api.sandbox().inspect(bytes).await?;
     let version = query.version.clone().unwrap_or_else(|| inspected.digest.hex()[..12].to_owned());
     let name = check(&version)?;
-    let known = api.store().catalogue().module(&owner, &ModuleRef::Digest(inspected.digest)).cloned();
-    let known = known.filter(|module| module.owner_id == owner);
-    let is_new = known.is_none();
-    let module = Arc::new(merge(&api, &caller, (known, owner), &inspected, name));
-    let transition = Transition::of([Change::PutModule(Arc::clone(&module), inspected.wasm)]);
-    api.store().commit(transition).await?;
+    let (module, is_new) = keep(&api, &caller, owner, &inspected, name).await?;
     tracing::info!(module = %module.digest, size_bytes = module.size_bytes, is_new, "a module was uploaded");
     let out = ModuleOut::of(&module);
     Ok(if is_new { Data::created(out) } else { Data::ok(out) })
+}
+
+/// Stores the module with what it is known by already and `name`; whether it is new. Who names the same module at the
+/// same time is not overwritten: of those that collide one gets through each time, so the tries are enough for all.
+async fn keep(
+    api: &Api,
+    caller: &Caller<Write>,
+    owner: TenantId,
+    inspected: &Inspected,
+    name: Option<ModuleName>,
+) -> Result<(Arc<Module>, bool), Problem> {
+    for _ in 0..TRIES_MAX {
+        let known = api.store().catalogue().module(&owner, &ModuleRef::Digest(inspected.digest)).cloned();
+        let known = known.filter(|module| module.owner_id == owner);
+        let names = known.as_ref().map(|module| module.names.len());
+        let module = Arc::new(merge(api, caller, (known, owner.clone()), inspected, name.clone()));
+        let put = Transition::of([Change::PutModule(Arc::clone(&module), inspected.wasm.clone())]);
+        let expected = Expectation::ModuleNames(owner.clone(), inspected.digest, names);
+        match api.store().commit(put.expecting(expected)).await {
+            Err(CommitError::Conflict(Conflict::Version { .. })) => {}
+            done => return done.map(|()| (module, names.is_none())).map_err(Problem::from),
+        }
+    }
+    Err(Problem::busy("this module is being named by too many others; try again"))
 }
 
 fn merge(

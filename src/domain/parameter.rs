@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// Where a parameter's value comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", content = "value", rename_all = "UPPERCASE")]
 pub enum ParameterValue {
     /// The value itself.
@@ -15,19 +15,56 @@ pub enum ParameterValue {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Flat")]
 pub struct Parameter {
     pub name: String,
     #[serde(flatten)]
     pub value: ParameterValue,
     /// Whether a missing value ends the run before the guest starts.
-    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    #[serde(skip_serializing_if = "is_yes")]
     pub required: bool,
     /// Taken when the value is missing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub default: Option<Value>,
     /// On an action: an event type may not give a parameter of this name.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub locked: bool,
+}
+
+/// A parameter as it is written. A flattened enum would pass over members that it does not know.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Flat {
+    name: String,
+    r#type: Type,
+    value: Value,
+    #[serde(default = "yes")]
+    required: bool,
+    #[serde(default)]
+    default: Option<Value>,
+    #[serde(default)]
+    locked: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+enum Type {
+    Static,
+    Data,
+}
+
+impl TryFrom<Flat> for Parameter {
+    type Error = &'static str;
+
+    fn try_from(flat: Flat) -> Result<Parameter, &'static str> {
+        let Flat { name, r#type, value, required, default, locked } = flat;
+        let value = match (r#type, value) {
+            (Type::Static, value) => ParameterValue::Static(value),
+            (Type::Data, Value::String(path)) => ParameterValue::Data(path),
+            (Type::Data, _) => return Err("the `value` of a DATA parameter is a text: a key or a JSON Pointer"),
+        };
+        Ok(Parameter { name, value, required, default, locked })
+    }
 }
 
 fn yes() -> bool {

@@ -110,11 +110,17 @@ impl Catalogue {
         self.tokens.values()
     }
 
-    pub(super) fn check(&self, expectation: Expectation) -> Result<(), Conflict> {
+    pub(super) fn check(&self, expectation: &Expectation) -> Result<(), Conflict> {
         let (what, id, expected, actual) = match expectation {
-            Expectation::ActionVersion(id, v) => ("action", id.to_string(), v, self.action(id).map(|a| a.version)),
+            Expectation::ActionVersion(id, v) => ("action", id.to_string(), *v, self.action(*id).map(|a| a.version)),
             Expectation::EventTypeVersion(id, v) => {
-                ("event type", id.to_string(), v, self.event_type(id).map(|e| e.version))
+                ("event type", id.to_string(), *v, self.event_type(*id).map(|e| e.version))
+            }
+            Expectation::ModuleNames(owner, digest, expected) => {
+                // One more than its names, so that a module without names is not like none.
+                let count = |names: Option<usize>| names.map_or(0, |names| names as u64 + 1);
+                let names = self.modules.get(&(owner.clone(), *digest)).map(|module| module.names.len());
+                ("module", digest.to_string(), count(*expected), Some(count(names)))
             }
         };
         match actual {
@@ -245,10 +251,10 @@ impl Catalogue {
         let another = |id: &EventTypeId| *id != event_type.id;
         let own = holder(&event_type.owner_id).is_some_and(another);
         let shared = holder(&TenantId::shared()).is_some_and(another);
-        let is_new = !self.event_types.contains_key(&event_type.id);
+        let keeps_name = self.event_type(event_type.id).is_some_and(|old| old.display_name.folded() == folded);
         let of_a_tenant = event_type.owner_id.is_shared()
-            && is_new
-            && self.event_types().any(|other| other.display_name.folded() == folded);
+            && !keeps_name
+            && self.event_types().any(|other| other.display_name.folded() == folded && another(&other.id));
         if own || shared || of_a_tenant { Err(taken()) } else { Ok(()) }
     }
 

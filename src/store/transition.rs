@@ -26,10 +26,12 @@ impl Transition {
 }
 
 /// What must hold for a transition to be applied.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Expectation {
     ActionVersion(ActionId, u64),
     EventTypeVersion(EventTypeId, u64),
+    /// How many names a tenant's module has; `None` when it is not there.
+    ModuleNames(TenantId, Digest, Option<usize>),
 }
 
 #[derive(Clone, Debug)]

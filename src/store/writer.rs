@@ -199,7 +199,7 @@ impl Writer {
 
 /// The catalogue after `transition` if it changes it.
 fn admit(catalogue: &Catalogue, transition: &Transition) -> Result<Option<Catalogue>, Conflict> {
-    transition.expect.iter().try_for_each(|expectation| catalogue.check(*expectation))?;
+    transition.expect.iter().try_for_each(|expectation| catalogue.check(expectation))?;
     if !transition.changes.iter().any(super::Change::is_catalogue) {
         return Ok(None);
     }

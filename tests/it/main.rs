@@ -2,4 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+mod http_catalogue;
+mod http_modules;
 mod sandbox;
+mod support;

@@ -1,0 +1,246 @@
+//! Modules over HTTP: what is taken, under which names, and what is refused in which words.
+
+use crate::support::{Answer, ECHO, TestServer, component, wat_with};
+use serde_json::json;
+
+fn upload(server: &TestServer, query: &str, bytes: impl Into<Vec<u8>>) -> Answer {
+    server.admin.request("POST", &format!("/module{query}")).bytes(bytes).send()
+}
+
+/// Refused with these words, and nothing is kept.
+#[track_caller]
+fn refused(server: &TestServer, bytes: impl Into<Vec<u8>>, words: &[&str]) -> Answer {
+    let answer = upload(server, "", bytes);
+    answer.problem(422, "module_refused");
+    for word in words {
+        assert!(answer.detail().contains(word), "{word} is not in: {}", answer.detail());
+    }
+    assert_eq!(server.admin.get("/module").body["count"], 0, "a refused module was stored");
+    let dump = server.dump();
+    let modules = &dump[dump.find("[modules]").unwrap()..dump.find("[actions]").unwrap()];
+    assert_eq!(modules, "[modules]\n[module_bytes]\n");
+    answer
+}
+
+#[test]
+fn an_upload_is_told_back_with_its_digest_and_what_it_asks_for() {
+    let server = TestServer::start();
+    let bytes = component("booking_calendar");
+    let answer = upload(&server, "?name=calendar&version=1.0.0", bytes.clone());
+    let module = answer.expect(201);
+    assert_eq!(module["digest"], fusebox::domain::Digest::of(&bytes).to_string());
+    assert_eq!((&module["kind"], &module["size_bytes"]), (&json!("action"), &json!(bytes.len())));
+    assert_eq!((&module["names"], &module["owner_id"]), (&json!(["calendar@1.0.0"]), &json!("")));
+    assert_eq!(module["created_by"], "admin");
+    let imports = module["imports"].as_array().unwrap();
+    assert!(imports.iter().any(|import| import["import"] == "fusebox:action/log@0.1.0"), "{imports:?}");
+    assert!(imports.iter().all(|import| import["grants"].as_str().is_some_and(|grants| !grants.is_empty())));
+    let digest = module["digest"].as_str().unwrap();
+    assert_eq!(server.admin.get(&format!("/module/{digest}")).expect(200), module);
+    assert_eq!(server.admin.get("/module").expect(200), &json!([module]));
+}
+
+#[test]
+fn text_and_binary_of_one_component_are_one_module_that_runs() {
+    let server = TestServer::start();
+    let text = upload(&server, "", ECHO);
+    let binary = upload(&server, "", wat::parse_str(ECHO).unwrap());
+    assert_eq!(text.expect(201)["digest"], binary.expect(200)["digest"]);
+    let digest = text.body["data"]["digest"].as_str().unwrap();
+    let action = server.action("echo", digest, json!({}));
+    server.event_type("echoed", &action, json!({}));
+    let event = server.fire_and_wait("echoed", json!({ "said": "twice" }));
+    assert_eq!(event["runs"][0]["output"], json!({ "said": "twice" }));
+}
+
+#[test]
+fn the_same_bytes_again_change_nothing_but_may_add_a_name() {
+    let server = TestServer::start();
+    upload(&server, "", component("noop")).expect(201);
+    let before = server.dump();
+    let again = upload(&server, "", component("noop"));
+    assert_eq!(again.expect(200)["names"], json!([]));
+    assert_eq!(server.dump(), before);
+    for (query, names) in [
+        ("?name=a&version=1", json!(["a@1"])),
+        ("?name=a&version=1", json!(["a@1"])),
+        ("?name=b&version=1", json!(["a@1", "b@1"])),
+    ] {
+        assert_eq!(upload(&server, query, component("noop")).expect(200)["names"], names);
+    }
+    assert_eq!(server.admin.get("/module").body["count"], 1);
+}
+
+#[test]
+fn a_name_means_its_newest_upload_and_a_version_always_the_same() {
+    let mut server = TestServer::start();
+    let first = upload(&server, "?name=reports.runner&version=1.0.0", component("noop"));
+    let second = upload(&server, "?name=reports.runner&version=1.1.0", ECHO);
+    let digest = |answer: &Answer| answer.body["data"]["digest"].clone();
+    let meaning = |server: &TestServer, reference: &str| {
+        server.admin.get(&format!("/module/{reference}")).expect(200)["digest"].clone()
+    };
+    for _ in 0..2 {
+        assert_eq!(meaning(&server, "reports.runner@1.0.0"), digest(&first));
+        assert_eq!(meaning(&server, "reports.runner@1.1.0"), digest(&second));
+        assert_eq!(meaning(&server, "reports.runner"), digest(&second));
+        server.restart();
+    }
+    let taken = upload(&server, "?name=reports.runner&version=1.0.0", ECHO);
+    taken.problem(409, "name_taken");
+    assert!(taken.detail().contains("reports.runner@1.0.0"), "{}", taken.detail());
+    assert_eq!(meaning(&server, "reports.runner@1.0.0"), digest(&first));
+    for unknown in ["nobody", "reports.runner@9", "sha256:00", "UPPER", "reports.runner@"] {
+        server.admin.get(&format!("/module/{unknown}")).problem(404, "not_found");
+    }
+}
+
+#[test]
+fn a_name_without_a_version_gets_one_from_the_digest() {
+    let server = TestServer::start();
+    let answer = upload(&server, "?name=noop", component("noop"));
+    let module = answer.expect(201);
+    let digits = &module["digest"].as_str().unwrap()["sha256:".len()..][..12];
+    assert_eq!(module["names"], json!([format!("noop@{digits}")]));
+}
+
+#[test]
+fn a_bad_name_is_refused_before_the_upload_is_looked_at() {
+    let server = TestServer::start();
+    let long = format!("?name={}", "a".repeat(129));
+    let long_version = format!("?name=a&version={}", "1".repeat(65));
+    let bad =
+        ["?name=A", "?name=", "?name=a%20b", "?name=a/b", "?version=1", "?name=a&version=1/2", &long, &long_version];
+    for query in bad {
+        upload(&server, query, "not even a component").problem(400, "bad_request");
+    }
+    upload(&server, "?nam=a", "x").problem(400, "bad_request");
+    let at_the_limit = format!("?name={}&version={}", "a".repeat(128), "1".repeat(64));
+    upload(&server, &at_the_limit, component("noop")).expect(201);
+}
+
+#[test]
+fn a_module_in_use_is_not_deleted_and_one_that_is_not_is_gone() {
+    let server = TestServer::start();
+    let digest = server.upload("noop");
+    let action = server.action("uses it", &digest, json!({}));
+    let answer = server.admin.delete(&format!("/module/{digest}"));
+    answer.problem(409, "in_use");
+    assert!(answer.detail().contains("uses it"), "{}", answer.detail());
+    server.admin.get(&format!("/module/{digest}")).expect(200);
+
+    server.admin.delete(&format!("/action/{action}")).expect(200);
+    assert_eq!(server.admin.delete(&format!("/module/{digest}")).expect(200)["digest"], digest.as_str());
+    server.admin.get(&format!("/module/{digest}")).problem(404, "not_found");
+    server.admin.delete(&format!("/module/{digest}")).problem(404, "not_found");
+    assert!(server.dump().contains("[module_bytes]\n[actions]"), "the bytes are still there");
+    assert_eq!(server.upload("noop"), digest, "it can come again");
+}
+
+#[test]
+fn a_name_whose_newest_module_is_deleted_means_the_one_before() {
+    let server = TestServer::start();
+    let old = upload(&server, "?name=a&version=1", component("noop")).expect(201)["digest"].clone();
+    upload(&server, "?name=a&version=2", ECHO).expect(201);
+    server.admin.delete("/module/a").expect(200);
+    assert_eq!(server.admin.get("/module/a").expect(200)["digest"], old);
+    server.admin.get("/module/a@2").problem(404, "not_found");
+}
+
+#[test]
+fn bytes_that_are_no_component_are_refused() {
+    let server = TestServer::start();
+    let noise: Vec<u8> = (0..4096_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8 | 0x80).collect();
+    refused(&server, noise, &["not a WebAssembly component"]);
+    refused(&server, "(component (oops))", &["not a WebAssembly component", "1:13"]);
+    let whole = component("noop");
+    for length in [9, whole.len() / 2, whole.len() - 1] {
+        refused(&server, &whole[..length], &["not a WebAssembly component", "at byte"]);
+    }
+}
+
+#[test]
+fn a_core_module_is_refused_with_what_to_do() {
+    let server = TestServer::start();
+    refused(&server, "(module)", &["core module", "fusebox:action/action"]);
+    refused(&server, wat::parse_str("(module)").unwrap(), &["core module", "wasm-tools component new"]);
+}
+
+/// The pointers to refused imports had the bare names in them, whose slashes made them point elsewhere.
+#[test]
+fn an_import_that_is_not_offered_is_named() {
+    let server = TestServer::start();
+    let foreign = r#"(component
+        (import "wasi:http/outgoing-handler@0.2.0" (instance))
+        (import "evil:host/root@1.0.0" (instance)))"#;
+    let answer =
+        refused(&server, foreign, &["wasi:http/outgoing-handler@0.2.0", "evil:host/root@1.0.0", "fusebox:action/log"]);
+    answer.points_at(&["/imports/wasi:http~1outgoing-handler@0.2.0", "/imports/evil:host~1root@1.0.0"]);
+}
+
+#[test]
+fn a_component_of_another_world_is_refused() {
+    let server = TestServer::start();
+    refused(&server, wat_with(2, "go"), &["exports no `run`", "`go`", "result<outcome, failure>"])
+        .points_at(&["/exports/run"]);
+    let other_type = r#"(component
+        (core module $m (func (export "run")))
+        (core instance $i (instantiate $m))
+        (func (export "run") (canon lift (core func $i "run"))))"#;
+    refused(&server, other_type, &["`run`", "not of the expected type"]).points_at(&["/exports/run"]);
+}
+
+#[test]
+fn a_component_that_starts_with_more_memory_than_any_attempt_may_have_is_refused() {
+    let server = TestServer::start();
+    refused(&server, wat_with(16_384, "run"), &["1073741824", "allowed"]);
+}
+
+#[test]
+fn an_upload_at_the_bound_is_read_and_one_past_it_is_not() {
+    let server = TestServer::with(|config| config.bounds.module_bytes = 100_000);
+    let padded = |length: usize| format!("{ECHO}{}", " ".repeat(length - ECHO.len()));
+    let answer = upload(&server, "", padded(100_001));
+    answer.problem(413, "too_large");
+    assert!(answer.detail().contains("100000 bytes"), "{}", answer.detail());
+    assert_eq!(server.admin.get("/module").body["count"], 0);
+    upload(&server, "", padded(100_000)).expect(201);
+}
+
+/// The answer to a body that was far too large was lost: the connection was closed while the client was still sending,
+/// so that it saw a broken pipe instead of 413.
+#[test]
+fn an_upload_far_past_the_bound_is_answered_and_the_server_lives_on() {
+    let server = TestServer::start();
+    upload(&server, "", vec![0; 40 << 20]).problem(413, "too_large");
+    server.admin.get("/healthz").expect(200);
+}
+
+#[test]
+fn an_empty_upload_is_told_how_to_send_one() {
+    let server = TestServer::start();
+    let answer = upload(&server, "", "");
+    answer.problem(400, "bad_request");
+    assert!(answer.detail().contains("empty"), "{}", answer.detail());
+}
+
+/// A name that was answered with 200 was lost when somebody else named the same module at the same time: both wrote
+/// the whole record, each without the other's name.
+#[test]
+fn names_that_are_given_at_the_same_time_are_all_kept() {
+    let mut server = TestServer::start();
+    server.upload("noop");
+    std::thread::scope(|scope| {
+        for number in 0..16 {
+            let server = &server;
+            scope.spawn(move || {
+                upload(server, &format!("?name=n{number}&version=1"), component("noop")).expect(200).clone()
+            });
+        }
+    });
+    server.restart();
+    for number in 0..16 {
+        server.admin.get(&format!("/module/n{number}@1")).expect(200);
+    }
+    assert_eq!(server.admin.get("/module").expect(200)[0]["names"].as_array().unwrap().len(), 16);
+}

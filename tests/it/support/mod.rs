@@ -1,0 +1,13 @@
+//! What the tests share: a server of one's own, a client that speaks HTTP to it, components to upload.
+
+mod client;
+mod clock;
+mod components;
+mod program;
+mod server;
+
+pub(crate) use client::{Answer, Client, Request};
+pub(crate) use clock::ManualClock;
+pub(crate) use components::{ECHO, component, show_params, wat_with};
+pub(crate) use program::{Ran, Serving, fusebox};
+pub(crate) use server::{PATIENCE, TestServer, is_ended};

@@ -1,0 +1,101 @@
+use super::{Client, PATIENCE};
+use serde_json::Value;
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// What a command printed and how it ended.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Ran {
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// The program with nothing of the tester's own settings.
+pub(crate) fn program(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fusebox"));
+    for name in ["FUSEBOX_URL", "FUSEBOX_TOKEN", "FUSEBOX_DATA", "FUSEBOX_LOG", "CLICOLOR_FORCE"] {
+        command.env_remove(name);
+    }
+    command.current_dir(folder).stdin(Stdio::null());
+    command
+}
+
+/// Runs a command in `folder` to its end, with `input` on its standard input.
+pub(crate) fn fusebox(folder: &Path, arguments: &[&str], input: &str) -> Ran {
+    let mut command = program(folder);
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // A command that does not read its input may be gone already.
+    drop(child.stdin.take().unwrap().write_all(input.as_bytes()));
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Ran { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+}
+
+/// `fusebox serve` as a process of its own; killed with this.
+pub(crate) struct Serving {
+    child: Child,
+    pub(crate) url: String,
+    /// What the first start printed.
+    pub(crate) token: Option<String>,
+}
+
+impl Serving {
+    /// Starts it over a data folder and waits until it listens.
+    pub(crate) fn start(data: &Path, arguments: &[&str]) -> Serving {
+        let mut command = program(data.parent().unwrap());
+        command.args(["serve", "--json", "--listen", "127.0.0.1:0", "--concurrency", "8", "--cache", "8", "--data"]);
+        command.arg(data).args(arguments).env("FUSEBOX_LOG", "error").stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let said: Value = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
+        let text = |name: &str| said[name].as_str().map(str::to_owned);
+        Serving { child, url: text("url").unwrap(), token: text("token") }
+    }
+
+    pub(crate) fn client(&self, token: &str) -> Client {
+        Client::new(self.url.clone(), Some(token.to_owned()))
+    }
+
+    /// Ends it without a word, as a power cut would.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Asks it to end, and gives its exit code.
+    pub(crate) fn terminate(&mut self) -> Option<i32> {
+        let id = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+        let started = std::time::Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            assert!(started.elapsed() < PATIENCE, "it does not end");
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        // Both fail when it has ended already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
