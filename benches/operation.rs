@@ -3,7 +3,8 @@
 mod support;
 
 use fusebox::domain::{
-    Action, ActionId, Entropy, EventType, EventTypeId, Ids, LimitsPatch, ModuleRef, RetryPolicy, TenantId, Timestamp,
+    Action, ActionId, DedupMode, Entropy, EventType, EventTypeId, Flow, Ids, LimitsPatch, ModuleRef, RetryPolicy,
+    TenantId, Timestamp,
 };
 use fusebox::store::{Change, Config, Store, Transition};
 use serde_json::json as value;
@@ -36,7 +37,8 @@ fn idle() {
 }
 
 fn fill(folder: &Path) {
-    let store = Store::open(Config { path: folder.join("fusebox.redb"), cache_bytes: 64 << 20, first_notice: 1 }).unwrap();
+    let store =
+        Store::open(Config { path: folder.join("fusebox.redb"), cache_bytes: 64 << 20, first_notice: 1 }).unwrap();
     let digest = store.catalogue().modules().next().unwrap().digest;
     let ids = Ids::new(Arc::new(Entropy::new([3; 32])));
     let now = Timestamp::from_ms(1_800_000_000_000);
@@ -48,6 +50,10 @@ fn fill(folder: &Path) {
             description: "Sends a message to whoever wants to know.".to_owned(),
             module: ModuleRef::Digest(digest),
             enabled: true,
+            trigger: None,
+            public: false,
+            dedup_mode: DedupMode::default(),
+            input: None,
             continue_on_fail: false,
             parameters: Vec::new(),
             retry: RetryPolicy::default(),
@@ -66,6 +72,7 @@ fn fill(folder: &Path) {
             sink_type: "wasm".to_owned(),
             action: Some(action.id),
             enabled: true,
+            flow: Flow::default(),
             parameters: Vec::new(),
             payload_schema: None,
             version: 1,

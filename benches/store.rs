@@ -2,9 +2,7 @@
 
 mod support;
 
-use fusebox::domain::{
-    Entropy, Event, EventId, EventTypeId, Ids, Json, Origin, State, TenantId, Timestamp,
-};
+use fusebox::domain::{Entropy, Event, EventId, EventTypeId, Flow, Ids, Json, Origin, State, TenantId, Timestamp};
 use fusebox::store::{Change, Config, Store, Transition};
 use std::fs::File;
 use std::io::{Seek, Write};
@@ -56,7 +54,10 @@ fn main() {
     });
     let commit_ms = begun.elapsed().as_secs_f64() * 1000.0 / f64::from(ALONE);
     let floor_ms = fdatasync_ms(folder.path(), 4096);
-    println!("one transition at a time: {commit_ms:.2} ms, fdatasync of 4 KiB {floor_ms:.2} ms, ratio {:.2} (target 2)", commit_ms / floor_ms);
+    println!(
+        "one transition at a time: {commit_ms:.2} ms, fdatasync of 4 KiB {floor_ms:.2} ms, ratio {:.2} (target 2)",
+        commit_ms / floor_ms
+    );
     store.close();
 }
 
@@ -86,6 +87,7 @@ fn transition(ids: &Ids) -> Transition {
         event_type_id: EventTypeId::from_bytes([1; 16]),
         event_type: "bench".to_owned(),
         object: None,
+        flow: Flow::default(),
         payload: Json::parse(r#"{"booking":"bk_2f6c1d7e","seats":4}"#.to_owned()).unwrap(),
         origin: Origin::Api,
         state: State::Success,
