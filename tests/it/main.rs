@@ -4,5 +4,6 @@
 
 mod http_catalogue;
 mod http_modules;
+mod http_scopes;
 mod sandbox;
 mod support;
