@@ -3,6 +3,8 @@
 //! Rounds alternate between the floor and each of the contenders, so that what else the machine does hits all alike;
 //! the ratio of each round is taken, and the median of the ratios is the result.
 
+#![allow(clippy::unwrap_used, reason = "a bench that cannot go on should say where")]
+
 mod support;
 
 use axum::Router;

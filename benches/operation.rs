@@ -1,5 +1,7 @@
 //! What an operator feels: the cost of a large catalogue at rest, and of a noisy neighbour. `cargo bench --bench operation`
 
+#![allow(clippy::unwrap_used, reason = "a bench that cannot go on should say where")]
+
 mod support;
 
 use fusebox::domain::{

@@ -1,5 +1,7 @@
 //! Durable transitions beside the floor: one fdatasync per commit on the same disk. `cargo bench --bench store`
 
+#![allow(clippy::unwrap_used, reason = "a bench that cannot go on should say where")]
+
 mod support;
 
 use fusebox::domain::{Entropy, Event, EventId, EventTypeId, Flow, Ids, Json, Origin, State, TenantId, Timestamp};

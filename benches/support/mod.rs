@@ -1,7 +1,6 @@
 //! What the benches share: a server of their own, a load on it, and figures.
 
 #![allow(dead_code, reason = "each bench uses a part")]
-#![allow(clippy::unwrap_used, reason = "a bench that cannot go on should say where")]
 
 pub(crate) mod load;
 
@@ -9,6 +8,10 @@ use fusebox::server::{Config, Server, SystemClock};
 use std::path::Path;
 use std::sync::Arc;
 use tokio::runtime::{Builder, Runtime};
+
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 pub(crate) const NOOP: &[u8] = include_bytes!("../../tests/guests/components/noop.wasm");
 

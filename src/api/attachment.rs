@@ -336,7 +336,10 @@ pub(super) async fn delete(
 /// By its id, or by that of its object where no other attachment of the action has the same.
 fn find(api: &Api, tenant: &TenantId, (action, id): (&str, &str)) -> Result<Arc<Attachment>, Problem> {
     let missing = || Problem::not_found("attachment", id);
-    let action: ActionId = action.parse().map_err(|_| missing())?;
+    let action = action::find_attachable(api, tenant, action)
+        // What was attached while an action was public stays its owner's to change.
+        .map(|action| action.id)
+        .or_else(|problem| attached_by(api, tenant, action).ok_or(problem))?;
     let catalogue = api.store().catalogue();
     let visible = |attachment: &&Arc<Attachment>| tenant.sees(&attachment.owner_id);
     let by_id = id.parse().ok().and_then(|id: AttachmentId| catalogue.attachment(id));
@@ -348,6 +351,14 @@ fn find(api: &Api, tenant: &TenantId, (action, id): (&str, &str)) -> Result<Arc<
         (Some(only), None) => Ok(Arc::clone(only)),
         _ => Err(missing()),
     }
+}
+
+/// The action of this id if the tenant has it attached anywhere.
+fn attached_by(api: &Api, tenant: &TenantId, action: &str) -> Option<ActionId> {
+    let action: ActionId = action.parse().ok()?;
+    let catalogue = api.store().catalogue();
+    let attached = catalogue.attachments_of(action).any(|attachment| tenant.may_change(&attachment.owner_id));
+    attached.then_some(action)
 }
 
 /// What becomes of the attachments of `old` when `new` takes its place: the changes it needs, and what it must expect.

@@ -36,8 +36,9 @@ pub(super) struct EventIn {
     #[schema(value_type = Option<String>)]
     owner_id: Option<TenantId>,
     /// Any JSON. Default `{}`.
+    #[serde(default = "Json::empty_object")]
     #[schema(value_type = Option<serde_json::Value>)]
-    payload: Option<Json>,
+    payload: Json,
 }
 
 /// Which attachments, besides those on its own object, an event reaches.
@@ -120,7 +121,7 @@ pub(super) async fn fire(
         event_type: body.event_type,
         object: body.object,
         flow: body.flow,
-        payload: body.payload.unwrap_or_else(Json::empty_object),
+        payload: body.payload,
         tenant: caller.owner(body.owner_id)?,
         origin: Origin::Api,
         created_by: caller.name().to_owned(),

@@ -9,7 +9,6 @@ use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
-use std::time::Duration;
 
 /// A JSON body.
 pub(super) struct Body<T>(pub(super) T);
@@ -23,31 +22,12 @@ impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
     }
 }
 
-/// What is read of a body that is too large, and thrown away: a client that is still sending when the connection is
-/// closed gets an error of its socket instead of the answer.
-const DISCARDED_BYTES_MAX: usize = 256 << 20;
-const DISCARDING_MAX: Duration = Duration::from_secs(10);
-
 /// Reads a body of at most `limit` bytes.
 pub(super) async fn read(request: Request, what: &str, limit: usize) -> Result<Bytes, Problem> {
-    let mut body = request.into_body();
-    match Limited::new(&mut body, limit).collect().await {
+    match Limited::new(request.into_body(), limit).collect().await {
         Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            // Whether it came to its end or not, the answer is the same.
-            drop(tokio::time::timeout(DISCARDING_MAX, discard(body)).await);
-            Err(Problem::too_large(what, limit))
-        }
+        Err(error) if error.is::<LengthLimitError>() => Err(Problem::too_large(what, limit)),
         Err(error) => Err(Problem::bad_request(format!("{what} could not be read: {error}"))),
-    }
-}
-
-async fn discard(mut body: axum::body::Body) {
-    let mut left = DISCARDED_BYTES_MAX;
-    while let Some(Ok(frame)) = body.frame().await {
-        let length = frame.data_ref().map_or(0, Bytes::len);
-        let Some(less) = left.checked_sub(length) else { return };
-        left = less;
     }
 }
 

@@ -11,6 +11,7 @@ mod event;
 mod event_type;
 mod extract;
 mod health;
+mod leftover;
 mod module;
 mod object;
 mod openapi;
@@ -26,7 +27,7 @@ use crate::store::{ReadError, Store};
 use axum::Router;
 use axum::extract::Request;
 use axum::http::HeaderValue;
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use error::Problem;
 use std::sync::Arc;
@@ -111,6 +112,7 @@ pub fn router(parts: Parts) -> Router {
             let detail = format!("{} does not take {}", request.uri().path(), request.method());
             Problem::new(axum::http::StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
         })
+        .layer(from_fn(leftover::discard))
         .layer(from_fn_with_state(api.clone(), identify))
         .with_state(api)
 }

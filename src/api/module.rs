@@ -49,17 +49,12 @@ pub(super) struct Upload {
     /// The version of that name; without it the first 12 digits of the digest.
     version: Option<String>,
     /// The tenant it is for; only the platform names another than its own.
-    owner_id: Option<TenantIdIn>,
+    #[param(value_type = Option<String>)]
+    owner_id: Option<TenantId>,
 }
 
 /// As many as there can be uploads at once, twice over.
 const TRIES_MAX: usize = 64;
-
-/// A tenant id in a query.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(transparent)]
-#[schema(value_type = String)]
-pub(super) struct TenantIdIn(pub(super) TenantId);
 
 /// Upload a component
 ///
@@ -74,7 +69,7 @@ pub(super) async fn upload(
     Query(query): Query<Upload>,
     request: Request,
 ) -> Result<Data<ModuleOut>, Problem> {
-    let owner = caller.owner(query.owner_id.map(|owner| owner.0))?;
+    let owner = caller.owner(query.owner_id.clone())?;
     if query.name.is_none() && query.version.is_some() {
         return Err(Problem::bad_request("version: a version is one of a name; give `name` too"));
     }

@@ -42,9 +42,18 @@ pub fn document() -> OpenApi {
     document.security = Some(vec![SecurityRequirement::new("token", Vec::<String>::new())]);
     for item in document.paths.paths.values_mut() {
         let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.delete];
-        operations.into_iter().flatten().for_each(add_problem);
+        operations.into_iter().flatten().for_each(|operation| {
+            add_problem(operation);
+            name(operation);
+        });
     }
     document
+}
+
+/// Handlers are named within their resource, operations within the whole document.
+fn name(operation: &mut Operation) {
+    let tag = operation.tags.iter().flatten().next().map(|tag| tag.replace(' ', "_")).unwrap_or_default();
+    operation.operation_id = operation.operation_id.take().map(|handler| format!("{tag}_{handler}"));
 }
 
 /// Every operation can answer with a problem document.

@@ -11,6 +11,8 @@ use crate::domain::{
 };
 use crate::store;
 use axum::extract::State;
+use serde::de::IntoDeserializer;
+use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -163,10 +165,11 @@ pub(super) async fn list(
     let action =
         filter.action.as_deref().map(|id| id.parse::<ActionId>().map_err(|_| bad_id("action", id))).transpose()?;
     let event = filter.event.as_deref().map(|id| id.parse::<EventId>().map_err(|_| bad_id("event", id))).transpose()?;
-    let (reason, q) = (filter.reason, filter.q.unwrap_or_default().to_lowercase());
+    let reason = filter.reason.as_deref().map(reason_named).transpose()?;
+    let q = filter.q.unwrap_or_default().to_lowercase();
     let wanted = move |run: &Run| {
         event.is_none_or(|event| run.event_id == event)
-            && reason.as_deref().is_none_or(|reason| run.reason.is_some_and(|r| r.as_str() == reason))
+            && reason.is_none_or(|reason| run.reason == Some(reason))
             && (q.is_empty()
                 || run.action.to_lowercase().contains(&q)
                 || run.message.to_lowercase().contains(&q)
@@ -175,6 +178,12 @@ pub(super) async fn list(
     let page = api.reading(move |store| store.list_runs(&query, action, wanted)).await?;
     let next = page.next.map(|place| encode_cursor(&place));
     Ok(List { items: page.items.iter().map(RunOut::of).collect(), next })
+}
+
+fn reason_named(name: &str) -> Result<Reason, Problem> {
+    let deserializer: StrDeserializer<'_, serde::de::value::Error> = name.into_deserializer();
+    Reason::deserialize(deserializer)
+        .map_err(|_| Problem::bad_request(format!("reason={name}: there is no such reason")))
 }
 
 /// Read a run

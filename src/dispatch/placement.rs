@@ -10,10 +10,18 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Handle, Runtime};
 
-/// Computing time after which an attempt is a long one.
+/// Time after which an attempt is a long one.
 const SHORT: Duration = Duration::from_millis(1);
 /// How much nicer than the rest the threads for long attempts are: a tenth of the processor when all is busy.
 const NICENESS: i32 = 10;
+
+type Attempt<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// How an attempt went that ran briefly.
+pub(super) enum Briefly<T> {
+    Done(T),
+    Long(Attempt<T>),
+}
 
 pub(super) struct Placement {
     long: Option<Runtime>,
@@ -30,23 +38,26 @@ impl Placement {
         Ok(Placement { long: Some(long) })
     }
 
-    /// Runs `attempt` to its end. Dropping what this returns ends it, wherever it is.
-    pub(super) async fn run<T: Send + 'static>(&self, attempt: impl Future<Output = T> + Send + 'static) -> Option<T> {
-        let mut attempt: Pin<Box<dyn Future<Output = T> + Send>> = Box::pin(attempt);
-        let mut computed = Duration::ZERO;
-        let briefly = std::future::poll_fn(|context| {
-            let begun = Instant::now();
-            let poll = attempt.as_mut().poll(context);
-            computed += begun.elapsed();
-            match poll {
-                Poll::Ready(value) => Poll::Ready(Some(value)),
-                Poll::Pending if computed >= SHORT => Poll::Ready(None),
-                Poll::Pending => Poll::Pending,
-            }
+    /// Runs `attempt` here for a short while: until it has ended, has computed long, or waits for something.
+    pub(super) async fn run_briefly<T>(&self, attempt: impl Future<Output = T> + Send + 'static) -> Briefly<T> {
+        let mut attempt: Attempt<T> = Box::pin(attempt);
+        let begun = Instant::now();
+        let until_long = std::future::poll_fn(|context| match attempt.as_mut().poll(context) {
+            Poll::Ready(value) => Poll::Ready(Some(value)),
+            Poll::Pending if begun.elapsed() >= SHORT => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
         });
-        if let Some(value) = briefly.await {
-            return Some(value);
-        }
+        let mut until_long = std::pin::pin!(until_long);
+        let ended = tokio::select! {
+            biased;
+            ended = &mut until_long => ended,
+            () = tokio::time::sleep(SHORT) => None,
+        };
+        ended.map_or_else(|| Briefly::Long(attempt), Briefly::Done)
+    }
+
+    /// Runs a long attempt to its end; `None` if a bug ended it. Dropping what this returns ends it too.
+    pub(super) async fn run_long<T: Send + 'static>(&self, attempt: Attempt<T>) -> Option<T> {
         let mut moved = AbortOnDrop(self.handle()?.spawn(attempt));
         (&mut moved.0).await.ok()
     }

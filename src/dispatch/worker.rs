@@ -1,6 +1,7 @@
 //! One attempt: from a permit to the transition that settles it.
 
 use super::job::{Job, Live};
+use super::placement::Briefly;
 use super::scheduler::Dispatch;
 use super::services::AttemptServices;
 use super::settle::{Next, settle};
@@ -118,18 +119,21 @@ impl Work<'_> {
         sandbox.prepare(digest, wasm).await.map_err(|error| format!("the module {digest} cannot be loaded: {error}"))
     }
 
-    /// RUNNING, on its way to the disk.
+    /// RUNNING. The disk learns of it at once only when a run may be what took an earlier process down; else when the
+    /// attempt turns out to be a long one. A short one is over before anybody could see it run.
     async fn start(&mut self, durable: bool) -> Result<(), WorkError> {
         let (now, seed) = (self.dispatch.now(), self.dispatch.shared.entropy.pair());
         self.run_mut().start(seed, now)?;
         Arc::make_mut(&mut self.live.event).start(now);
-        let transition = Transition::of([self.event_change(), self.run_change()]);
         if durable {
-            self.dispatch.store().commit(transition).await?;
-        } else {
-            self.dispatch.store().submit(transition, None);
+            self.dispatch.store().commit(self.running()).await?;
         }
         Ok(())
+    }
+
+    fn running(&self) -> Transition {
+        let run = Arc::clone(&self.live.runs[self.place]);
+        Transition::of([Change::Event(Arc::clone(&self.live.event)), Change::Run(run)])
     }
 
     /// The attempt itself; `None` when it was broken off by a shutdown.
@@ -142,7 +146,12 @@ impl Work<'_> {
         let host = Arc::<AttemptServices>::clone(&services);
         let invocation = Invocation { context: context(&self.live.event, &run, attempt), host };
         let invoking = shared.sandbox.invoke(&prepared, invocation);
-        let mut running = std::pin::pin!(shared.placement.run(invoking));
+        let invoking = match shared.placement.run_briefly(invoking).await {
+            Briefly::Done(attempted) => return Some(attempted),
+            Briefly::Long(invoking) => invoking,
+        };
+        shared.store.submit(self.running(), None);
+        let mut running = std::pin::pin!(shared.placement.run_long(invoking));
         loop {
             tokio::select! {
                 biased;
@@ -204,14 +213,6 @@ impl Work<'_> {
             drop(permit);
             dispatch.go_on(live, next, waiter);
         }
-    }
-
-    fn event_change(&self) -> Change {
-        Change::Event(Arc::clone(&self.live.event))
-    }
-
-    fn run_change(&self) -> Change {
-        Change::Run(Arc::clone(&self.live.runs[self.place]))
     }
 }
 

@@ -16,15 +16,15 @@ pub struct Action {
     pub module: ModuleRef,
     pub enabled: bool,
     /// The event type that runs it where it is attached.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trigger: Option<EventTypeName>,
     /// Whether other tenants may attach it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::is_default")]
     pub public: bool,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::is_default")]
     pub dedup_mode: DedupMode,
     /// The schema of its input as it was sent, see [`super::full_input_schema`].
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<Json>,
     #[serde(default)]
     pub continue_on_fail: bool,

@@ -22,7 +22,7 @@ pub struct Event {
     pub event_type: String,
     pub object: Option<ObjectRef>,
     /// How far it reached among the objects.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::is_default")]
     pub flow: Flow,
     pub payload: Json,
     pub origin: Origin,

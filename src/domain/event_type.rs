@@ -16,7 +16,7 @@ pub struct EventType {
     pub action: Option<ActionId>,
     pub enabled: bool,
     /// How far its events reach among the objects.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::is_default")]
     pub flow: Flow,
     #[serde(default)]
     pub parameters: Vec<Parameter>,

@@ -5,7 +5,11 @@ use serde_json::value::RawValue;
 use std::fmt;
 use std::sync::Arc;
 
-/// A valid JSON text (RFC 8259). Cheap to clone; never parsed unless somebody asks for a value.
+/// Parsers give up at 128 levels, ours and most others: what is nested deeper could be kept but not read. The rest is room
+/// for what answers wrap around a value.
+const DEPTH_MAX: usize = 100;
+
+/// A valid JSON text (RFC 8259) that parsers can read. Cheap to clone; never parsed unless somebody asks for a value.
 #[derive(Clone)]
 pub struct Json(Arc<RawValue>);
 
@@ -24,9 +28,16 @@ impl Json {
     /// Checks `text` and keeps it unchanged.
     ///
     /// # Errors
-    /// The text is not one JSON value.
+    /// The text is not one JSON value, or is nested more than 100 levels deep.
     pub fn parse(text: String) -> Result<Json, JsonError> {
-        Ok(Json(RawValue::from_string(text)?.into()))
+        Ok(Json::readable(RawValue::from_string(text)?)?)
+    }
+
+    fn readable(raw: Box<RawValue>) -> Result<Json, serde_json::Error> {
+        if is_deeper(raw.get(), DEPTH_MAX) {
+            return Err(serde::de::Error::custom(format!("it is nested more than {DEPTH_MAX} levels deep")));
+        }
+        Ok(Json(raw.into()))
     }
 
     /// The JSON text of a value.
@@ -107,11 +118,34 @@ impl Serialize for Json {
 impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Json, D::Error> {
         if deserializer.is_human_readable() {
-            Ok(Json(Box::<RawValue>::deserialize(deserializer)?.into()))
+            Json::readable(Box::deserialize(deserializer)?).map_err(serde::de::Error::custom)
         } else {
             Json::parse(String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
         }
     }
+}
+
+/// Whether a valid text has arrays and objects nested more than `limit` deep.
+fn is_deeper(text: &str, limit: usize) -> bool {
+    // Nearly every text has too few brackets to be looked at twice.
+    if text.bytes().filter(|byte| matches!(byte, b'[' | b'{')).count() <= limit {
+        return false;
+    }
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_string,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => depth += 1,
+            b']' | b'}' if !in_string => depth -= 1,
+            _ => {}
+        }
+        if depth > limit {
+            return true;
+        }
+    }
+    false
 }
 
 #[cfg(test)]
@@ -124,6 +158,18 @@ mod tests {
         assert_eq!(serde_json::to_string(&json).unwrap(), "{ \"a\":  1.0 }");
         let stored = rmp_serde::to_vec_named(&json).unwrap();
         assert_eq!(rmp_serde::from_slice::<Json>(&stored).unwrap(), json);
+    }
+
+    #[test]
+    fn what_is_taken_can_be_read() {
+        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+        let deepest = Json::parse(nested(DEPTH_MAX)).unwrap();
+        let wrapped = format!("{{\"data\":[{{\"runs\":[{{\"output\":{}}}]}}]}}", deepest.as_str());
+        assert!(serde_json::from_str::<serde_json::Value>(&wrapped).is_ok());
+        assert!(Json::parse(nested(DEPTH_MAX + 1)).is_err() && serde_json::from_str::<Json>(&nested(200)).is_err());
+        // Brackets beside each other and in texts are no depth.
+        let wide = format!("[{}{{\"[\\\"[\":\"{}\"}}]", "[],".repeat(500), "[".repeat(500));
+        assert!(Json::parse(wide).is_ok());
     }
 
     #[test]

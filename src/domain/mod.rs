@@ -52,3 +52,8 @@ pub use state::{Reason, State};
 pub use tenant::{TenantId, TenantIdError};
 pub use time::{Clock, Timestamp};
 pub use token::{Rights, Token, TokenHash};
+
+/// Whether a field that came later is as it is in records from before: then it is not written, and they look alike.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}

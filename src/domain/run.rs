@@ -36,10 +36,10 @@ pub struct Run {
     /// What the action's module meant when the run was planned; its retries use the same one.
     pub module: Digest,
     /// What made it run; `None` for the action that the event type names.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attachment_id: Option<AttachmentId>,
     /// Whether the action is another tenant's, whose parameters are not for this one to see.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "super::is_default")]
     pub foreign: bool,
     /// Where the attachment sits that made it run.
     pub scope: Option<ObjectRef>,

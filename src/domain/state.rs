@@ -90,9 +90,10 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// Whether another attempt could end differently. What is decided by code and input alone would not (DESIGN §3.8).
+    /// Whether another attempt that the host ended for this could end differently. What is decided by code and input
+    /// alone would not (DESIGN §3.8); whether a failure of the guest's own is worth it, the guest says.
     pub const fn is_worth_a_retry(self) -> bool {
-        matches!(self, Reason::Timeout | Reason::GuestError | Reason::Interrupted)
+        matches!(self, Reason::Timeout | Reason::Interrupted)
     }
 
     pub const fn as_str(self) -> &'static str {

@@ -5,15 +5,15 @@ use wasmtime::{
     WasmFeatures,
 };
 
-/// Core instances in one component. Rust has 1 to 3, Go 4 to 5, Python with its linked libraries about 30.
+/// Core instances in one component. Rust has 1 to 3, Go 4 to 5; interpreters linked from many libraries have more.
 pub(super) const CORE_INSTANCES_MAX: u32 = 64;
 /// Linear memories in one component. Toolchains make one; composed components one each.
 pub(super) const MEMORIES_MAX: u32 = 4;
 /// Tables in one component: one per linked program and one in the shim of lowered imports.
 pub(super) const TABLES_MAX: u32 = 8;
-/// Elements of all tables together; Python's interpreter needs about 15,000.
+/// Elements of all tables together: one per function that is called through a pointer.
 pub(super) const TABLE_ELEMENTS_MAX: u32 = 65_536;
-/// Room for an instance's globals, function references and the like; the largest interpreters take under 1 MiB.
+/// Room for an instance's globals, function references and the like: four times the engine's default.
 const INSTANCE_SIZE_BYTES_MAX: usize = 4 << 20;
 /// A linear memory reserves 4 GiB of address space, of which it can use as much.
 pub(super) const MEMORY_BYTES_MAX: u64 = 4 << 30;
@@ -47,7 +47,7 @@ fn shared() -> wasmtime::Config {
         // A run can be repeated exactly, also on another processor.
         .cranelift_nan_canonicalization(true)
         .relaxed_simd_deterministic(true)
-        // Backtraces name functions; offsets and source lines would make artifacts a third larger.
+        // Backtraces name functions; for offsets and source lines artifacts would hold a map of all instructions.
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .generate_address_map(false);
     // Not offered: shared memory, 64-bit memories (they need a bounds check per access), and what is not finished.

@@ -96,11 +96,14 @@ fn without_prefix(trap: Trap) -> String {
     text.strip_prefix("wasm trap: ").map_or(text.clone(), str::to_owned)
 }
 
-/// Where it was, innermost function first: ` in a ← b ← run`.
+/// Where it was, innermost function first: ` in a ← b ← run`. Says nothing of a component without names: numbers help nobody.
 fn stack(error: &wasmtime::Error) -> String {
     let Some(trace) = error.downcast_ref::<WasmBacktrace>() else { return String::new() };
-    let names: Vec<String> = trace
-        .frames()
+    let frames = trace.frames();
+    if frames.iter().all(|frame| frame.func_name().is_none()) {
+        return String::new();
+    }
+    let names: Vec<String> = frames
         .iter()
         .take(FRAMES_MAX)
         .map(|frame| match frame.func_name() {
@@ -108,8 +111,8 @@ fn stack(error: &wasmtime::Error) -> String {
             None => format!("function {}", frame.func_index()),
         })
         .collect();
-    let more = if trace.frames().len() > FRAMES_MAX { " ← …" } else { "" };
-    if names.is_empty() { String::new() } else { format!(", in {}{more}", names.join(" ← ")) }
+    let more = if frames.len() > FRAMES_MAX { " ← …" } else { "" };
+    format!(", in {}{more}", names.join(" ← "))
 }
 
 /// Text from a guest as one short line.

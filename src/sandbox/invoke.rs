@@ -86,8 +86,8 @@ fn timed_out(limits: &Limits) -> Stop {
     Stop { reason: Reason::Timeout, message }
 }
 
-/// Time on a processor. Most attempts are over after one poll, for which a system call to ask the thread's own clock
-/// would be a tenth of all they cost: the first poll, which a slice of fuel bounds, is timed by the wall clock.
+/// Time on a processor. Most attempts are over after one poll, a matter of microseconds, for which two system calls to
+/// ask the thread's own clock are too dear: the first poll, which a slice of fuel bounds, is timed by the wall clock.
 #[derive(Default)]
 struct Processor {
     spent: Duration,

@@ -68,6 +68,5 @@ fn connection(stream: TcpStream, router: Router) -> Connection {
         .header_read_timeout(HEADERS_TIMEOUT)
         .max_buf_size(BUFFER_BYTES)
         .max_headers(HEADERS_MAX)
-        .pipeline_flush(true)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
 }

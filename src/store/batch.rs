@@ -74,9 +74,11 @@ impl Batch {
     pub(super) fn write(&mut self, db: &Database, catalogue: &Catalogue) -> Result<Vec<Notice>, WriteError> {
         let mut notices = Vec::with_capacity(self.events.len() + self.runs.len() + self.logs.len());
         let tx = db.begin_write()?;
-        self.write_events(&tx, &mut notices)?;
-        self.write_runs(&tx, &mut notices)?;
+        // What was said comes before the end of the run that said it, and that before the end of its event: whoever
+        // watches until an end has seen everything then.
         self.write_logs(&tx, &mut notices)?;
+        self.write_runs(&tx, &mut notices)?;
+        self.write_events(&tx, &mut notices)?;
         for change in self.catalogue.drain(..) {
             write_catalogue(&tx, change, catalogue)?;
         }

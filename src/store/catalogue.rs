@@ -175,7 +175,9 @@ impl Catalogue {
     }
 
     fn put_module(&mut self, module: &Arc<Module>) -> Result<(), Conflict> {
-        full("modules", self.modules.size(), MODULES_MAX)?;
+        if !self.modules.contains_key(&(module.owner_id.clone(), module.digest)) {
+            full("modules", self.modules.size(), MODULES_MAX)?;
+        }
         full("names of this module", module.names.len().saturating_sub(1), MODULE_NAMES_MAX)?;
         for ModuleNaming { name, since } in &module.names {
             let key = (module.owner_id.clone(), name.name.clone());
@@ -313,7 +315,9 @@ impl Catalogue {
     }
 
     fn put_token(&mut self, token: &Arc<Token>) -> Result<(), Conflict> {
-        full("tokens", self.tokens.size(), TOKENS_MAX)?;
+        if !self.tokens.contains_key(&token.id) {
+            full("tokens", self.tokens.size(), TOKENS_MAX)?;
+        }
         self.token_hashes.insert_mut(token.hash, token.id);
         self.tokens.insert_mut(token.id, Arc::clone(token));
         Ok(())

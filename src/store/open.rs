@@ -147,16 +147,22 @@ fn prepare(db: &Database, path: &std::path::Path) -> Result<(), OpenError> {
     let disk = |error: redb::Error| OpenError::Disk { path: path.to_owned(), error: Box::new(error) };
     let make = || -> Result<Option<u32>, redb::Error> {
         let tx = db.begin_write()?;
-        for table in schema::ALL {
-            tx.open_table(table)?;
-        }
         let mut meta = tx.open_table(schema::META)?;
         let found =
             meta.get(b"format".as_slice())?.and_then(|value| value.value().try_into().ok().map(u32::from_be_bytes));
+        if found.is_some_and(|format| format > FORMAT) {
+            // Its tables may be others than ours: nothing of it is touched.
+            drop(meta);
+            tx.abort()?;
+            return Ok(found);
+        }
         if found.is_none() {
             meta.insert(b"format".as_slice(), FORMAT.to_be_bytes().as_slice())?;
         }
         drop(meta);
+        for table in schema::ALL {
+            tx.open_table(table)?;
+        }
         tx.commit()?;
         Ok(found)
     };

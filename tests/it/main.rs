@@ -2,8 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+mod access;
+mod cli;
+mod crash;
+mod examples;
 mod http_catalogue;
+mod http_events;
+mod http_limits;
 mod http_modules;
 mod http_scopes;
 mod sandbox;
+mod store;
+mod store_format;
+mod stream;
 mod support;

@@ -1,6 +1,6 @@
+use super::PATIENCE;
 use serde_json::Value;
 use std::io::{BufReader, Read};
-use std::time::Duration;
 use ureq::http::{HeaderMap, Response};
 use ureq::{Agent, Body};
 
@@ -36,7 +36,8 @@ impl Client {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .allow_non_standard_methods(true)
-            .timeout_recv_response(Some(Duration::from_secs(60)))
+            .timeout_recv_response(Some(PATIENCE))
+            .timeout_recv_body(Some(PATIENCE))
             .build();
         Client { agent: config.into(), url, token }
     }
@@ -113,6 +114,11 @@ impl Request {
         Answer { status: response.status().as_u16(), headers: response.headers().clone(), text, body }
     }
 
+    /// The status, if the server lived long enough to say it.
+    pub(crate) fn try_send(self) -> Option<u16> {
+        self.try_open().map(|response| response.status().as_u16()).ok()
+    }
+
     /// Sends, and leaves the body of the answer to be read as it comes.
     pub(crate) fn stream(self) -> BufReader<impl Read + use<>> {
         let response = self.open();
@@ -122,6 +128,11 @@ impl Request {
     }
 
     fn open(self) -> Response<Body> {
+        let what = format!("{} {}", self.method, self.path);
+        self.try_open().unwrap_or_else(|error| panic!("{what}: {error}"))
+    }
+
+    fn try_open(self) -> Result<Response<Body>, ureq::Error> {
         let Request { client, method, path, headers, body } = self;
         let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", client.url));
         if let Some(token) = &client.token {
@@ -131,7 +142,7 @@ impl Request {
             request = request.header(name, value);
         }
         let request = request.body(body).unwrap();
-        client.agent.run(request).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
+        client.agent.run(request)
     }
 }
 

@@ -6,7 +6,7 @@ mod components;
 mod program;
 mod server;
 
-pub(crate) use client::{Answer, Client, Request};
+pub(crate) use client::{Answer, Client};
 pub(crate) use clock::ManualClock;
 pub(crate) use components::{ECHO, component, show_params, wat_with};
 pub(crate) use program::{Ran, Serving, fusebox};

@@ -73,10 +73,6 @@ impl Serving {
         self.child.wait().unwrap();
     }
 
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Asks it to end, and gives its exit code.
     pub(crate) fn terminate(&mut self) -> Option<i32> {
         let id = rustix::process::Pid::from_child(&self.child);

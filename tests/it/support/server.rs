@@ -39,7 +39,7 @@ impl TestServer {
     /// With a clock that stands still until [`TestServer::pass`].
     pub(crate) fn with_manual_clock() -> TestServer {
         let clock = Arc::new(ManualClock::new());
-        TestServer::launch(|_| {}, Arc::<ManualClock>::clone(&clock), clock)
+        TestServer::launch(|_| {}, Arc::<ManualClock>::clone(&clock) as Arc<dyn Clock>, clock)
     }
 
     fn launch(change: impl FnOnce(&mut Config), time: Arc<dyn Clock>, clock: Arc<ManualClock>) -> TestServer {
@@ -51,6 +51,8 @@ impl TestServer {
             concurrency: 8,
             concurrency_per_tenant: 8,
             cache_bytes: 8 << 20,
+            // What still runs at the end of a test is of no use.
+            grace: Duration::ZERO,
             ..Config::new(listen, folder.path().join("data"), compiler)
         };
         change(&mut config);
@@ -178,8 +180,8 @@ impl TestServer {
                 return now;
             }
             assert!(started.elapsed() < PATIENCE, "it never came to this: {now:#}");
-            let changed = tokio::time::timeout(PATIENCE, changes.since(seen, 1));
-            let changed = self.runtime.as_ref().unwrap().block_on(async { changed.await });
+            let runtime = self.runtime.as_ref().unwrap();
+            let changed = runtime.block_on(async { tokio::time::timeout(PATIENCE, changes.since(seen, 1)).await });
             assert!(changed.is_ok(), "nothing changes any more: {now:#}");
         }
     }

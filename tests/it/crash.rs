@@ -1,0 +1,228 @@
+//! The program as a process that is killed: nothing acknowledged is lost, nothing happens twice, nothing stays open.
+
+use crate::support::{Client, PATIENCE, Serving, component, is_ended};
+use fusebox::domain::{Event, EventId, Run, State, TenantId};
+use fusebox::store::{Config, Query, Store};
+use serde_json::{Value, json};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// A data folder, and the token of its first start.
+struct Data {
+    _folder: TempDir,
+    path: PathBuf,
+    token: String,
+}
+
+/// A server that was started for the first time, with a component installed under the name `t`.
+fn first_start(module: &str, action: Value, arguments: &[&str]) -> (Data, Serving) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("data");
+    let serving = Serving::start(&path, arguments);
+    let token = serving.token.clone().unwrap();
+    let client = serving.client(&token);
+    let digest = client.request("POST", "/module").bytes(component(module)).send().expect(201)["digest"].clone();
+    let mut body = json!({ "name": "t", "module": digest });
+    body.as_object_mut().unwrap().extend(action.as_object().unwrap().clone());
+    let action = client.post("/action", &body).expect(201)["id"].clone();
+    client.post("/event-type", &json!({ "display_name": "t", "action": action })).expect(201);
+    (Data { _folder: folder, path, token }, serving)
+}
+
+fn open(data: &Path) -> Store {
+    Store::open(Config { path: data.join("fusebox.redb"), cache_bytes: 8 << 20, first_notice: 1 }).unwrap()
+}
+
+fn everything(store: &Store) -> (Vec<Event>, Vec<Run>) {
+    let query = Query { tenant: None, state: None, after: None, oldest_first: true, limit: usize::MAX };
+    let (events, runs) = (store.list_events(&query, None, |_| true), store.list_runs(&query, None, |_| true));
+    let (events, runs) = (events.unwrap(), runs.unwrap());
+    assert_eq!((events.next, runs.next), (None, None), "more than one page");
+    (events.items, runs.items)
+}
+
+/// Asks again and again: the process is another one, so that nothing else tells when it is done.
+fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(started.elapsed() < PATIENCE, "it never came to this");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Fires from several threads until the server is gone; what was answered with 202 goes to `acknowledged`.
+fn fire_until_gone(client: &Client, numbers: &AtomicU64, acknowledged: &mpsc::Sender<u64>, gone: &AtomicBool) {
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                while !gone.load(Ordering::SeqCst) {
+                    let number = numbers.fetch_add(1, Ordering::SeqCst);
+                    match client.request("POST", "/trigger/t").bytes(number.to_string()).try_send() {
+                        Some(202) => acknowledged.send(number).unwrap(),
+                        Some(status) => panic!("answered {status}"),
+                        None => gone.store(true, Ordering::SeqCst),
+                    }
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn what_was_acknowledged_outlives_a_kill_and_happens_once() {
+    let (data, first) = first_start("noop", json!({}), &[]);
+    let numbers = AtomicU64::new(0);
+    let mut acknowledged = Vec::new();
+    let mut serving = Some(first);
+    for round in 1..=3 {
+        let server = serving.take().unwrap_or_else(|| Serving::start(&data.path, &[]));
+        let (client, gone) = (server.client(&data.token), AtomicBool::new(false));
+        let (sender, receiver) = mpsc::channel();
+        std::thread::scope(|scope| {
+            let (numbers, gone, client) = (&numbers, &gone, &client);
+            scope.spawn(move || fire_until_gone(client, numbers, &sender, gone));
+            // In the middle of it: all threads fire, and some are answered later than the kill.
+            acknowledged.extend(receiver.iter().take(150 * round));
+            server.kill();
+            acknowledged.extend(receiver.iter());
+        });
+    }
+    let mut last = Serving::start(&data.path, &[]);
+    let client = last.client(&data.token);
+    let none_in = |state: &str| client.get(&format!("/event?state={state}&limit=1")).body["count"] == 0;
+    until(|| ["QUEUED", "RUNNING", "WAITING"].iter().all(|state| none_in(state)).then_some(()));
+    assert_eq!(last.terminate(), Some(0));
+
+    let store = open(&data.path);
+    let (events, runs) = everything(&store);
+    let mut of_number: HashMap<u64, u32> = HashMap::new();
+    for event in &events {
+        *of_number.entry(event.payload.to().unwrap()).or_default() += 1;
+        assert_eq!(event.state, State::Success, "{event:?}");
+        assert_eq!(event.runs.len(), 1, "{event:?}");
+    }
+    assert!(acknowledged.len() >= 900, "{}", acknowledged.len());
+    for number in &acknowledged {
+        assert_eq!(of_number.get(number), Some(&1), "event {number}");
+    }
+    assert!(of_number.values().all(|count| *count == 1), "an event is there twice");
+    assert_eq!(runs.len(), events.len());
+    let by_event: HashMap<EventId, &Run> = runs.iter().map(|run| (run.event_id, run)).collect();
+    for event in &events {
+        let run = by_event[&event.id];
+        assert_eq!((run.id, run.state), (event.runs[0], State::Success));
+        let ended = run.attempts.iter().filter(|attempt| attempt.state == State::Success).count();
+        assert_eq!(ended, 1, "{run:?}");
+        assert_eq!(run.attempts.len() as u32, 1 + run.interruptions, "{run:?}");
+    }
+    assert_eq!(store.check().unwrap(), [""; 0]);
+    store.close();
+}
+
+#[test]
+fn the_third_kill_during_a_run_is_its_end() {
+    let (data, first) = first_start("failure_gallery", json!({ "retry": { "attempts": 1 } }), &[]);
+    let client = first.client(&data.token);
+    let fired = client.post("/event", &json!({ "event_type": "t", "payload": { "way": "wait" } }));
+    let path = format!("/event/{}", fired.expect(202)["id"].as_str().unwrap());
+    let mut serving = Some(first);
+    for interruptions in 0..3 {
+        let server = serving.take().unwrap_or_else(|| Serving::start(&data.path, &[]));
+        let client = server.client(&data.token);
+        let run = until(|| {
+            let run = client.get(&path).expect(200)["runs"][0].clone();
+            (run["state"] == "RUNNING").then_some(run)
+        });
+        assert_eq!(run["interruptions"], interruptions);
+        assert_eq!(run["attempts"].as_array().unwrap().len(), interruptions + 1);
+        server.kill();
+    }
+    let last = Serving::start(&data.path, &[]);
+    let event = last.client(&data.token).get(&path).expect(200).clone();
+    assert_eq!((&event["state"], &event["reason"]), (&json!("ERROR"), &json!("interrupted")));
+    let run = &event["runs"][0];
+    assert_eq!((&run["state"], &run["reason"], &run["code"]), (&json!("ERROR"), &json!("interrupted"), &json!(1)));
+    assert!(run["message"].as_str().unwrap().contains("3 times"), "{run:#}");
+    for attempt in run["attempts"].as_array().unwrap() {
+        assert_eq!((&attempt["state"], &attempt["reason"]), (&json!("ERROR"), &json!("interrupted")));
+    }
+}
+
+#[test]
+fn a_server_that_is_asked_to_end_finishes_what_runs() {
+    let settings = json!({ "retry": { "attempts": 1 }, "limits": { "timeout_ms": 700 } });
+    let (data, mut serving) = first_start("failure_gallery", settings, &["--grace", "20"]);
+    let client = serving.client(&data.token);
+    let waiting = client.request("POST", "/event").header("prefer", "wait=30");
+    let waiting = waiting.json(&json!({ "event_type": "t", "payload": { "way": "wait" } }));
+    let answered = std::thread::spawn(move || waiting.send());
+    until(|| (client.get("/run?state=RUNNING").body["count"] == 1).then_some(()));
+    assert_eq!(serving.terminate(), Some(0));
+    let answer = answered.join().unwrap();
+    assert_eq!(answer.expect(200)["reason"], "timeout", "who waited is answered");
+    let (events, _) = everything(&open(&data.path));
+    assert_eq!(events[0].state, State::Error);
+}
+
+#[test]
+fn what_does_not_finish_within_the_grace_is_run_again() {
+    let (data, mut serving) = first_start("failure_gallery", json!({ "retry": { "attempts": 1 } }), &["--grace", "0"]);
+    let client = serving.client(&data.token);
+    client.post("/event", &json!({ "event_type": "t", "payload": { "way": "wait" } })).expect(202);
+    until(|| (client.get("/run?state=RUNNING").body["count"] == 1).then_some(()));
+    let asked = Instant::now();
+    assert_eq!(serving.terminate(), Some(0));
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    let store = open(&data.path);
+    let (_, runs) = everything(&store);
+    assert_eq!((runs[0].state, runs[0].interruptions), (State::Queued, 0), "a stop that was asked for does not count");
+    assert_eq!(runs[0].attempts[0].message, "the server was shut down during this attempt");
+    store.close();
+    drop(store);
+    let again = Serving::start(&data.path, &[]);
+    let client = again.client(&data.token);
+    until(|| (client.get("/run?state=RUNNING").body["count"] == 1).then_some(()));
+}
+
+#[test]
+fn a_second_server_over_the_same_data_says_who_is_in_the_way() {
+    let (data, serving) = first_start("noop", json!({}), &[]);
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--data", data.path.to_str().unwrap()];
+    let second = crate::support::fusebox(data.path.parent().unwrap(), &arguments, "");
+    assert_eq!((second.code, second.out.as_str()), (1, ""), "{second:?}");
+    assert!(second.err.contains("another process has") && second.err.contains("fusebox.redb"), "{second:?}");
+    serving.client(&data.token).get("/readyz").expect(200);
+}
+
+#[test]
+fn a_server_whose_port_is_taken_says_which() {
+    let (_data, serving) = first_start("noop", json!({}), &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let address = serving.url.trim_start_matches("http://");
+    let second = crate::support::fusebox(folder.path(), &["serve", "--listen", address, "--data", "d"], "");
+    assert_eq!(second.code, 1);
+    assert!(second.err.contains(&format!("cannot listen on {address}")), "{second:?}");
+}
+
+#[test]
+fn a_retry_that_waited_when_the_server_was_killed_goes_on() {
+    let (data, serving) = first_start("failure_gallery", json!({ "retry": { "attempts": 2 } }), &[]);
+    let client = serving.client(&data.token);
+    let fired = client.post("/event", &json!({ "event_type": "t", "payload": { "way": "retry_after" } }));
+    let path = format!("/event/{}", fired.expect(202)["id"].as_str().unwrap());
+    until(|| (client.get(&path).expect(200)["runs"][0]["state"] == "WAITING").then_some(()));
+    serving.kill();
+    let again = Serving::start(&data.path, &[]);
+    let client = again.client(&data.token);
+    let event = until(|| Some(client.get(&path).expect(200).clone()).filter(is_ended));
+    assert_eq!(event["runs"][0]["attempts"].as_array().unwrap().len(), 2);
+    assert_eq!((&event["state"], &event["runs"][0]["interruptions"]), (&json!("ERROR"), &json!(0)));
+    assert_eq!(event["owner_id"], TenantId::shared().as_str());
+}

@@ -1,0 +1,92 @@
+//! The examples do what they say, also when they were just rebuilt (`FUSEBOX_COMPONENTS_DIR`).
+
+use crate::support::TestServer;
+use fusebox::server::{Config, Server, SystemClock};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Every folder with an `action.json`, and what that says.
+fn examples() -> Vec<(PathBuf, Value)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut found: Vec<(PathBuf, Value)> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter_map(|path| std::fs::read_to_string(path.join("action.json")).ok().map(|text| (path, text)))
+        .map(|(path, text)| (path, serde_json::from_str(&text).unwrap()))
+        .collect();
+    found.sort_by(|(a, _), (b, _)| a.cmp(b));
+    found
+}
+
+/// Its samples with what each is expected to become.
+fn samples(folder: &Path, description: &Value) -> Vec<(String, Value, Value)> {
+    let first = json!({ "sample": description["sample"], "expect": description["expect"] });
+    let more = description["samples"].as_array().cloned().unwrap_or_default();
+    let all = std::iter::once(first).chain(more);
+    all.map(|sample| {
+        let file = sample["sample"].as_str().unwrap().to_owned();
+        let text = std::fs::read_to_string(folder.join(&file)).unwrap();
+        (file, serde_json::from_str(&text).unwrap(), sample["expect"].clone())
+    })
+    .collect()
+}
+
+#[test]
+fn every_example_ends_as_its_description_expects() {
+    let server = TestServer::start();
+    let all = examples();
+    assert!(all.len() >= 4, "{all:?}");
+    for (folder, description) in &all {
+        let text = |name: &str| description[name].as_str().unwrap();
+        let params = description["params"].as_object().unwrap();
+        let parameters: Vec<Value> =
+            params.iter().map(|(name, value)| json!({ "name": name, "type": "STATIC", "value": value })).collect();
+        let digest = server.upload(text("module").trim_end_matches(".wasm"));
+        let settings = json!({ "parameters": parameters, "retry": { "attempts": 2, "base_ms": 0 }, "limits": { "timeout_ms": 4_000 } });
+        let action = server.action(text("name"), &digest, settings);
+        server.event_type(text("trigger"), &action, json!({}));
+        for (file, payload, expect) in samples(folder, description) {
+            let body = json!({ "event_type": text("trigger"), "payload": payload, "object": description["object"] });
+            let answer = server.admin.request("POST", "/event").header("prefer", "wait=60").json(&body).send();
+            let run = &answer.expect(200)["runs"][0];
+            let what = format!("{} {file}", text("name"));
+            assert_eq!((&run["state"], &run["reason"]), (&expect["state"], &expect["reason"]), "{what}: {run:#}");
+            assert!(expect["code"].is_null() || run["code"] == expect["code"], "{what}: {run:#}");
+            assert_eq!(run["attempts"].as_array().unwrap().len() == 2, expect["retried"] == true, "{what}");
+            assert!(run["state"] != "SUCCESS" || !run["output"].is_null(), "{what} has no output");
+        }
+    }
+}
+
+#[test]
+fn the_demo_shows_every_sample_and_can_be_shown_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let compiler = env!("CARGO_BIN_EXE_fusebox").into();
+        let defaults = Config::new("127.0.0.1:0".parse().unwrap(), folder.path().to_owned(), compiler);
+        let config = Config { concurrency: 4, concurrency_per_tenant: 4, ..defaults };
+        let server = Server::start(config, Arc::new(SystemClock)).await.unwrap();
+        let (first, second) = (server.demo().await.unwrap(), server.demo().await.unwrap());
+        for demo in [&first, &second] {
+            for (folder, description) in examples() {
+                for (file, _, expect) in
+                    samples(&folder, &description).iter().skip(usize::from(description["samples"].is_array()))
+                {
+                    let name = format!("{}/{file}", description["name"].as_str().unwrap());
+                    let shown = demo
+                        .runs
+                        .iter()
+                        .find(|run| run.sample == name)
+                        .unwrap_or_else(|| panic!("{name} is not shown"));
+                    assert_eq!(json!(shown.event.state), expect["state"], "{name}");
+                    assert_eq!(json!(shown.event.reason), expect["reason"], "{name}");
+                }
+            }
+        }
+        assert_eq!(server.store().catalogue().actions().count(), 4, "the second demo made nothing new");
+        assert!(server.store().check().unwrap().is_empty());
+        server.stop().await;
+    });
+}
