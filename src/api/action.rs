@@ -7,6 +7,7 @@ use super::error::{Fault, Problem};
 use super::extract::{Body, Path, Query, check_version};
 use super::module::check_exists;
 use super::page::{self, Data, Filter, List, Row};
+use super::parameter::{ParameterSchema, check_parameters};
 use crate::domain::{
     Action, ActionId, ActionName, DedupMode, EventType, EventTypeName, Json, LIMITS_WASM, LimitsPatch, ModuleRef,
     Parameter, RetryPolicy, TenantId, Timestamp,
@@ -15,7 +16,6 @@ use crate::store::{Change, Expectation, Transition};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 
@@ -62,21 +62,6 @@ pub(super) struct ActionIn {
     /// The tenant it is for; only the platform names another than its own, and only when creating.
     #[schema(value_type = Option<String>)]
     owner_id: Option<TenantId>,
-}
-
-/// A named value that the action gets in `params`.
-#[derive(ToSchema)]
-#[schema(as = Parameter)]
-#[expect(dead_code, reason = "describes a type of the domain for the document")]
-pub(super) struct ParameterSchema {
-    name: String,
-    /// `STATIC`: `value` is the value. `DATA`: `value` is a key of the payload, or a JSON Pointer when it starts with `/`.
-    r#type: String,
-    value: serde_json::Value,
-    /// Default true: a missing value ends the run before it starts.
-    required: Option<bool>,
-    default: Option<serde_json::Value>,
-    locked: Option<bool>,
 }
 
 /// Exponential with full jitter.
@@ -385,24 +370,6 @@ impl ActionIn {
             updated_by: by.to_owned(),
         }
     }
-}
-
-/// Names are given once each and are not too many.
-pub(super) fn check_parameters(parameters: &[Parameter]) -> Vec<Fault> {
-    let mut faults = Vec::new();
-    let mut seen = HashSet::new();
-    if parameters.len() > 100 {
-        faults.push(Fault::new("/parameters", "there may be 100 parameters"));
-    }
-    for (place, parameter) in parameters.iter().enumerate() {
-        let pointer = format!("/parameters/{place}/name");
-        if parameter.name.is_empty() || parameter.name.len() > 128 {
-            faults.push(Fault::new(pointer, "a parameter's name has 1 to 128 bytes"));
-        } else if !seen.insert(&parameter.name) {
-            faults.push(Fault::new(pointer, format!("the parameter `{}` is given twice", parameter.name)));
-        }
-    }
-    faults
 }
 
 /// An event type must not give already what is locked now: its value would go on winning.

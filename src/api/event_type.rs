@@ -1,12 +1,13 @@
 //! Event types: named triggers.
 
 use super::Api;
-use super::action::{self, ParameterSchema, check_parameters};
+use super::action;
 use super::auth::{Caller, Read, Write};
 use super::error::{Fault, Problem};
 use super::event::FlowSchema;
 use super::extract::{Body, Path, Query, check_version};
 use super::page::{self, Data, Filter, List, Row};
+use super::parameter::{ParameterSchema, check_parameters};
 use crate::dispatch::check_schema;
 use crate::domain::{ActionId, EventType, EventTypeId, EventTypeName, Flow, Json, Parameter, TenantId, Timestamp};
 use crate::store::{Change, Expectation, Transition};

@@ -16,6 +16,7 @@ mod module;
 mod object;
 mod openapi;
 mod page;
+mod parameter;
 mod run;
 mod stream;
 mod token;

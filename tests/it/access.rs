@@ -148,6 +148,7 @@ fn things_of(server: &TestServer, tenant: &str) -> Things {
     client.post("/event-type", &json!({ "display_name": "mine", "action": action })).expect(201);
     let fired = client.request("POST", "/trigger/mine").header("prefer", "wait=30").send();
     let run = fired.expect(200)["runs"][0]["id"].as_str().unwrap().to_owned();
+    client.put("/object/place/place", &json!({})).expect(201);
     let object = json!({ "object_type": "place", "object_id": "1" });
     let attachment = text(&client.post(&format!("/action/{action}/object"), &object), "id");
     let token = client.post("/token", &json!({ "name": "more", "rights": { "read": true } }));
