@@ -5,7 +5,8 @@
 mod support;
 
 use fusebox::domain::{
-    Action, ActionId, Entropy, EventType, EventTypeId, Ids, LimitsPatch, ModuleRef, RetryPolicy, TenantId, Timestamp,
+    Action, ActionId, DedupMode, Entropy, EventType, EventTypeId, Flow, Ids, LimitsPatch, ModuleRef, RetryPolicy,
+    TenantId, Timestamp,
 };
 use fusebox::store::{Change, Config, Store, Transition};
 use serde_json::json as value;
@@ -51,6 +52,10 @@ fn fill(folder: &Path) {
             description: "Sends a message to whoever wants to know.".to_owned(),
             module: ModuleRef::Digest(digest),
             enabled: true,
+            trigger: None,
+            public: false,
+            dedup_mode: DedupMode::default(),
+            input: None,
             continue_on_fail: false,
             parameters: Vec::new(),
             retry: RetryPolicy::default(),
@@ -69,6 +74,7 @@ fn fill(folder: &Path) {
             sink_type: "wasm".to_owned(),
             action: Some(action.id),
             enabled: true,
+            flow: Flow::default(),
             parameters: Vec::new(),
             payload_schema: None,
             version: 1,

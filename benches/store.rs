@@ -4,7 +4,7 @@
 
 mod support;
 
-use fusebox::domain::{Entropy, Event, EventId, EventTypeId, Ids, Json, Origin, State, TenantId, Timestamp};
+use fusebox::domain::{Entropy, Event, EventId, EventTypeId, Flow, Ids, Json, Origin, State, TenantId, Timestamp};
 use fusebox::store::{Change, Config, Store, Transition};
 use std::fs::File;
 use std::io::{Seek, Write};
@@ -89,6 +89,7 @@ fn transition(ids: &Ids) -> Transition {
         event_type_id: EventTypeId::from_bytes([1; 16]),
         event_type: "bench".to_owned(),
         object: None,
+        flow: Flow::default(),
         payload: Json::parse(r#"{"booking":"bk_2f6c1d7e","seats":4}"#.to_owned()).unwrap(),
         origin: Origin::Api,
         state: State::Success,

@@ -1,20 +1,21 @@
 //! Actions: what to run.
 
 use super::Api;
+use super::attachment;
 use super::auth::{Caller, Read, Write};
 use super::error::{Fault, Problem};
 use super::extract::{Body, Path, Query, check_version};
 use super::module::check_exists;
 use super::page::{self, Data, Filter, List, Row};
+use super::parameter::{ParameterSchema, check_parameters};
 use crate::domain::{
-    Action, ActionId, ActionName, EventType, LIMITS_WASM, LimitsPatch, ModuleRef, Parameter, RetryPolicy, TenantId,
-    Timestamp,
+    Action, ActionId, ActionName, DedupMode, EventType, EventTypeName, Json, LIMITS_WASM, LimitsPatch, ModuleRef,
+    Parameter, RetryPolicy, TenantId, Timestamp,
 };
 use crate::store::{Change, Expectation, Transition};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 
@@ -31,6 +32,20 @@ pub(super) struct ActionIn {
     module: ModuleRef,
     #[serde(default = "yes")]
     enabled: bool,
+    /// The event type that runs it on the objects it is attached to.
+    #[schema(value_type = Option<String>)]
+    trigger: Option<EventTypeName>,
+    /// Whether other tenants may attach it. They see its name, description, trigger and input schema.
+    #[serde(default)]
+    public: bool,
+    /// `per_attachment` (default) or `per_action`.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    dedup_mode: DedupMode,
+    /// The schema of the input of its attachments: a JSON Schema (draft 2020-12), or in short
+    /// `{"channel": {"type": "string"}}` for an object with those properties.
+    #[schema(value_type = Option<serde_json::Value>)]
+    input: Option<Json>,
     /// Whether the plan of an event goes on when this fails.
     #[serde(default)]
     continue_on_fail: bool,
@@ -47,21 +62,6 @@ pub(super) struct ActionIn {
     /// The tenant it is for; only the platform names another than its own, and only when creating.
     #[schema(value_type = Option<String>)]
     owner_id: Option<TenantId>,
-}
-
-/// A named value that the action gets in `params`.
-#[derive(ToSchema)]
-#[schema(as = Parameter)]
-#[expect(dead_code, reason = "describes a type of the domain for the document")]
-pub(super) struct ParameterSchema {
-    name: String,
-    /// `STATIC`: `value` is the value. `DATA`: `value` is a key of the payload, or a JSON Pointer when it starts with `/`.
-    r#type: String,
-    value: serde_json::Value,
-    /// Default true: a missing value ends the run before it starts.
-    required: Option<bool>,
-    default: Option<serde_json::Value>,
-    locked: Option<bool>,
 }
 
 /// Exponential with full jitter.
@@ -99,11 +99,22 @@ pub(super) struct ActionOut {
     owner_id: String,
     name: String,
     description: String,
-    module: String,
+    /// Absent when it is another tenant's public action.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    module: Option<String>,
     enabled: bool,
+    #[schema(value_type = Option<String>)]
+    trigger: Option<EventTypeName>,
+    public: bool,
+    #[schema(value_type = String)]
+    dedup_mode: DedupMode,
+    #[schema(value_type = Option<serde_json::Value>)]
+    input: Option<Json>,
     continue_on_fail: bool,
-    #[schema(value_type = Vec<ParameterSchema>)]
-    parameters: Vec<Parameter>,
+    /// Absent when it is another tenant's public action.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<ParameterSchema>>)]
+    parameters: Option<Vec<Parameter>>,
     #[schema(value_type = RetrySchema)]
     retry: RetryPolicy,
     #[schema(value_type = LimitsSchema)]
@@ -146,9 +157,9 @@ pub(super) async fn list(
     Query(filter): Query<Filter>,
 ) -> Result<List<ActionOut>, Problem> {
     let catalogue = api.store().catalogue();
-    let visible = catalogue.actions().filter(|action| caller.tenant().sees(&action.owner_id));
+    let visible = catalogue.actions().filter(|action| action.public || caller.tenant().sees(&action.owner_id));
     let rows = visible.map(|action| Row {
-        item: ActionOut::of(action),
+        item: ActionOut::to(caller.tenant(), action),
         id: action.id.to_string(),
         name: action.name.to_string(),
         description: action.description.clone(),
@@ -166,8 +177,8 @@ pub(super) async fn read(
     State(api): State<Api>,
     Path(id): Path<String>,
 ) -> Result<Data<ActionOut>, Problem> {
-    let action = find(&api, caller.tenant(), &id)?;
-    Ok(Data::ok(ActionOut::of(&action)).versioned(action.version))
+    let action = find_attachable(&api, caller.tenant(), &id)?;
+    Ok(Data::ok(ActionOut::to(caller.tenant(), &action)).versioned(action.version))
 }
 
 /// Change an action
@@ -244,7 +255,7 @@ pub(super) struct Force {
 /// Delete an action
 ///
 /// Refused with 409 and the list while an event type names it, unless `force=true` unlinks it there. `If-Match` guards
-/// against somebody else's change. Its history stays.
+/// against somebody else's change. Its attachments go with it; its history stays.
 #[utoipa::path(delete, path = "/action/{id}", tag = "actions", params(("id" = String, Path), Force), responses((status = 200, body = page::Envelope<ActionOut>)))]
 pub(super) async fn delete(
     caller: Caller<Write>,
@@ -288,7 +299,9 @@ async fn replace(
     check_locking(api, old.id, &body.parameters)?;
     let stamp = Stamp { version: old.version + 1, created_by: old.created_by.clone(), created_at: old.created_at };
     let action = Arc::new(body.into_action(old.id, old.owner_id.clone(), stamp, (caller.name(), api.now())));
-    let put = Transition::of([Change::PutAction(Arc::clone(&action))]);
+    let mut put = attachment::follow(api, old, &action)?;
+    // What pins the version that goes must do so while it is there.
+    put.changes.push(Change::PutAction(Arc::clone(&action)));
     api.store().commit(put.expecting(Expectation::ActionVersion(old.id, old.version))).await?;
     Ok(Data::ok(ActionOut::of(&action)).versioned(action.version))
 }
@@ -297,6 +310,14 @@ pub(super) fn find(api: &Api, tenant: &TenantId, id: &str) -> Result<Arc<Action>
     let catalogue = api.store().catalogue();
     let action = id.parse().ok().and_then(|id: ActionId| catalogue.action(id).cloned());
     action.filter(|action| tenant.sees(&action.owner_id)).ok_or_else(|| Problem::not_found("action", id))
+}
+
+/// An action that the tenant may attach: one that it sees, or another's public one.
+pub(super) fn find_attachable(api: &Api, tenant: &TenantId, id: &str) -> Result<Arc<Action>, Problem> {
+    let catalogue = api.store().catalogue();
+    let action = id.parse().ok().and_then(|id: ActionId| catalogue.action(id).cloned());
+    let visible = action.filter(|action| action.public || tenant.sees(&action.owner_id));
+    visible.ok_or_else(|| Problem::not_found("action", id))
 }
 
 /// What a change keeps of what was there.
@@ -313,6 +334,12 @@ impl ActionIn {
             faults.push(Fault::new("/description", "a description has at most 10000 bytes"));
         }
         faults.extend(check_exists(api, owner, &self.module).err());
+        faults.extend(attachment::check_schema(self.input.as_ref()));
+        if let Some(trigger) = &self.trigger
+            && api.store().catalogue().event_type_named(owner, trigger).is_none()
+        {
+            faults.push(Fault::new("/trigger", format!("there is no event type `{trigger}`")));
+        }
         faults.extend(self.retry.check().err().map(|error| Fault::new(format!("/retry/{}", error.field), error)));
         if let Err(refused) = LIMITS_WASM.tightened(&self.limits) {
             faults.extend(refused.iter().map(|error| Fault::new(format!("/limits/{}", error.field), error)));
@@ -328,6 +355,10 @@ impl ActionIn {
             description: self.description,
             module: self.module,
             enabled: self.enabled,
+            trigger: self.trigger,
+            public: self.public,
+            dedup_mode: self.dedup_mode,
+            input: self.input,
             continue_on_fail: self.continue_on_fail,
             parameters: self.parameters,
             retry: self.retry,
@@ -339,24 +370,6 @@ impl ActionIn {
             updated_by: by.to_owned(),
         }
     }
-}
-
-/// Names are given once each and are not too many.
-pub(super) fn check_parameters(parameters: &[Parameter]) -> Vec<Fault> {
-    let mut faults = Vec::new();
-    let mut seen = HashSet::new();
-    if parameters.len() > 100 {
-        faults.push(Fault::new("/parameters", "there may be 100 parameters"));
-    }
-    for (place, parameter) in parameters.iter().enumerate() {
-        let pointer = format!("/parameters/{place}/name");
-        if parameter.name.is_empty() || parameter.name.len() > 128 {
-            faults.push(Fault::new(pointer, "a parameter's name has 1 to 128 bytes"));
-        } else if !seen.insert(&parameter.name) {
-            faults.push(Fault::new(pointer, format!("the parameter `{}` is given twice", parameter.name)));
-        }
-    }
-    faults
 }
 
 /// An event type must not give already what is locked now: its value would go on winning.
@@ -382,6 +395,10 @@ impl From<Action> for ActionIn {
             description: action.description,
             module: action.module,
             enabled: action.enabled,
+            trigger: action.trigger,
+            public: action.public,
+            dedup_mode: action.dedup_mode,
+            input: action.input,
             continue_on_fail: action.continue_on_fail,
             parameters: action.parameters,
             retry: action.retry,
@@ -392,16 +409,30 @@ impl From<Action> for ActionIn {
 }
 
 impl ActionOut {
+    /// What `tenant` may see of it: of another tenant's only what it takes to attach it.
+    fn to(tenant: &TenantId, action: &Action) -> ActionOut {
+        let out = ActionOut::of(action);
+        if tenant.sees(&action.owner_id) {
+            return out;
+        }
+        let nobody = String::new();
+        ActionOut { module: None, parameters: None, created_by: nobody.clone(), updated_by: nobody, ..out }
+    }
+
     fn of(action: &Action) -> ActionOut {
         ActionOut {
             id: action.id,
             owner_id: action.owner_id.to_string(),
             name: action.name.to_string(),
             description: action.description.clone(),
-            module: action.module.to_string(),
+            module: Some(action.module.to_string()),
             enabled: action.enabled,
+            trigger: action.trigger.clone(),
+            public: action.public,
+            dedup_mode: action.dedup_mode,
+            input: action.input.clone(),
             continue_on_fail: action.continue_on_fail,
-            parameters: action.parameters.clone(),
+            parameters: Some(action.parameters.clone()),
             retry: action.retry,
             limits: action.limits,
             version: action.version,

@@ -115,6 +115,12 @@ impl Problem {
         Problem::new(StatusCode::CONFLICT, "parameter_locked", detail).with(errors)
     }
 
+    /// A schema that inputs which are in use do not follow.
+    pub(super) fn breaks_attachments(errors: Vec<Fault>) -> Problem {
+        let detail = format!("{} attachments have inputs that do not follow the new schema; see errors", errors.len());
+        Problem::new(StatusCode::CONFLICT, "breaks_attachments", detail).with(errors)
+    }
+
     pub(super) fn if_match(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", detail)
     }
@@ -177,6 +183,11 @@ impl From<Conflict> for Problem {
             Conflict::NameTaken { .. } | Conflict::ModuleNameTaken { .. } => conflicting("name_taken"),
             Conflict::NoSuchModule { .. } => Problem::invalid(vec![Fault::new("/module", detail)]),
             Conflict::NoSuchAction { .. } => Problem::invalid(vec![Fault::new("/action", detail)]),
+            Conflict::AlreadyAttached { .. } => conflicting("already_attached"),
+            Conflict::Graph { place, .. } => {
+                let pointer = place.map_or_else(|| "/parents".to_owned(), |place| format!("/parents/{place}"));
+                Problem::invalid(vec![Fault::new(pointer, detail)])
+            }
             Conflict::InUse { .. } => conflicting("in_use"),
             Conflict::Full { .. } => Problem::busy(detail),
         }
@@ -214,6 +225,7 @@ impl From<FireError> for Problem {
                 Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "payload_invalid", detail)
                     .with(violations.into_iter().map(fault).collect())
             }
+            FireError::FanOut => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "fanout_limit", detail),
             FireError::QueueFull { .. } => Problem::busy(detail),
             FireError::ShuttingDown => Problem::unavailable(detail),
             FireError::Store(error) => error.into(),

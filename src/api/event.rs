@@ -8,7 +8,8 @@ use super::page::{self, Data, List, encode_cursor};
 use super::run::{RunOut, history_query};
 use crate::dispatch::{Fire, Fired};
 use crate::domain::{
-    Event, EventId, EventTypeId, EventTypeName, Json, ObjectRef, Origin, Reason, Run, State as EventState, Timestamp,
+    Event, EventId, EventTypeId, EventTypeName, Flow, Json, ObjectRef, Origin, Reason, Run, State as EventState,
+    TenantId, Timestamp,
 };
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue};
@@ -27,10 +28,29 @@ pub(super) struct EventIn {
     event_type: EventTypeName,
     #[schema(value_type = Option<ObjectOut>)]
     object: Option<ObjectRef>,
+    /// Narrows how far the event type lets it reach among the objects.
+    #[serde(default)]
+    #[schema(value_type = Option<FlowSchema>)]
+    flow: Flow,
+    /// The tenant whose event it is; only the platform names another than its own.
+    #[schema(value_type = Option<String>)]
+    owner_id: Option<TenantId>,
     /// Any JSON. Default `{}`.
     #[serde(default = "Json::empty_object")]
     #[schema(value_type = Option<serde_json::Value>)]
     payload: Json,
+}
+
+/// Which attachments, besides those on its own object, an event reaches.
+#[derive(ToSchema)]
+#[schema(as = Flow, rename_all = "lowercase")]
+#[expect(dead_code, reason = "describes a type of the domain for the document")]
+pub(super) enum FlowSchema {
+    /// Those on the objects above and below.
+    Both,
+    Up,
+    Down,
+    None,
 }
 
 /// A thing in the user's world.
@@ -53,6 +73,9 @@ pub(super) struct EventOut {
     event_type: String,
     #[schema(value_type = Option<ObjectOut>)]
     object: Option<ObjectRef>,
+    /// How far it reached among the objects.
+    #[schema(value_type = FlowSchema)]
+    flow: Flow,
     #[schema(value_type = serde_json::Value)]
     payload: Json,
     /// `api` or `demo`: what made it.
@@ -97,8 +120,9 @@ pub(super) async fn fire(
     let fire = Fire {
         event_type: body.event_type,
         object: body.object,
+        flow: body.flow,
         payload: body.payload,
-        tenant: caller.tenant().clone(),
+        tenant: caller.owner(body.owner_id)?,
         origin: Origin::Api,
         created_by: caller.name().to_owned(),
     };
@@ -111,6 +135,12 @@ pub(super) async fn fire(
 pub(super) struct TriggerQuery {
     object_type: Option<String>,
     object_id: Option<String>,
+    /// Narrows how far the event type lets it reach among the objects: `both`, `up`, `down` or `none`.
+    #[param(value_type = Option<FlowSchema>)]
+    flow: Option<Flow>,
+    /// The tenant whose event it is; only the platform names another than its own.
+    #[param(value_type = Option<String>)]
+    owner_id: Option<TenantId>,
 }
 
 /// Fire a trigger, the short way
@@ -137,8 +167,9 @@ pub(super) async fn trigger(
     let headers = request.headers().clone();
     let body = extract::read(request, "the payload", api.bounds().body_bytes).await?;
     let payload = if body.is_empty() { Json::empty_object() } else { extract::parse(&body)? };
-    let (tenant, created_by) = (caller.tenant().clone(), caller.name().to_owned());
-    let fire = Fire { event_type, object, payload, tenant, origin: Origin::Api, created_by };
+    let (tenant, created_by) = (caller.owner(query.owner_id)?, caller.name().to_owned());
+    let flow = query.flow.unwrap_or_default();
+    let fire = Fire { event_type, object, flow, payload, tenant, origin: Origin::Api, created_by };
     fire_and_answer(&api, &headers, fire).await
 }
 
@@ -246,6 +277,7 @@ impl EventOut {
             event_type_id: event.event_type_id,
             event_type: event.event_type.clone(),
             object: event.object.clone(),
+            flow: event.flow,
             payload: event.payload.clone(),
             origin: event.origin,
             state: event.state,

@@ -1,13 +1,15 @@
 //! Event types: named triggers.
 
 use super::Api;
-use super::action::{self, ParameterSchema, check_parameters};
+use super::action;
 use super::auth::{Caller, Read, Write};
 use super::error::{Fault, Problem};
+use super::event::FlowSchema;
 use super::extract::{Body, Path, Query, check_version};
 use super::page::{self, Data, Filter, List, Row};
+use super::parameter::{ParameterSchema, check_parameters};
 use crate::dispatch::check_schema;
-use crate::domain::{ActionId, EventType, EventTypeId, EventTypeName, Json, Parameter, TenantId, Timestamp};
+use crate::domain::{ActionId, EventType, EventTypeId, EventTypeName, Flow, Json, Parameter, TenantId, Timestamp};
 use crate::store::{Change, Expectation, Transition};
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -35,6 +37,10 @@ pub(super) struct EventTypeIn {
     /// Default true.
     #[serde(default = "yes")]
     enabled: bool,
+    /// How far its events reach among the objects. Default `both`.
+    #[serde(default)]
+    #[schema(value_type = Option<FlowSchema>)]
+    flow: Flow,
     #[serde(default)]
     #[schema(value_type = Vec<ParameterSchema>)]
     parameters: Vec<Parameter>,
@@ -57,6 +63,8 @@ pub(super) struct EventTypeOut {
     #[schema(value_type = Option<uuid::Uuid>)]
     action: Option<ActionId>,
     enabled: bool,
+    #[schema(value_type = FlowSchema)]
+    flow: Flow,
     #[schema(value_type = Vec<ParameterSchema>)]
     parameters: Vec<Parameter>,
     #[schema(value_type = Option<serde_json::Value>)]
@@ -91,6 +99,7 @@ pub(super) async fn create(
         sink_type: SINK_TYPE.to_owned(),
         action: body.action,
         enabled: body.enabled,
+        flow: body.flow,
         parameters: body.parameters,
         payload_schema: body.payload_schema,
         version: 1,
@@ -158,6 +167,7 @@ pub(super) async fn change(
         description: body.description,
         action: body.action,
         enabled: body.enabled,
+        flow: body.flow,
         parameters: body.parameters,
         payload_schema: body.payload_schema,
         version: old.version + 1,
@@ -248,6 +258,7 @@ impl EventTypeOut {
             sink_type: event_type.sink_type.clone(),
             action: event_type.action,
             enabled: event_type.enabled,
+            flow: event_type.flow,
             parameters: event_type.parameters.clone(),
             payload_schema: event_type.payload_schema.clone(),
             version: event_type.version,

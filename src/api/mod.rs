@@ -4,6 +4,7 @@
 //! responses in [`error`] only. It does not know who listens, or how anything is stored.
 
 mod action;
+mod attachment;
 mod auth;
 mod error;
 mod event;
@@ -12,8 +13,10 @@ mod extract;
 mod health;
 mod leftover;
 mod module;
+mod object;
 mod openapi;
 mod page;
+mod parameter;
 mod run;
 mod stream;
 mod token;
@@ -77,6 +80,11 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(action::read, action::change, action::delete))
         .routes(routes!(action::versions))
         .routes(routes!(action::roll_back))
+        .routes(routes!(attachment::create, attachment::list))
+        .routes(routes!(attachment::change, attachment::delete))
+        .routes(routes!(attachment::create_on, attachment::list_on))
+        .routes(routes!(object::put, object::read, object::delete))
+        .routes(routes!(object::effective))
         .routes(routes!(event_type::create, event_type::list))
         .routes(routes!(event_type::read, event_type::change, event_type::delete))
         .routes(routes!(event::fire, event::list))

@@ -6,8 +6,8 @@ use super::error::Problem;
 use super::extract::{Path, Query};
 use super::page::{self, Data, List, decode_cursor, encode_cursor};
 use crate::domain::{
-    ActionId, Attempt, EventId, Json, Level, LogLine, ObjectRef, Reason, Run, RunId, State as RunState, TenantId,
-    Timestamp,
+    ActionId, AttachmentId, Attempt, EventId, Json, Level, LogLine, ObjectRef, Reason, Run, RunId, State as RunState,
+    TenantId, Timestamp,
 };
 use crate::store;
 use axum::extract::State;
@@ -34,8 +34,13 @@ pub(super) struct RunOut {
     version: u64,
     /// Digest of the module.
     module: String,
+    /// The attachment that made it run; null for the action that the event type names.
+    #[schema(value_type = Option<uuid::Uuid>)]
+    attachment_id: Option<AttachmentId>,
+    /// Where that attachment sits.
     #[schema(value_type = Option<super::event::ObjectOut>)]
     scope: Option<ObjectRef>,
+    /// Empty when the action is another tenant's: its parameters are not for others to see.
     #[schema(value_type = serde_json::Value)]
     params: Json,
     #[schema(value_type = serde_json::Value)]
@@ -265,8 +270,9 @@ impl RunOut {
             action: run.action.clone(),
             version: run.version,
             module: run.module.to_string(),
+            attachment_id: run.attachment_id,
             scope: run.scope.clone(),
-            params: run.params.clone(),
+            params: if run.foreign { Json::empty_object() } else { run.params.clone() },
             input: run.input.clone(),
             state: run.state,
             reason: run.reason,

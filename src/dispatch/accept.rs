@@ -2,11 +2,12 @@
 
 use super::job::{Job, Live};
 use super::payload_schema::Violation;
-use super::resolve::{owner_of, plan};
+use super::resolve::{FanOut, owner_of, plan};
 use super::scheduler::Dispatch;
 use super::settle::{Next, settle};
 use crate::domain::{
-    Event, EventId, EventType, EventTypeName, Json, ObjectRef, Origin, Run, State, TenantId, Timestamp,
+    Event, EventId, EventType, EventTypeName, FAN_OUT_MAX, Flow, Json, ObjectRef, Origin, Run, State, TenantId,
+    Timestamp,
 };
 use crate::store::{Change, CommitError, Transition};
 use std::sync::Arc;
@@ -18,6 +19,8 @@ use tokio::sync::oneshot;
 pub struct Fire {
     pub event_type: EventTypeName,
     pub object: Option<ObjectRef>,
+    /// Narrows how far the event type lets it reach among the objects.
+    pub flow: Flow,
     pub payload: Json,
     pub tenant: TenantId,
     pub origin: Origin,
@@ -41,6 +44,10 @@ pub enum FireError {
     Disabled(EventTypeName),
     #[error("the payload does not follow the schema of the event type")]
     PayloadInvalid(Vec<Violation>),
+    #[error(
+        "more than {FAN_OUT_MAX} actions are bound to this event, so none of them runs; narrow it with `flow`, or fire it further down"
+    )]
+    FanOut,
     #[error("{queued} runs of this tenant wait already; fire again when some are done")]
     QueueFull { queued: usize },
     #[error("the server is shutting down")]
@@ -109,7 +116,7 @@ impl Dispatch {
         self.check_queue(&owner)?;
         let now = self.now();
         let mut event = new_event(EventId::new(self.ids(), now), event_type, owner, fire, now);
-        let plan = plan(&catalogue, event_type, &event, self.ids());
+        let plan = plan(&catalogue, event_type, &event, self.ids()).map_err(|FanOut| FireError::FanOut)?;
         event.runs = plan.runs.iter().map(|run| run.id).collect();
         let mut runs: Vec<Arc<Run>> = plan.runs.into_iter().map(Arc::new).collect();
         let (next, _) = settle(&mut event, &mut runs, now);
@@ -138,6 +145,7 @@ fn new_event(id: EventId, event_type: &EventType, owner_id: TenantId, fire: Fire
         event_type_id: event_type.id,
         event_type: event_type.display_name.to_string(),
         object: fire.object,
+        flow: event_type.flow.narrowed(fire.flow),
         payload: fire.payload,
         origin: fire.origin,
         state: State::Queued,

@@ -6,11 +6,14 @@
 
 mod accept;
 mod capacity;
+mod input_schema;
 mod job;
 mod payload_schema;
 mod placement;
 mod recovery;
 mod resolve;
+#[cfg(test)]
+mod resolve_tests;
 mod scheduler;
 mod services;
 mod settle;
@@ -20,5 +23,7 @@ mod worker;
 
 pub use accept::{Fire, FireError, Fired};
 pub use capacity::Permits;
+pub use input_schema::{check_input_schema, input_violations};
 pub use payload_schema::{SchemaError, Violation, check_schema};
+pub use resolve::{Binding, FanOut, bindings};
 pub use scheduler::{Config, Dispatch, Load, StartError};

@@ -21,24 +21,36 @@ pub struct Violation {
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a usable JSON Schema: {0}")]
-pub struct SchemaError(String);
+pub struct SchemaError(pub(super) String);
 
 /// Whether `schema` can be used to check payloads. References outside of the document are not followed.
 ///
 /// # Errors
 /// It is not a schema of draft 2020-12.
 pub fn check_schema(schema: &Json) -> Result<(), SchemaError> {
-    compile(schema).map(drop)
+    compile(&schema.to().map_err(|error| SchemaError(error.to_string()))?).map(drop)
 }
 
-fn compile(schema: &Json) -> Result<Validator, SchemaError> {
-    let document: Value = schema.to().map_err(|error| SchemaError(error.to_string()))?;
+pub(super) fn compile(document: &Value) -> Result<Validator, SchemaError> {
     jsonschema::options()
         .with_draft(Draft::Draft202012)
         // Linear in the length of the text: a pattern must not be a way to stop the server.
         .with_pattern_options(PatternOptions::regex())
-        .build(&document)
+        .build(document)
         .map_err(|error| SchemaError(error.to_string()))
+}
+
+/// The places where `value` breaks the schema.
+pub(super) fn violations(validator: &Validator, value: &Json) -> Vec<Violation> {
+    let value: Value = match value.to() {
+        Ok(value) => value,
+        Err(error) => return vec![Violation { pointer: String::new(), message: error.to_string() }],
+    };
+    let violation = |error: jsonschema::ValidationError<'_>| Violation {
+        pointer: error.instance_path().to_string(),
+        message: error.to_string(),
+    };
+    validator.iter_errors(&value).take(VIOLATIONS_MAX).map(violation).collect()
 }
 
 /// The compiled schemas of event types.
@@ -53,15 +65,7 @@ impl PayloadSchemas {
             Ok(validator) => validator,
             Err(error) => return vec![Violation { pointer: String::new(), message: error.to_string() }],
         };
-        let payload: Value = match payload.to() {
-            Ok(payload) => payload,
-            Err(error) => return vec![Violation { pointer: String::new(), message: error.to_string() }],
-        };
-        let violation = |error: jsonschema::ValidationError<'_>| Violation {
-            pointer: error.instance_path().to_string(),
-            message: error.to_string(),
-        };
-        validator.iter_errors(&payload).take(VIOLATIONS_MAX).map(violation).collect()
+        violations(&validator, payload)
     }
 
     fn validator(&self, event_type: &EventType, schema: &Json) -> Result<Arc<Validator>, SchemaError> {
@@ -74,7 +78,7 @@ impl PayloadSchemas {
         if kept.len() >= KEPT_MAX {
             kept.clear();
         }
-        let validator = Arc::new(compile(schema)?);
+        let validator = Arc::new(compile(&schema.to().map_err(|error| SchemaError(error.to_string()))?)?);
         kept.insert(event_type.id, (event_type.version, Arc::clone(&validator)));
         Ok(validator)
     }

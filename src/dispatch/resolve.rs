@@ -1,10 +1,13 @@
 //! Who runs, in what order, with what: a pure function of the catalogue and the event.
 
 use crate::domain::{
-    Action, Event, EventType, Ids, Json, LIMITS_WASM, Reason, Run, RunId, State, TenantId, Timestamp,
-    resolve_parameters,
+    Action, Attachment, Event, EventType, FAN_OUT_MAX, Flow, Ids, Json, LIMITS_WASM, ModuleRef, ObjectRef, Parameter,
+    ParameterMissing, Reason, Run, RunId, State, TenantId, Timestamp, Walk, resolve_parameters,
 };
-use crate::store::Catalogue;
+use crate::store::{Catalogue, Channel};
+use std::cmp::Reverse;
+use std::collections::HashSet;
+use std::sync::Arc;
 
 /// What an event will do.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,26 +16,153 @@ pub(super) struct Plan {
     pub(super) runs: Vec<Run>,
 }
 
+/// One action that an event reaches, and through what.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Binding {
+    /// The version that would run.
+    pub action: Arc<Action>,
+    /// `None` for the action that the event type names.
+    pub attachment: Option<Arc<Attachment>>,
+    /// Steps between the event's object and the attachment's.
+    pub distance: u32,
+    /// Why it does not run.
+    pub skipped: Option<(Reason, String)>,
+}
+
+/// An event reaches more than [`FAN_OUT_MAX`] actions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("more than {FAN_OUT_MAX} actions are bound to this event")]
+pub struct FanOut;
+
 /// Plans the runs of `event`, which is of `event_type`.
-pub(super) fn plan(catalogue: &Catalogue, event_type: &EventType, event: &Event, ids: &Ids) -> Plan {
-    let linked = event_type.action.and_then(|id| catalogue.action(id));
-    let runs = linked.into_iter().enumerate().map(|(position, action)| {
+///
+/// # Errors
+/// There would be more than [`FAN_OUT_MAX`].
+pub(super) fn plan(catalogue: &Catalogue, event_type: &EventType, event: &Event, ids: &Ids) -> Result<Plan, FanOut> {
+    let bindings = bindings(catalogue, event_type, &event.owner_id, event.object.as_ref(), event.flow)?;
+    let runs = bindings.into_iter().enumerate().map(|(position, binding)| {
         let id = RunId::new(ids, event.created_at);
-        planned(catalogue, event_type, event, action, (id, position))
+        planned(catalogue, event_type, event, &binding, (id, position))
     });
-    Plan { runs: runs.collect() }
+    Ok(Plan { runs: runs.collect() })
+}
+
+/// What an event of `event_type` reaches for `tenant`, in the one order there is (DESIGN §3.3): the action of the event
+/// type, then attachments by priority, the higher first, then the nearest scope, then the oldest.
+///
+/// # Errors
+/// It is more than [`FAN_OUT_MAX`].
+pub fn bindings(
+    catalogue: &Catalogue,
+    event_type: &EventType,
+    tenant: &TenantId,
+    object: Option<&ObjectRef>,
+    flow: Flow,
+) -> Result<Vec<Binding>, FanOut> {
+    let linked = event_type.action.and_then(|id| catalogue.action(id));
+    let mut reached = match object {
+        Some(object) => reach(catalogue, event_type, tenant, (&Arc::new(object.clone()), flow))?,
+        None => Vec::new(),
+    };
+    if reached.len() + linked.iter().len() > FAN_OUT_MAX {
+        return Err(FanOut);
+    }
+    reached.sort_by(|(a, a_distance), (b, b_distance)| {
+        let order = |attachment: &Attachment, distance| {
+            (Reverse(attachment.priority), distance, attachment.created_at, attachment.id)
+        };
+        order(a, *a_distance).cmp(&order(b, *b_distance))
+    });
+    let linked = linked.map(|action| Binding {
+        skipped: disabled(action),
+        action: Arc::clone(action),
+        attachment: None,
+        distance: 0,
+    });
+    let attached = reached.into_iter().filter_map(|(attachment, distance)| {
+        let action = Arc::clone(catalogue.attached_action(&attachment)?);
+        let skipped = refusal(catalogue, &attachment);
+        Some(Binding { action, attachment: Some(attachment), distance, skipped })
+    });
+    Ok(linked.into_iter().chain(attached).collect())
+}
+
+/// Collects the attachments that an event on `object` reaches, each with its distance, in no order.
+fn reach(
+    catalogue: &Catalogue,
+    event_type: &EventType,
+    tenant: &TenantId,
+    (object, flow): (&Arc<ObjectRef>, Flow),
+) -> Result<Vec<(Arc<Attachment>, u32)>, FanOut> {
+    let mut reached = Vec::new();
+    let channels = channels(tenant, event_type);
+    let mut take = |channel: &Channel, scope: &ObjectRef, distance: u32| {
+        let here = catalogue.attachments_here(channel, scope);
+        let seen = here.filter(|attachment| distance == 0 || attachment.inherits);
+        reached.extend(seen.map(|attachment| (Arc::clone(attachment), distance)));
+        if reached.len() > FAN_OUT_MAX { Err(FanOut) } else { Ok(()) }
+    };
+    let above = Walk::new(Arc::clone(object), |scope, found| {
+        if flow.goes_up() {
+            catalogue.parents(tenant, scope, found);
+        }
+    });
+    let mut above_ids = HashSet::new();
+    for (scope, distance) in above {
+        channels.iter().try_for_each(|channel| take(channel, &scope, distance))?;
+        above_ids.insert(scope);
+    }
+    if !flow.goes_down() {
+        return Ok(reached);
+    }
+    for channel in &channels {
+        let below =
+            Walk::new(Arc::clone(object), |scope, found| found.extend(catalogue.leading(channel, scope).cloned()));
+        // What lies above as well was taken on the way up; the object itself, too.
+        for (scope, distance) in below.filter(|(scope, _)| !above_ids.contains(scope)) {
+            take(channel, &scope, distance)?;
+        }
+    }
+    Ok(reached)
+}
+
+/// The tenant's own attachments and those that the platform shares with everybody.
+fn channels(tenant: &TenantId, event_type: &EventType) -> Vec<Channel> {
+    let own = Channel::new(tenant, &event_type.display_name);
+    let shared = Channel { owner: TenantId::shared(), trigger: Arc::clone(&own.trigger) };
+    if tenant.is_shared() { vec![own] } else { vec![own, shared] }
+}
+
+fn disabled(action: &Action) -> Option<(Reason, String)> {
+    (!action.enabled).then(|| (Reason::Disabled, format!("the action `{}` is disabled", action.name)))
+}
+
+/// Why an attachment does not run. Switching an action off stops its older versions too: it is how a bad one is stopped.
+fn refusal(catalogue: &Catalogue, attachment: &Attachment) -> Option<(Reason, String)> {
+    let newest = catalogue.action(attachment.action_id)?;
+    if let Some(disabled) = disabled(newest) {
+        return Some(disabled);
+    }
+    let withdrawn = attachment.pin.is_none() && !newest.may_be_attached_by(&attachment.owner_id);
+    withdrawn.then(|| {
+        let message = format!("the action `{}` is not public any more, and this attachment follows it", newest.name);
+        (Reason::Denied, message)
+    })
 }
 
 fn planned(
     catalogue: &Catalogue,
     event_type: &EventType,
     event: &Event,
-    action: &Action,
+    binding: &Binding,
     (id, position): (RunId, usize),
 ) -> Run {
     let now = event.created_at;
-    let module = catalogue.module(&action.owner_id, &action.module);
-    let params = resolve_parameters(&action.parameters, &event_type.parameters, &event.payload);
+    let Binding { action, attachment, skipped, .. } = binding;
+    let pinned = attachment.as_ref().and_then(|attachment| attachment.pin);
+    let reference = pinned.map_or_else(|| action.module.clone(), |pin| ModuleRef::Digest(pin.module));
+    let module = catalogue.module(&action.owner_id, &reference);
+    let params = parameters(action, event_type, event);
     let mut run = Run {
         id,
         position: u32::try_from(position).unwrap_or(u32::MAX),
@@ -43,10 +173,16 @@ fn planned(
         limits: LIMITS_WASM.tightened(&action.limits).unwrap_or(LIMITS_WASM),
         ..blank(event, action, now)
     };
-    let refused = if !action.enabled {
-        run.skip(Reason::Disabled, format!("the action `{}` is disabled", action.name), now)
+    if let Some(attachment) = attachment {
+        run.attachment_id = Some(attachment.id);
+        run.scope = Some(attachment.object.clone());
+        run.input = attachment.input.clone();
+        run.foreign = action.is_foreign_to(&attachment.owner_id);
+    }
+    let refused = if let Some((reason, message)) = skipped {
+        run.skip(*reason, message.clone(), now)
     } else if module.is_none() {
-        run.refuse(Reason::Denied, format!("there is no module `{}` any more", action.module), now)
+        run.refuse(Reason::Denied, format!("there is no module `{reference}` any more"), now)
     } else if let Err(missing) = params {
         run.refuse(Reason::ParamMissing, missing.to_string(), now)
     } else {
@@ -54,6 +190,16 @@ fn planned(
     };
     debug_assert!(refused.is_ok(), "a run that was just planned is QUEUED");
     run
+}
+
+/// What an attached action locks its event type must not give; of a linked one that was checked when it was saved.
+fn parameters(action: &Action, event_type: &EventType, event: &Event) -> Result<Json, ParameterMissing> {
+    let locked = |name: &str| action.parameters.iter().any(|parameter| parameter.locked && parameter.name == name);
+    if !event_type.parameters.iter().any(|parameter| locked(&parameter.name)) {
+        return resolve_parameters(&action.parameters, &event_type.parameters, &event.payload);
+    }
+    let given: Vec<Parameter> = event_type.parameters.iter().filter(|given| !locked(&given.name)).cloned().collect();
+    resolve_parameters(&action.parameters, &given, &event.payload)
 }
 
 fn blank(event: &Event, action: &Action, now: Timestamp) -> Run {
@@ -66,6 +212,8 @@ fn blank(event: &Event, action: &Action, now: Timestamp) -> Run {
         action: action.name.to_string(),
         version: action.version,
         module: crate::domain::Digest::of(b""),
+        attachment_id: None,
+        foreign: false,
         scope: None,
         params: Json::empty_object(),
         input: Json::empty_object(),

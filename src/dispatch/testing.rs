@@ -1,8 +1,8 @@
 //! An event and runs for the tests of this layer.
 
 use crate::domain::{
-    ActionId, Digest, Entropy, Event, EventId, EventTypeId, Ids, Json, LIMITS_WASM, Origin, RetryPolicy, Run, RunId,
-    State, TenantId, Timestamp,
+    ActionId, Digest, Entropy, Event, EventId, EventTypeId, Flow, Ids, Json, LIMITS_WASM, Origin, RetryPolicy, Run,
+    RunId, State, TenantId, Timestamp,
 };
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ pub(super) fn event() -> Event {
         event_type_id: EventTypeId::from_bytes([2; 16]),
         event_type: "tested".into(),
         object: None,
+        flow: Flow::Both,
         payload: Json::empty_object(),
         origin: Origin::Api,
         state: State::Queued,
@@ -43,6 +44,8 @@ pub(super) fn run(position: u32) -> Run {
         action: format!("action {position}"),
         version: 1,
         module: Digest::of(b""),
+        attachment_id: None,
+        foreign: false,
         scope: None,
         params: Json::empty_object(),
         input: Json::empty_object(),

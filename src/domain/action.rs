@@ -1,6 +1,8 @@
 //! Actions: what to run, and what happens next.
 
-use super::{ActionId, ActionName, LimitsPatch, ModuleRef, Parameter, RetryPolicy, TenantId, Timestamp};
+use super::{
+    ActionId, ActionName, EventTypeName, Json, LimitsPatch, ModuleRef, Parameter, RetryPolicy, TenantId, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
 /// One version of an action. Every change makes a new one; a run keeps the one it began with.
@@ -13,6 +15,17 @@ pub struct Action {
     pub description: String,
     pub module: ModuleRef,
     pub enabled: bool,
+    /// The event type that runs it where it is attached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trigger: Option<EventTypeName>,
+    /// Whether other tenants may attach it.
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    pub public: bool,
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    pub dedup_mode: DedupMode,
+    /// The schema of its input as it was sent, see [`super::full_input_schema`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Json>,
     #[serde(default)]
     pub continue_on_fail: bool,
     #[serde(default)]
@@ -28,4 +41,13 @@ pub struct Action {
     pub updated_at: Timestamp,
     /// Who made this version.
     pub updated_by: String,
+}
+
+/// Within what a second run in flight counts as a duplicate (DESIGN §3.5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DedupMode {
+    #[default]
+    PerAttachment,
+    PerAction,
 }

@@ -1,6 +1,6 @@
 //! Events: one firing of an event type.
 
-use super::{EventId, EventTypeId, Json, ObjectRef, Reason, RunId, State, TenantId, Timestamp};
+use super::{EventId, EventTypeId, Flow, Json, ObjectRef, Reason, RunId, State, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// What made an event.
@@ -21,6 +21,9 @@ pub struct Event {
     /// The display name when it fired; history keeps the names it had.
     pub event_type: String,
     pub object: Option<ObjectRef>,
+    /// How far it reached among the objects.
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    pub flow: Flow,
     pub payload: Json,
     pub origin: Origin,
     pub state: State,

@@ -1,6 +1,6 @@
 //! Event types: named triggers.
 
-use super::{ActionId, EventTypeId, EventTypeName, Json, Parameter, TenantId, Timestamp};
+use super::{ActionId, EventTypeId, EventTypeName, Flow, Json, Parameter, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +15,9 @@ pub struct EventType {
     /// The action that runs first whenever this fires.
     pub action: Option<ActionId>,
     pub enabled: bool,
+    /// How far its events reach among the objects.
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    pub flow: Flow,
     #[serde(default)]
     pub parameters: Vec<Parameter>,
     /// A JSON Schema (draft 2020-12) that payloads must follow.

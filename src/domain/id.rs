@@ -55,6 +55,7 @@ id!(EventTypeId);
 id!(EventId);
 id!(RunId);
 id!(TokenId);
+id!(AttachmentId);
 id!(
     /// One HTTP request, named in its answer and in the log.
     RequestId

@@ -4,12 +4,14 @@
 //! here can be tested as a table. Every other layer may use this one; it uses none.
 
 mod action;
+mod attachment;
 mod context;
 mod digest;
 mod entropy;
 mod event;
 mod event_type;
 mod id;
+mod input_schema;
 mod json;
 mod limits;
 mod log;
@@ -20,29 +22,38 @@ mod outcome;
 mod parameter;
 mod retry;
 mod run;
+mod scope;
 mod state;
 mod tenant;
 mod time;
 mod token;
 
-pub use action::Action;
+pub use action::{Action, DedupMode};
+pub use attachment::{Attachment, Pin};
 pub use context::{Chain, Context};
 pub use digest::{Digest, DigestError};
 pub use entropy::Entropy;
 pub use event::{Event, Origin};
 pub use event_type::EventType;
-pub use id::{ActionId, EventId, EventTypeId, Ids, RequestId, RunId, TokenId};
+pub use id::{ActionId, AttachmentId, EventId, EventTypeId, Ids, RequestId, RunId, TokenId};
+pub use input_schema::full_input_schema;
 pub use json::{Json, JsonError};
 pub use limits::{LIMITS_WASM, Limits, LimitsPatch, NotTighter, Usage};
 pub use log::{Level, LogLine, LogSource};
 pub use module::{Kind, Module, ModuleName, ModuleNaming, ModuleRef, ModuleRefError, Permission};
 pub use name::{ActionName, EventTypeName, NameError};
-pub use object::{ObjectRef, ObjectRefError};
+pub use object::{ObjectRecord, ObjectRef, ObjectRefError};
 pub use outcome::{Ending, Failure, Outcome};
 pub use parameter::{Parameter, ParameterMissing, ParameterValue, resolve_parameters};
 pub use retry::{RetryPolicy, RetryPolicyError};
 pub use run::{Attempt, Failed, IllegalChange, Interruption, Run};
+pub use scope::{DEPTH_MAX, FAN_OUT_MAX, Flow, GraphError, PARENTS_MAX, Walk, check_parents};
 pub use state::{Reason, State};
 pub use tenant::{TenantId, TenantIdError};
 pub use time::{Clock, Timestamp};
 pub use token::{Rights, Token, TokenHash};
+
+/// Whether a field that came later is as it is in records from before: then it is not written, and they look alike.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}

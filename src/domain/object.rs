@@ -1,5 +1,6 @@
 //! Objects: things in the user's world that triggers fire on.
 
+use super::{TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -32,6 +33,22 @@ impl ObjectRef {
         }
         Ok(ObjectRef { object_type, object_id })
     }
+}
+
+/// What a tenant registered about an object. One that nobody registered has no parents and is fine as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectRecord {
+    pub owner_id: TenantId,
+    pub object: ObjectRef,
+    #[serde(default)]
+    pub name: String,
+    /// Its scopes: the objects right above it.
+    pub parents: Vec<ObjectRef>,
+    /// Counts changes, starting at 1; the entity tag of the API.
+    pub version: u64,
+    pub created_by: String,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
 }
 
 impl fmt::Display for ObjectRef {

@@ -1,8 +1,8 @@
 //! Runs: one action executed for one event. Every legal change of a run's state is a method here.
 
 use super::{
-    ActionId, Digest, EventId, Failure, Json, Limits, ObjectRef, Outcome, Reason, RetryPolicy, RunId, State, TenantId,
-    Timestamp, Usage,
+    ActionId, AttachmentId, Digest, EventId, Failure, Json, Limits, ObjectRef, Outcome, Reason, RetryPolicy, RunId,
+    State, TenantId, Timestamp, Usage,
 };
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +35,12 @@ pub struct Run {
     pub version: u64,
     /// What the action's module meant when the run was planned; its retries use the same one.
     pub module: Digest,
+    /// What made it run; `None` for the action that the event type names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attachment_id: Option<AttachmentId>,
+    /// Whether the action is another tenant's, whose parameters are not for this one to see.
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    pub foreign: bool,
     /// Where the attachment sits that made it run.
     pub scope: Option<ObjectRef>,
     pub params: Json,
@@ -263,6 +269,8 @@ mod tests {
             action: "greet".into(),
             version: 1,
             module: Digest::of(b""),
+            attachment_id: None,
+            foreign: false,
             scope: None,
             params: Json::empty_object(),
             input: Json::empty_object(),

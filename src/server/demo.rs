@@ -3,8 +3,9 @@
 use super::Wired;
 use crate::dispatch::{Fire, FireError};
 use crate::domain::{
-    Action, ActionId, ActionName, Event, EventType, EventTypeId, EventTypeName, Json, LimitsPatch, Module, ModuleName,
-    ModuleNaming, ModuleRef, ObjectRef, Origin, Parameter, ParameterValue, RetryPolicy, Run, TenantId,
+    Action, ActionId, ActionName, DedupMode, Event, EventType, EventTypeId, EventTypeName, Flow, Json, LimitsPatch,
+    Module, ModuleName, ModuleNaming, ModuleRef, ObjectRef, Origin, Parameter, ParameterValue, RetryPolicy, Run,
+    TenantId,
 };
 use crate::sandbox::UploadError;
 use crate::store::{Change, CommitError, Transition};
@@ -108,6 +109,7 @@ pub(super) async fn run(wired: &Wired) -> Result<Demo, DemoError> {
             let fire = Fire {
                 event_type: description.trigger.clone(),
                 object: description.object.clone(),
+                flow: Flow::default(),
                 payload,
                 tenant: TenantId::shared(),
                 origin: Origin::Demo,
@@ -176,6 +178,10 @@ fn action(
         description: description.description.clone(),
         module,
         enabled: true,
+        trigger: None,
+        public: false,
+        dedup_mode: DedupMode::default(),
+        input: None,
         continue_on_fail: false,
         parameters: description.params.iter().map(parameter).collect(),
         retry: RETRY,
@@ -202,6 +208,7 @@ fn event_type(
         sink_type: "wasm".to_owned(),
         action: Some(action),
         enabled: true,
+        flow: Flow::default(),
         parameters: Vec::new(),
         payload_schema: None,
         version: 1,

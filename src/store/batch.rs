@@ -3,13 +3,16 @@
 //! A run that is planned, started and settled between two commits is written once. Index entries of records that are
 //! not terminal are remembered, so that moving one needs no look at the disk.
 
-use super::codec::{Key, encode};
+use super::codec::{Key, encode, end_of};
 use super::transition::{Change, LogChunk, Transition};
 use super::{Catalogue, Notice, Subject, schema};
-use crate::domain::{Action, Digest, Event, EventId, Module, Run, RunId, State, TenantId};
+use crate::domain::{
+    Action, ActionId, AttachmentId, Digest, Event, EventId, Module, ObjectRef, Run, RunId, State, TenantId,
+};
 use bytes::Bytes;
 use redb::{Database, ReadableTable, WriteTransaction};
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 use std::sync::Arc;
 
 #[derive(Debug, thiserror::Error)]
@@ -181,11 +184,19 @@ fn write_catalogue(tx: &WriteTransaction, change: Change, catalogue: &Catalogue)
         Change::DeleteModule(tenant, digest) => delete_module(tx, &tenant, digest, catalogue),
         Change::PutAction(action) => put_action(tx, &action),
         // The versions stay: history points at them.
-        Change::DeleteAction(id) => delete(schema::ACTIONS, id.as_bytes()),
+        Change::DeleteAction(id) => delete_action(tx, id),
         Change::PutEventType(event_type) => put(schema::EVENT_TYPES, event_type.id.as_bytes(), encode(&*event_type)),
         Change::DeleteEventType(id) => delete(schema::EVENT_TYPES, id.as_bytes()),
         Change::PutToken(token) => put(schema::TOKENS, token.id.as_bytes(), encode(&*token)),
         Change::DeleteToken(id) => delete(schema::TOKENS, id.as_bytes()),
+        Change::PutObject(record) => {
+            put(schema::OBJECTS, &object_key(&record.owner_id, &record.object), encode(&*record))
+        }
+        Change::DeleteObject(tenant, object) => delete(schema::OBJECTS, &object_key(&tenant, &object)),
+        Change::PutAttachment(attachment) => {
+            put(schema::ATTACHMENTS, &attachment_key(attachment.action_id, attachment.id), encode(&*attachment))
+        }
+        Change::DeleteAttachment(action, id) => delete(schema::ATTACHMENTS, &attachment_key(action, id)),
     }
 }
 
@@ -218,4 +229,22 @@ fn put_action(tx: &WriteTransaction, action: &Action) -> Result<(), WriteError> 
     let version = Key::default().and(action.id.as_bytes()).and(&action.version.to_be_bytes()).done();
     apply(tx, schema::ACTIONS, vec![(action.id.as_bytes().to_vec(), Some(record.clone()))])?;
     apply(tx, schema::ACTION_VERSIONS, vec![(version, Some(record))])
+}
+
+fn delete_action(tx: &WriteTransaction, id: ActionId) -> Result<(), WriteError> {
+    apply(tx, schema::ACTIONS, vec![(id.as_bytes().to_vec(), None)])?;
+    let mut attachments = tx.open_table(schema::ATTACHMENTS)?;
+    let end = end_of(id.as_bytes());
+    let upper = end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+    attachments.retain_in::<&[u8], _>((Bound::Included(id.as_bytes().as_slice()), upper), |_, _| false)?;
+    Ok(())
+}
+
+/// An object type has no zero byte, so the zero ends it.
+pub(super) fn object_key(tenant: &TenantId, object: &ObjectRef) -> Vec<u8> {
+    Key::tenant(tenant).and(object.object_type.as_bytes()).and(&[0]).and(object.object_id.as_bytes()).done()
+}
+
+pub(super) fn attachment_key(action: ActionId, id: AttachmentId) -> Vec<u8> {
+    Key::default().and(action.as_bytes()).and(id.as_bytes()).done()
 }

@@ -3,6 +3,7 @@
 //! Planning and authentication read it without touching the disk. Its rules (unique names, nothing points at
 //! nothing) are checked in [`Catalogue::apply`], the one way it changes.
 
+use super::scopes::Scopes;
 use super::transition::{Change, Conflict, Expectation};
 use crate::domain::{
     Action, ActionId, ActionName, Digest, EventType, EventTypeId, EventTypeName, Module, ModuleNaming, ModuleRef,
@@ -28,9 +29,11 @@ pub struct Catalogue {
     actions: RedBlackTreeMapSync<ActionId, Arc<Action>>,
     action_names: HashTrieMapSync<(TenantId, String), ActionId>,
     event_types: RedBlackTreeMapSync<EventTypeId, Arc<EventType>>,
-    event_type_names: HashTrieMapSync<(TenantId, String), EventTypeId>,
+    /// Name first, so that one look finds every tenant that has it.
+    event_type_names: RedBlackTreeMapSync<(String, TenantId), EventTypeId>,
     tokens: RedBlackTreeMapSync<TokenId, Arc<Token>>,
     token_hashes: HashTrieMapSync<TokenHash, TokenId>,
+    pub(super) scopes: Scopes,
 }
 
 /// What a version of a module's name means.
@@ -42,6 +45,16 @@ struct ModuleVersion {
 }
 
 impl Catalogue {
+    /// The catalogue that `changes` make out of nothing, without a store.
+    ///
+    /// # Errors
+    /// The first change that breaks a rule.
+    pub fn of(changes: impl IntoIterator<Item = Change>) -> Result<Catalogue, Conflict> {
+        let mut catalogue = Catalogue::default();
+        changes.into_iter().try_for_each(|change| catalogue.apply(&change))?;
+        Ok(catalogue)
+    }
+
     pub fn action(&self, id: ActionId) -> Option<&Arc<Action>> {
         self.actions.get(&id)
     }
@@ -60,10 +73,10 @@ impl Catalogue {
 
     /// The tenant's own event type of that name, else the shared one.
     pub fn event_type_named(&self, tenant: &TenantId, name: &EventTypeName) -> Option<&Arc<EventType>> {
-        let mut key = (tenant.clone(), name.folded());
+        let mut key = (name.folded(), tenant.clone());
         let own = self.event_type_names.get(&key);
         let id = own.or_else(|| {
-            key.0 = TenantId::shared();
+            key.1 = TenantId::shared();
             self.event_type_names.get(&key)
         })?;
         self.event_types.get(id)
@@ -122,6 +135,16 @@ impl Catalogue {
                 let names = self.modules.get(&(owner.clone(), *digest)).map(|module| module.names.len());
                 ("module", digest.to_string(), count(*expected), Some(count(names)))
             }
+            Expectation::ObjectVersion(owner, object, expected) => {
+                let version = self.own_object(owner, object).map_or(0, |record| record.version);
+                ("object", object.to_string(), expected.unwrap_or(0), Some(version))
+            }
+            Expectation::AttachmentVersion(id, v) => {
+                ("attachment", id.to_string(), *v, self.attachment(*id).map(|attachment| attachment.version))
+            }
+            Expectation::AttachmentsOf(id, changes) => {
+                ("list of attachments", id.to_string(), *changes, Some(self.attachment_changes(*id)))
+            }
         };
         match actual {
             None => Err(Conflict::Gone { what, id }),
@@ -145,6 +168,10 @@ impl Catalogue {
             Change::DeleteEventType(id) => self.delete_event_type(*id),
             Change::PutToken(token) => self.put_token(token),
             Change::DeleteToken(id) => self.delete_token(*id),
+            Change::PutObject(record) => self.put_object(record),
+            Change::DeleteObject(tenant, object) => self.delete_object(tenant, object),
+            Change::PutAttachment(attachment) => self.put_attachment(attachment),
+            Change::DeleteAttachment(_, id) => self.delete_attachment(*id),
         }
     }
 
@@ -181,7 +208,10 @@ impl Catalogue {
         let used = |action: &&Arc<Action>| {
             self.module(&action.owner_id, &action.module).is_some_and(|m| m.digest == digest && m.owner_id == *tenant)
         };
-        in_use(self.actions().filter(used).map(|action| format!("the action `{}`", action.name)))?;
+        let users = self.actions().filter(used).map(|action| format!("the action `{}`", action.name));
+        let pinning = self.actions_pinning(tenant, digest);
+        let pinning = pinning.map(|action| format!("attachments of the action `{}` at an older version", action.name));
+        in_use(users.chain(pinning))?;
         self.modules.remove_mut(&key);
         for ModuleNaming { name, .. } in &module.names {
             let key = (tenant.clone(), name.name.clone());
@@ -208,6 +238,7 @@ impl Catalogue {
             None => full("actions", self.actions.size(), ACTIONS_MAX)?,
             Some(old) => {
                 self.action_names.remove_mut(&(old.owner_id.clone(), old.name.folded()));
+                self.move_attachments(&old, action);
             }
         }
         self.action_names.insert_mut(key, action.id);
@@ -220,6 +251,7 @@ impl Catalogue {
         let action = self.actions.get(&id).cloned().ok_or_else(gone)?;
         let linking = self.event_types().filter(|event_type| event_type.action == Some(id));
         in_use(linking.map(|event_type| format!("the event type `{}`", event_type.display_name)))?;
+        self.delete_attachments_of(id);
         self.action_names.remove_mut(&(action.owner_id.clone(), action.name.folded()));
         self.actions.remove_mut(&id);
         Ok(())
@@ -233,11 +265,14 @@ impl Catalogue {
             }
         }
         self.check_event_type_name(event_type)?;
-        let key = (event_type.owner_id.clone(), event_type.display_name.folded());
+        let key = (event_type.display_name.folded(), event_type.owner_id.clone());
         match self.event_types.get(&event_type.id).cloned() {
             None => full("event types", self.event_types.size(), EVENT_TYPES_MAX)?,
             Some(old) => {
-                self.event_type_names.remove_mut(&(old.owner_id.clone(), old.display_name.folded()));
+                if old.display_name.folded() != event_type.display_name.folded() {
+                    self.check_no_trigger(&old)?;
+                }
+                self.event_type_names.remove_mut(&(old.display_name.folded(), old.owner_id.clone()));
             }
         }
         self.event_type_names.insert_mut(key, event_type.id);
@@ -248,22 +283,33 @@ impl Catalogue {
     /// Unique in its tenant; a tenant may not reuse a shared name, nor the other way round (DESIGN §3.1).
     fn check_event_type_name(&self, event_type: &EventType) -> Result<(), Conflict> {
         let folded = event_type.display_name.folded();
-        let taken = || Conflict::NameTaken { article: "an event type", name: event_type.display_name.to_string() };
-        let holder = |tenant: &TenantId| self.event_type_names.get(&(tenant.clone(), folded.clone()));
-        let another = |id: &EventTypeId| *id != event_type.id;
-        let own = holder(&event_type.owner_id).is_some_and(another);
-        let shared = holder(&TenantId::shared()).is_some_and(another);
-        let keeps_name = self.event_type(event_type.id).is_some_and(|old| old.display_name.folded() == folded);
-        let of_a_tenant = event_type.owner_id.is_shared()
-            && !keeps_name
-            && self.event_types().any(|other| other.display_name.folded() == folded && another(&other.id));
-        if own || shared || of_a_tenant { Err(taken()) } else { Ok(()) }
+        let first = (folded.clone(), TenantId::shared());
+        let mut holders = self.event_type_names.range(first..).take_while(|((name, _), _)| *name == folded);
+        let clashes =
+            |tenant: &TenantId| tenant.is_shared() || event_type.owner_id.is_shared() || *tenant == event_type.owner_id;
+        if holders.any(|((_, tenant), id)| *id != event_type.id && clashes(tenant)) {
+            let name = event_type.display_name.to_string();
+            return Err(Conflict::NameTaken { article: "an event type", name });
+        }
+        Ok(())
+    }
+
+    /// Actions name their trigger, so a name that triggers one stays (DESIGN §3.11).
+    fn check_no_trigger(&self, event_type: &EventType) -> Result<(), Conflict> {
+        let folded = event_type.display_name.folded();
+        let triggered = self.actions().filter(|action| {
+            action.trigger.as_ref().is_some_and(|trigger| trigger.folded() == folded)
+                && event_type.owner_id.sees(&action.owner_id)
+                && (event_type.owner_id.is_shared() || action.owner_id == event_type.owner_id)
+        });
+        in_use(triggered.map(|action| format!("the action `{}`, whose trigger it is", action.name)))
     }
 
     fn delete_event_type(&mut self, id: EventTypeId) -> Result<(), Conflict> {
         let gone = || Conflict::Gone { what: "event type", id: id.to_string() };
         let event_type = self.event_types.get(&id).cloned().ok_or_else(gone)?;
-        self.event_type_names.remove_mut(&(event_type.owner_id.clone(), event_type.display_name.folded()));
+        self.check_no_trigger(&event_type)?;
+        self.event_type_names.remove_mut(&(event_type.display_name.folded(), event_type.owner_id.clone()));
         self.event_types.remove_mut(&id);
         Ok(())
     }
@@ -286,12 +332,12 @@ impl Catalogue {
     }
 }
 
-fn full(what: &'static str, size: usize, limit: usize) -> Result<(), Conflict> {
+pub(super) fn full(what: &'static str, size: usize, limit: usize) -> Result<(), Conflict> {
     if size >= limit { Err(Conflict::Full { what, limit }) } else { Ok(()) }
 }
 
 /// Names at most ten users: the answer should be read, not scrolled.
-fn in_use(users: impl Iterator<Item = String>) -> Result<(), Conflict> {
+pub(super) fn in_use(users: impl Iterator<Item = String>) -> Result<(), Conflict> {
     let by: Vec<String> = users.take(10).collect();
     if by.is_empty() { Ok(()) } else { Err(Conflict::InUse { by }) }
 }

@@ -1,8 +1,9 @@
 //! Whether the indexes agree with the tables they index.
 
+use super::batch::{attachment_key, object_key};
 use super::codec::{Key, decode};
 use super::{ReadError, Store, schema};
-use crate::domain::{Event, Run, State, TenantId};
+use crate::domain::{Attachment, Event, ObjectRecord, Run, State, TenantId};
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable, TableHandle};
 use std::collections::BTreeSet;
 
@@ -33,12 +34,36 @@ impl Store {
             (schema::RUNS_BY_ACTION, by_action),
             (schema::RUNS_BY_STATE, by_run_state),
         ];
-        let mut wrong = Vec::new();
+        let mut wrong = check_attachments(&tx)?;
         for (index, keys) in expected {
             wrong.extend(compare(&tx, index, &keys)?);
         }
         Ok(wrong)
     }
+}
+
+/// Every attachment has its action, and objects and attachments lie where their records say.
+fn check_attachments(tx: &ReadTransaction) -> Result<Vec<String>, ReadError> {
+    let mut wrong = Vec::new();
+    let actions = tx.open_table(schema::ACTIONS)?;
+    for entry in tx.open_table(schema::ATTACHMENTS)?.iter()? {
+        let (key, value) = entry?;
+        let attachment: Attachment = decode("attachments", value.value())?;
+        if actions.get(attachment.action_id.as_bytes().as_slice())?.is_none() {
+            wrong.push(format!("attachments has {} of no action", attachment.id));
+        }
+        if key.value() != attachment_key(attachment.action_id, attachment.id) {
+            wrong.push(format!("attachments has {} at another key", attachment.id));
+        }
+    }
+    for entry in tx.open_table(schema::OBJECTS)?.iter()? {
+        let (key, value) = entry?;
+        let record: ObjectRecord = decode("objects", value.value())?;
+        if key.value() != object_key(&record.owner_id, &record.object) {
+            wrong.push(format!("objects has {} at another key", record.object));
+        }
+    }
+    Ok(wrong)
 }
 
 fn state_key(state: State, tenant: &TenantId, id: &[u8]) -> Option<Vec<u8>> {

@@ -10,14 +10,17 @@ mod check;
 mod codec;
 mod dump;
 mod open;
+mod places;
 mod read;
 mod schema;
+mod scopes;
 mod transition;
 mod writer;
 
 pub use catalogue::Catalogue;
 pub use changes::{Changes, Notice, Subject, Watched};
 pub use open::{Config, OpenError, Store};
+pub use places::Channel;
 pub use read::{Page, Query};
 pub use transition::{Change, CommitError, Conflict, Expectation, LogChunk, Transition};
 pub use writer::{OnCommit, WriterStats};

@@ -3,11 +3,11 @@
 use super::batch::{Batch, Open};
 use super::catalogue::Catalogue;
 use super::changes::Changes;
-use super::codec::{decode, last_id, state_byte};
+use super::codec::{Key, decode, last_id, state_byte};
 use super::transition::{Change, CommitError, Transition};
 use super::writer::{Counters, OnCommit, Queue, Writer, WriterStats};
 use super::{ReadError, schema};
-use crate::domain::{Action, EventId, EventType, Module, Run, RunId, State, Token};
+use crate::domain::{Action, Attachment, EventId, EventType, Module, ObjectRecord, Run, RunId, State, Token};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use redb::{Database, ReadableDatabase, ReadableTable};
@@ -226,6 +226,20 @@ fn load_catalogue(db: &Database) -> Result<Catalogue, OpenError> {
     }
     for token in load::<Token>(db, schema::TOKENS, "tokens")? {
         catalogue.apply(&Change::PutToken(Arc::new(token)))?;
+    }
+    for record in load::<ObjectRecord>(db, schema::OBJECTS, "objects")? {
+        catalogue.insert_object(&Arc::new(record));
+    }
+    let versions =
+        db.begin_read().map_err(ReadError::from)?.open_table(schema::ACTION_VERSIONS).map_err(ReadError::from)?;
+    for attachment in load::<Attachment>(db, schema::ATTACHMENTS, "attachments")? {
+        if let Some(pin) = attachment.pin {
+            let key = Key::default().and(attachment.action_id.as_bytes()).and(&pin.version.to_be_bytes()).done();
+            if let Some(record) = versions.get(key.as_slice()).map_err(ReadError::from)? {
+                catalogue.recall(pin, Arc::new(decode("action_versions", record.value())?));
+            }
+        }
+        catalogue.insert_attachment(&Arc::new(attachment))?;
     }
     Ok(catalogue)
 }

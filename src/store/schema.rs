@@ -24,6 +24,11 @@ pub(super) const EVENT_TYPES: Table = TableDefinition::new("event_types");
 /// `token` → Token.
 pub(super) const TOKENS: Table = TableDefinition::new("tokens");
 
+/// `tenant, object type, zero byte, object id` → ObjectRecord.
+pub(super) const OBJECTS: Table = TableDefinition::new("objects");
+/// `action, attachment` → Attachment, so that those of an action lie together and go with it.
+pub(super) const ATTACHMENTS: Table = TableDefinition::new("attachments");
+
 /// `tenant, event` → Event.
 pub(super) const EVENTS: Table = TableDefinition::new("events");
 /// `tenant, event type, event` → nothing: the events of a type.
@@ -41,7 +46,7 @@ pub(super) const RUNS_BY_STATE: Table = TableDefinition::new("runs_by_state");
 pub(super) const LOGS: Table = TableDefinition::new("logs");
 
 /// All tables, for creating, dumping and checking them.
-pub(super) const ALL: [Table; 14] = [
+pub(super) const ALL: [Table; 16] = [
     META,
     MODULES,
     MODULE_BYTES,
@@ -49,6 +54,8 @@ pub(super) const ALL: [Table; 14] = [
     ACTION_VERSIONS,
     EVENT_TYPES,
     TOKENS,
+    OBJECTS,
+    ATTACHMENTS,
     EVENTS,
     EVENTS_BY_TYPE,
     EVENTS_BY_STATE,

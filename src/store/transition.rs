@@ -1,7 +1,8 @@
 //! What is asked of the store: batches of changes that take effect together or not at all.
 
 use crate::domain::{
-    Action, ActionId, Digest, Event, EventType, EventTypeId, LogLine, Module, Run, RunId, TenantId, Token, TokenId,
+    Action, ActionId, Attachment, AttachmentId, Digest, Event, EventType, EventTypeId, LogLine, Module, ObjectRecord,
+    ObjectRef, Run, RunId, TenantId, Token, TokenId,
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -32,6 +33,12 @@ pub enum Expectation {
     EventTypeVersion(EventTypeId, u64),
     /// How many names a tenant's module has; `None` when it is not there.
     ModuleNames(TenantId, Digest, Option<usize>),
+    /// The version of what a tenant registered about an object; `None` when it did not.
+    ObjectVersion(TenantId, ObjectRef, Option<u64>),
+    AttachmentVersion(AttachmentId, u64),
+    /// How often the attachments of an action changed ([`super::Catalogue::attachment_changes`]): what was checked
+    /// against all of them is still true.
+    AttachmentsOf(ActionId, u64),
 }
 
 #[derive(Clone, Debug)]
@@ -48,6 +55,11 @@ pub enum Change {
     DeleteEventType(EventTypeId),
     PutToken(Arc<Token>),
     DeleteToken(TokenId),
+    PutObject(Arc<ObjectRecord>),
+    DeleteObject(TenantId, ObjectRef),
+    PutAttachment(Arc<Attachment>),
+    /// Of this action, this attachment.
+    DeleteAttachment(ActionId, AttachmentId),
 }
 
 impl Change {
@@ -83,6 +95,11 @@ pub enum Conflict {
     NoSuchModule { reference: String },
     #[error("there is no action `{id}`")]
     NoSuchAction { id: String },
+    #[error("the action `{action}` is attached to `{object}` already ({id})")]
+    AlreadyAttached { action: String, object: String, id: AttachmentId },
+    /// Parents that an object cannot have; `place` is the one that is at fault.
+    #[error("{detail}")]
+    Graph { place: Option<usize>, detail: String },
     #[error("it is in use by {}", .by.join(", "))]
     InUse { by: Vec<String> },
     #[error("there are {limit} {what} already, the most there may be")]

@@ -10,6 +10,7 @@ mod http_catalogue;
 mod http_events;
 mod http_limits;
 mod http_modules;
+mod http_scopes;
 mod power_cut;
 mod sandbox;
 mod store;

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use fusebox::domain::{
-    Action, ActionId, Attempt, Digest, Entropy, Event, EventId, EventType, EventTypeId, Ids, Json, Kind, LIMITS_WASM,
-    Level, LimitsPatch, LogLine, LogSource, Module, ModuleName, ModuleNaming, ModuleRef, Origin, Reason, RetryPolicy,
-    Rights, Run, RunId, State, TenantId, Timestamp, Token, TokenHash, TokenId, Usage,
+    Action, ActionId, Attempt, DedupMode, Digest, Entropy, Event, EventId, EventType, EventTypeId, Flow, Ids, Json,
+    Kind, LIMITS_WASM, Level, LimitsPatch, LogLine, LogSource, Module, ModuleName, ModuleNaming, ModuleRef, Origin,
+    Reason, RetryPolicy, Rights, Run, RunId, State, TenantId, Timestamp, Token, TokenHash, TokenId, Usage,
 };
 use fusebox::store::{
     Change, CommitError, Config, Conflict, Expectation, LogChunk, OpenError, Query, Store, Subject, Transition, Watched,
@@ -77,6 +77,7 @@ pub(crate) fn event(id: EventId, owner_id: &TenantId, event_type_id: EventTypeId
         event_type_id,
         event_type: "tested".to_owned(),
         object: None,
+        flow: Flow::default(),
         payload: Json::empty_object(),
         origin: Origin::Api,
         state,
@@ -103,6 +104,8 @@ pub(crate) fn run(id: RunId, event: &Event, action_id: ActionId, state: State) -
         action: "tested".to_owned(),
         version: 1,
         module: Digest::of(b"module"),
+        attachment_id: None,
+        foreign: false,
         scope: None,
         params: Json::empty_object(),
         input: Json::empty_object(),
@@ -149,6 +152,10 @@ pub(crate) fn action(id: ActionId, owner_id: &TenantId, name: &str, module: &str
         description: String::new(),
         module: module.parse::<ModuleRef>().unwrap(),
         enabled: true,
+        trigger: None,
+        public: false,
+        dedup_mode: DedupMode::default(),
+        input: None,
         continue_on_fail: false,
         parameters: Vec::new(),
         retry: RetryPolicy::default(),
@@ -170,6 +177,7 @@ pub(crate) fn event_type(id: EventTypeId, owner_id: &TenantId, name: &str, actio
         sink_type: "wasm".to_owned(),
         action,
         enabled: true,
+        flow: Flow::default(),
         parameters: Vec::new(),
         payload_schema: None,
         version: 1,

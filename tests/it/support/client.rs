@@ -47,6 +47,11 @@ impl Client {
         Client { token: Some(token.to_owned()), ..self.clone() }
     }
 
+    /// The same token at a server that was started again.
+    pub(crate) fn at(&self, server: &super::TestServer) -> Client {
+        Client { url: server.url(), ..self.clone() }
+    }
+
     pub(crate) fn without_token(&self) -> Client {
         Client { token: None, ..self.clone() }
     }

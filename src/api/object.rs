@@ -1,0 +1,246 @@
+//! Objects: what lies above what, and which attachments an event on one would reach.
+
+use super::Api;
+use super::attachment::AttachmentOut;
+use super::auth::{Caller, Read, Write};
+use super::error::{Fault, Problem};
+use super::event::{FlowSchema, ObjectOut};
+use super::event_type;
+use super::extract::{Body, Path, Query, check_version};
+use super::page::{self, Data, List};
+use crate::dispatch::{Binding, FireError, bindings};
+use crate::domain::{ActionId, Flow, ObjectRecord, ObjectRef, Reason, TenantId, Timestamp};
+use crate::store::{Change, Expectation, Transition};
+use axum::extract::State;
+use axum::http::HeaderMap;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use utoipa::{IntoParams, ToSchema};
+
+/// An object's name has at most this many bytes.
+const NAME_BYTES_MAX: usize = 256;
+
+/// What is above an object.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ObjectIn {
+    #[serde(default)]
+    name: String,
+    /// The objects right above: its type, its place, its organisation. At most 32; they need not be registered.
+    #[serde(default)]
+    #[schema(value_type = Vec<ObjectOut>)]
+    parents: Vec<ObjectRef>,
+    /// The tenant it is for; only the platform names another than its own.
+    #[schema(value_type = Option<String>)]
+    owner_id: Option<TenantId>,
+}
+
+/// What a tenant registered about an object.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ObjectRecordOut {
+    object_type: String,
+    object_id: String,
+    owner_id: String,
+    name: String,
+    #[schema(value_type = Vec<ObjectOut>)]
+    parents: Vec<ObjectRef>,
+    version: u64,
+    created_by: String,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Owner {
+    /// The tenant whose view it is; only the platform names another than its own.
+    #[param(value_type = Option<String>)]
+    owner_id: Option<TenantId>,
+}
+
+/// Register an object or change its parents
+///
+/// The body replaces it whole. 422 when it would lie above itself or objects would lie more than 32 levels deep.
+#[utoipa::path(put, path = "/object/{object_type}/{object_id}", tag = "objects", params(("object_type" = String, Path), ("object_id" = String, Path)),
+    request_body = ObjectIn, responses((status = 200, body = page::Envelope<ObjectRecordOut>), (status = 201, description = "It is new", body = page::Envelope<ObjectRecordOut>)))]
+pub(super) async fn put(
+    caller: Caller<Write>,
+    State(api): State<Api>,
+    Path(path): Path<(String, String)>,
+    headers: HeaderMap,
+    Body(body): Body<ObjectIn>,
+) -> Result<Data<ObjectRecordOut>, Problem> {
+    let object = parse(path)?;
+    let owner_id = caller.owner(body.owner_id)?;
+    if body.name.len() > NAME_BYTES_MAX {
+        let message = format!("an object's name has at most {NAME_BYTES_MAX} bytes");
+        return Err(Problem::invalid(vec![Fault::new("/name", message)]));
+    }
+    let mut parents: Vec<ObjectRef> = Vec::new();
+    for parent in body.parents {
+        if !parents.contains(&parent) {
+            parents.push(parent);
+        }
+    }
+    let old = api.store().catalogue().own_object(&owner_id, &object).cloned();
+    check_version(&headers, "object", old.as_ref().map_or(0, |old| old.version))?;
+    let now = api.now();
+    let record = Arc::new(ObjectRecord {
+        object: object.clone(),
+        name: body.name,
+        parents,
+        version: old.as_ref().map_or(1, |old| old.version + 1),
+        created_by: old.as_ref().map_or_else(|| caller.name().to_owned(), |old| old.created_by.clone()),
+        created_at: old.as_ref().map_or(now, |old| old.created_at),
+        updated_at: now,
+        owner_id: owner_id.clone(),
+    });
+    let expected = Expectation::ObjectVersion(owner_id, object, old.as_ref().map(|old| old.version));
+    api.store().commit(Transition::of([Change::PutObject(Arc::clone(&record))]).expecting(expected)).await?;
+    let out = ObjectRecordOut::of(&record);
+    Ok(if old.is_none() { Data::created(out) } else { Data::ok(out) }.versioned(record.version))
+}
+
+/// Read an object
+///
+/// 404 when it was never registered, which is fine for attaching to it and firing on it.
+#[utoipa::path(get, path = "/object/{object_type}/{object_id}", tag = "objects", params(("object_type" = String, Path), ("object_id" = String, Path), Owner),
+    responses((status = 200, body = page::Envelope<ObjectRecordOut>)))]
+pub(super) async fn read(
+    caller: Caller<Read>,
+    State(api): State<Api>,
+    Path(path): Path<(String, String)>,
+    Query(query): Query<Owner>,
+) -> Result<Data<ObjectRecordOut>, Problem> {
+    let (object, owner) = (parse(path)?, caller.owner(query.owner_id)?);
+    let record = api.store().catalogue().object(&owner, &object).cloned();
+    let record = record.ok_or_else(|| Problem::not_found("object", &object))?;
+    Ok(Data::ok(ObjectRecordOut::of(&record)).versioned(record.version))
+}
+
+/// Forget an object
+///
+/// 409 with the list while attachments are on it or objects name it as their parent.
+#[utoipa::path(delete, path = "/object/{object_type}/{object_id}", tag = "objects", params(("object_type" = String, Path), ("object_id" = String, Path), Owner),
+    responses((status = 200, body = page::Envelope<ObjectRecordOut>)))]
+pub(super) async fn delete(
+    caller: Caller<Write>,
+    State(api): State<Api>,
+    Path(path): Path<(String, String)>,
+    Query(query): Query<Owner>,
+    headers: HeaderMap,
+) -> Result<Data<ObjectRecordOut>, Problem> {
+    let (object, owner) = (parse(path)?, caller.owner(query.owner_id)?);
+    let record = api.store().catalogue().object(&owner, &object).cloned();
+    let record = record.ok_or_else(|| Problem::not_found("object", &object))?;
+    if record.owner_id != owner {
+        caller.check_may_change(&record.owner_id, "object", &object)?;
+    }
+    check_version(&headers, "object", record.version)?;
+    let owner = record.owner_id.clone();
+    let expected = Expectation::ObjectVersion(owner.clone(), object.clone(), Some(record.version));
+    api.store().commit(Transition::of([Change::DeleteObject(owner, object)]).expecting(expected)).await?;
+    Ok(Data::ok(ObjectRecordOut::of(&record)))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct EffectiveQuery {
+    /// The event type that would fire: its display name or id.
+    event_type: String,
+    /// What the fire would say: `both`, `up`, `down` or `none`.
+    #[param(value_type = Option<FlowSchema>)]
+    flow: Option<Flow>,
+    /// The tenant whose event it would be; only the platform names another than its own.
+    #[param(value_type = Option<String>)]
+    owner_id: Option<TenantId>,
+}
+
+/// One action that an event would reach, in its place in the plan.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct EffectiveOut {
+    /// Place in the plan, from 0.
+    position: usize,
+    #[schema(value_type = uuid::Uuid)]
+    action_id: ActionId,
+    action: String,
+    version: u64,
+    /// Null for the action that the event type names.
+    attachment: Option<AttachmentOut>,
+    /// Where the attachment sits.
+    #[schema(value_type = Option<ObjectOut>)]
+    scope: Option<ObjectRef>,
+    /// Steps between the object and the scope.
+    distance: u32,
+    /// Whether it would run.
+    runs: bool,
+    /// Why it would not run, for machines.
+    #[schema(value_type = Option<String>)]
+    reason: Option<Reason>,
+    /// Why it would not run, for people.
+    message: String,
+}
+
+/// Which actions an event on this object would run
+///
+/// In the order in which they would run, by the same function that plans events.
+#[utoipa::path(get, path = "/object/{object_type}/{object_id}/effective", tag = "objects", params(("object_type" = String, Path), ("object_id" = String, Path), EffectiveQuery),
+    responses((status = 200, body = page::Envelope<Vec<EffectiveOut>>)))]
+pub(super) async fn effective(
+    caller: Caller<Read>,
+    State(api): State<Api>,
+    Path(path): Path<(String, String)>,
+    Query(query): Query<EffectiveQuery>,
+) -> Result<List<EffectiveOut>, Problem> {
+    let (object, owner) = (parse(path)?, caller.owner(query.owner_id)?);
+    let event_type = event_type::find(&api, &owner, &query.event_type)?;
+    let owner = if event_type.owner_id.is_shared() { owner } else { event_type.owner_id.clone() };
+    let flow = event_type.flow.narrowed(query.flow.unwrap_or_default());
+    let catalogue = api.store().catalogue();
+    let bindings = bindings(&catalogue, &event_type, &owner, Some(&object), flow).map_err(|_| FireError::FanOut)?;
+    let items = bindings.iter().enumerate().map(|(position, binding)| EffectiveOut::of(position, binding));
+    Ok(List { items: items.collect(), next: None })
+}
+
+/// The object that a path names.
+pub(super) fn parse((object_type, object_id): (String, String)) -> Result<ObjectRef, Problem> {
+    ObjectRef::new(object_type, object_id).map_err(|error| Problem::bad_request(error.to_string()))
+}
+
+impl ObjectRecordOut {
+    fn of(record: &ObjectRecord) -> ObjectRecordOut {
+        ObjectRecordOut {
+            object_type: record.object.object_type.clone(),
+            object_id: record.object.object_id.clone(),
+            owner_id: record.owner_id.to_string(),
+            name: record.name.clone(),
+            parents: record.parents.clone(),
+            version: record.version,
+            created_by: record.created_by.clone(),
+            created_at: record.created_at,
+            updated_at: record.updated_at,
+        }
+    }
+}
+
+impl EffectiveOut {
+    fn of(position: usize, binding: &Binding) -> EffectiveOut {
+        let attachment = binding.attachment.as_ref();
+        EffectiveOut {
+            position,
+            action_id: binding.action.id,
+            action: binding.action.name.to_string(),
+            version: binding.action.version,
+            attachment: attachment.map(|attachment| AttachmentOut::of(attachment)),
+            scope: attachment.map(|attachment| attachment.object.clone()),
+            distance: binding.distance,
+            runs: binding.skipped.is_none(),
+            reason: binding.skipped.as_ref().map(|(reason, _)| *reason),
+            message: binding.skipped.as_ref().map(|(_, message)| message.clone()).unwrap_or_default(),
+        }
+    }
+}
