@@ -71,9 +71,10 @@ pub(super) fn run(run: &Value) {
         println!("attempt {} {}", attempt["number"], state(attempt["state"].as_str().unwrap_or(""), reason));
         usage(&attempt["usage"]);
     }
-    if !run["output"].is_null() {
-        println!("output");
-        println!("{:#}", run["output"]);
+    for (name, value) in [("output", &run["output"]), ("chained event", &run["event"])] {
+        if !value.is_null() {
+            println!("{name}\n{value:#}");
+        }
     }
 }
 

@@ -323,6 +323,21 @@ mod tests {
     }
 
     #[test]
+    fn an_interrupted_attempt_is_not_held_against_the_action() {
+        let mut run = run();
+        run.start((0, 0), NOW).unwrap();
+        run.interrupt(Interruption::Crash, NOW).unwrap();
+        for attempt in 2..=4 {
+            assert_eq!(run.start((0, 0), NOW).unwrap().number, attempt);
+            run.fail(retryable(None), Usage::default(), 0, NOW).unwrap();
+            if attempt < 4 {
+                run.wake().unwrap();
+            }
+        }
+        assert_eq!((run.state, run.attempts.len()), (State::Error, 4));
+    }
+
+    #[test]
     fn a_deterministic_failure_is_not_tried_again() {
         for (reason, again) in [(Reason::Trap, false), (Reason::FuelExhausted, false), (Reason::Timeout, true)] {
             let mut run = run();

@@ -4,7 +4,7 @@ use crate::domain::{Clock, Entropy, Ids, Rights, TenantId, Token, TokenHash, Tok
 use crate::store::{Change, CommitError, Store, Transition};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -42,7 +42,8 @@ impl Installation {
             move |error| InstallError::File { path, error }
         };
         for dir in [folder.to_owned(), folder.join(ARTIFACTS_DIR)] {
-            fs::create_dir_all(&dir).map_err(file_error(&dir))?;
+            // Payloads are nobody else's business: what this makes, only its owner enters.
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir).map_err(file_error(&dir))?;
         }
         let path = folder.join(KEY_FILE);
         let mut bytes = Vec::new();

@@ -308,6 +308,7 @@ fn the_admin_token_is_in_one_file_of_its_owner_and_nowhere_else() {
     assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{}\n", server.token));
     assert_eq!(mode(&path), 0o600);
     assert_eq!(mode(&server.data().join("installation.key")), 0o600);
+    assert_eq!(mode(&server.data().join("artifacts")), 0o700);
     let dump = server.dump();
     assert!(dump.contains("\"name\":\"admin\""), "the dump has no token at all");
     let secret = server.token.strip_prefix("fbx_").unwrap().to_owned();
