@@ -1,7 +1,7 @@
 //! JSON over HTTP: every route on one screen.
 //!
-//! A handler parses, checks rights through its [`auth::Caller`], makes one call, and shapes the answer. Errors become
-//! responses in [`error`] only. It does not know who listens, or how anything is stored.
+//! A handler parses, checks rights through its `auth::Caller`, makes one call, and shapes the answer. Errors become
+//! responses in `error` only. It does not know who listens, or how anything is stored.
 
 mod action;
 mod attachment;
