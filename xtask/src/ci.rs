@@ -18,7 +18,7 @@ const STEPS: [Step; 15] = [
     ("lints of examples", || cargo("examples", "clippy --all-targets --locked -- -D warnings")),
     ("lints of guests", || cargo("tests/guests", "clippy --all-targets --locked -- -D warnings")),
     ("tests", || cargo(".", "test --locked")),
-    ("tests of the tools", || cargo(".", "test --locked -p fusebox-sdk-macros -p xtask")),
+    ("tests of the tools", || cargo(".", "test --profile xtask --locked -p fusebox-sdk-macros -p xtask")),
     ("tests of examples", || cargo("examples", "test --locked")),
     ("tests of guests", || cargo("tests/guests", "test --locked")),
     ("documentation", documentation),
