@@ -126,9 +126,8 @@ impl Compiler {
         let out = folder.join("target");
         // Everything must be on disk before its paths can be listed.
         execute(Command::new("cargo").args(["fetch", "--locked", "--quiet"]).current_dir(&folder))?;
-        let mut cargo = self.cargo_build(&folder, &out)?;
-        cargo.arg("--locked").arg("--config").arg(format!("target.{TARGET}.rustflags = {:?}", remaps()?));
-        execute(&mut cargo)?;
+        let remaps = format!("target.{TARGET}.rustflags = {:?}", remaps()?);
+        execute(self.cargo_build(&folder, &out, Some(&remaps))?.arg("--locked"))?;
         let mut built = Components::new();
         for member in members(&folder)? {
             let name = format!("{}.wasm", member.replace('-', "_"));
@@ -141,7 +140,7 @@ impl Compiler {
     }
 
     /// `cargo build --release --target wasm32-wasip2` in `folder`, with what this machine needs for it.
-    fn cargo_build(&self, folder: &Path, out: &Path) -> Result<Command> {
+    fn cargo_build(&self, folder: &Path, out: &Path, config: Option<&str>) -> Result<Command> {
         let mut cargo = Command::new("cargo");
         // These would win over the flags of the configuration.
         cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
@@ -150,6 +149,8 @@ impl Compiler {
             cargo.env("RUSTC_BOOTSTRAP", "1").env_remove("RUSTC");
             cargo.arg("--config").arg(root()?.join(FALLBACK_CONFIG));
         }
+        // All of them in front: those behind the subcommand would take the place of those before it.
+        cargo.args(config.into_iter().flat_map(|config| ["--config", config]));
         cargo.args(["build", "--release", "--target", TARGET, "--target-dir"]).arg(out).current_dir(folder);
         Ok(cargo)
     }
@@ -166,7 +167,7 @@ pub(crate) fn newcomer() -> Result<()> {
     let (folder, out) = (home.join("greet"), home.join("target"));
     execute(Command::new(&fusebox).args(["new", "greet"]).current_dir(&home))?;
     execute(Command::new("cargo").args(["test", "--target-dir"]).arg(&out).current_dir(&folder))?;
-    execute(&mut Compiler::find(true)?.cargo_build(&folder, &out)?)?;
+    execute(&mut Compiler::find(true)?.cargo_build(&folder, &out, None)?)?;
     let component = out.join(TARGET).join("release/greet.wasm");
     let mut test = Command::new(&fusebox);
     test.arg("test").arg(component).args(["--payload", "sample.json", "--json"]).current_dir(&folder);
