@@ -2,7 +2,7 @@
 
 use crate::domain::{
     Action, Attachment, Event, EventType, FAN_OUT_MAX, Flow, Ids, Json, LIMITS_WASM, ModuleRef, ObjectRef, Parameter,
-    ParameterMissing, Reason, Run, RunId, State, TenantId, Timestamp, Walk, resolve_parameters,
+    ParameterMissing, Reason, Run, RunId, TenantId, Walk, resolve_parameters,
 };
 use crate::store::{Catalogue, Channel};
 use std::cmp::Reverse;
@@ -164,14 +164,17 @@ fn planned(
     let module = catalogue.module(&action.owner_id, &reference);
     let params = parameters(action, event_type, event);
     let mut run = Run {
-        id,
         position: u32::try_from(position).unwrap_or(u32::MAX),
+        action: action.name.to_string(),
+        version: action.version,
+        retry: action.retry,
+        continue_on_fail: action.continue_on_fail,
         // The catalogue refuses to lose a module that an action names; the digest of nothing never runs.
         module: module.map_or_else(|| crate::domain::Digest::of(b""), |module| module.digest),
         params: params.as_ref().map_or_else(|_| Json::empty_object(), Json::clone),
         // What was saved was checked to be tighter; should the profile have shrunk since, the profile holds.
         limits: LIMITS_WASM.tightened(&action.limits).unwrap_or(LIMITS_WASM),
-        ..blank(event, action, now)
+        ..Run::queued(id, event.id, event.owner_id.clone(), action.id, now)
     };
     if let Some(attachment) = attachment {
         run.attachment_id = Some(attachment.id);
@@ -200,40 +203,6 @@ fn parameters(action: &Action, event_type: &EventType, event: &Event) -> Result<
     }
     let given: Vec<Parameter> = event_type.parameters.iter().filter(|given| !locked(&given.name)).cloned().collect();
     resolve_parameters(&action.parameters, &given, &event.payload)
-}
-
-fn blank(event: &Event, action: &Action, now: Timestamp) -> Run {
-    Run {
-        id: RunId::from_bytes([0; 16]),
-        event_id: event.id,
-        owner_id: event.owner_id.clone(),
-        position: 0,
-        action_id: action.id,
-        action: action.name.to_string(),
-        version: action.version,
-        module: crate::domain::Digest::of(b""),
-        attachment_id: None,
-        foreign: false,
-        scope: None,
-        params: Json::empty_object(),
-        input: Json::empty_object(),
-        limits: LIMITS_WASM,
-        retry: action.retry,
-        continue_on_fail: action.continue_on_fail,
-        state: State::Queued,
-        reason: None,
-        message: String::new(),
-        code: 0,
-        messages: Vec::new(),
-        output: None,
-        chained: None,
-        attempts: Vec::new(),
-        interruptions: 0,
-        due_at: None,
-        queued_at: now,
-        started_at: None,
-        ended_at: None,
-    }
 }
 
 /// Whose history an event goes to: the owner of its type, or the caller when the type is shared.

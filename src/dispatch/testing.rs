@@ -1,8 +1,7 @@
 //! An event and runs for the tests of this layer.
 
 use crate::domain::{
-    ActionId, Digest, Entropy, Event, EventId, EventTypeId, Flow, Ids, Json, LIMITS_WASM, Origin, RetryPolicy, Run,
-    RunId, State, TenantId, Timestamp,
+    ActionId, Entropy, Event, EventId, EventTypeId, Flow, Ids, Json, Origin, Run, RunId, State, TenantId, Timestamp,
 };
 use std::sync::Arc;
 
@@ -35,35 +34,7 @@ pub(super) fn event() -> Event {
 
 pub(super) fn run(position: u32) -> Run {
     let ids = Ids::new(Arc::new(Entropy::new([u8::try_from(position).unwrap(); 32])));
-    Run {
-        id: RunId::new(&ids, NOW),
-        event_id: event().id,
-        owner_id: TenantId::shared(),
-        position,
-        action_id: ActionId::from_bytes([3; 16]),
-        action: format!("action {position}"),
-        version: 1,
-        module: Digest::of(b""),
-        attachment_id: None,
-        foreign: false,
-        scope: None,
-        params: Json::empty_object(),
-        input: Json::empty_object(),
-        limits: LIMITS_WASM,
-        retry: RetryPolicy::default(),
-        continue_on_fail: false,
-        state: State::Queued,
-        reason: None,
-        message: String::new(),
-        code: 0,
-        messages: Vec::new(),
-        output: None,
-        chained: None,
-        attempts: Vec::new(),
-        interruptions: 0,
-        due_at: None,
-        queued_at: NOW,
-        started_at: None,
-        ended_at: None,
-    }
+    let action = format!("action {position}");
+    let (id, action_id) = (RunId::new(&ids, NOW), ActionId::from_bytes([3; 16]));
+    Run { position, action, ..Run::queued(id, event().id, TenantId::shared(), action_id, NOW) }
 }

@@ -1,8 +1,8 @@
 //! Runs: one action executed for one event. Every legal change of a run's state is a method here.
 
 use super::{
-    ActionId, AttachmentId, Digest, EventId, Failure, Json, Limits, ObjectRef, Outcome, Reason, RetryPolicy, RunId,
-    State, TenantId, Timestamp, Usage,
+    ActionId, AttachmentId, Digest, EventId, Failure, Json, LIMITS_WASM, Limits, ObjectRef, Outcome, Reason,
+    RetryPolicy, RunId, State, TenantId, Timestamp, Usage,
 };
 use serde::{Deserialize, Serialize};
 
@@ -81,6 +81,41 @@ pub struct IllegalChange {
 impl Run {
     /// A run that was interrupted this often is not tried again: it may be what takes the server down.
     pub const INTERRUPTIONS_MAX: u32 = 3;
+
+    /// A run that waits, with nothing done yet; what it runs is for the planner to fill in.
+    pub fn queued(id: RunId, event_id: EventId, owner_id: TenantId, action_id: ActionId, now: Timestamp) -> Run {
+        Run {
+            id,
+            event_id,
+            owner_id,
+            position: 0,
+            action_id,
+            action: String::new(),
+            version: 1,
+            module: Digest::of(b""),
+            attachment_id: None,
+            foreign: false,
+            scope: None,
+            params: Json::empty_object(),
+            input: Json::empty_object(),
+            limits: LIMITS_WASM,
+            retry: RetryPolicy::default(),
+            continue_on_fail: false,
+            state: State::Queued,
+            reason: None,
+            message: String::new(),
+            code: 0,
+            messages: Vec::new(),
+            output: None,
+            chained: None,
+            attempts: Vec::new(),
+            interruptions: 0,
+            due_at: None,
+            queued_at: now,
+            started_at: None,
+            ended_at: None,
+        }
+    }
 
     fn expect(&self, from: &[State], to: State) -> Result<(), IllegalChange> {
         if from.contains(&self.state) { Ok(()) } else { Err(IllegalChange { run: self.id, from: self.state, to }) }
@@ -253,44 +288,15 @@ impl Failed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Entropy, Ids, LIMITS_WASM};
+    use crate::domain::{Entropy, Ids};
     use std::sync::Arc;
 
     const NOW: Timestamp = Timestamp::from_ms(1_000);
 
     fn run() -> Run {
         let ids = Ids::new(Arc::new(Entropy::new([1; 32])));
-        Run {
-            id: RunId::new(&ids, NOW),
-            event_id: EventId::new(&ids, NOW),
-            owner_id: TenantId::shared(),
-            position: 0,
-            action_id: ActionId::new(&ids, NOW),
-            action: "greet".into(),
-            version: 1,
-            module: Digest::of(b""),
-            attachment_id: None,
-            foreign: false,
-            scope: None,
-            params: Json::empty_object(),
-            input: Json::empty_object(),
-            limits: LIMITS_WASM,
-            retry: RetryPolicy::default(),
-            continue_on_fail: false,
-            state: State::Queued,
-            reason: None,
-            message: String::new(),
-            code: 0,
-            messages: Vec::new(),
-            output: None,
-            chained: None,
-            attempts: Vec::new(),
-            interruptions: 0,
-            due_at: None,
-            queued_at: NOW,
-            started_at: None,
-            ended_at: None,
-        }
+        let (id, event, action) = (RunId::new(&ids, NOW), EventId::new(&ids, NOW), ActionId::new(&ids, NOW));
+        Run::queued(id, event, TenantId::shared(), action, NOW)
     }
 
     fn retryable(after_ms: Option<u64>) -> Failed {
