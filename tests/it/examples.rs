@@ -90,3 +90,19 @@ fn the_demo_shows_every_sample_and_can_be_shown_again() {
         server.stop().await;
     });
 }
+
+#[test]
+fn the_limits_that_authors_read_are_the_limits_that_hold() {
+    let readme = include_str!("../../guest-sdk/README.md");
+    let row = |name: &str, value: String| {
+        let found = readme.lines().any(|line| line.starts_with(&format!("| {name}")) && line.contains(&value));
+        assert!(found, "guest-sdk/README.md does not say `{name}`: {value}");
+    };
+    let limits = fusebox::domain::LIMITS_WASM;
+    assert_eq!(limits.fuel, 1_000_000_000);
+    row("instructions", "1,000,000,000".to_owned());
+    row("memory", format!("{} MiB", limits.memory_bytes >> 20));
+    row("time", format!("{} s", limits.timeout_ms / 1_000));
+    row("output", format!("{} MiB", limits.output_bytes >> 20));
+    row("log", format!("{} KiB", limits.log_bytes >> 10));
+}
