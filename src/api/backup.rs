@@ -94,7 +94,8 @@ mod tests {
 
     #[test]
     fn a_client_that_takes_nothing_is_given_up_and_one_that_takes_is_not() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        // A thread of its own drives the timer while this one waits.
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
         let (sender, mut receiver) = mpsc::channel(1);
         assert_eq!(written(&runtime, &sender).unwrap(), 4);
         assert_eq!(written(&runtime, &sender).unwrap_err().to_string(), "the client takes nothing");
