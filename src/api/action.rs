@@ -1,6 +1,7 @@
 //! Actions: what to run.
 
 use super::Api;
+use super::action_schema::{LimitsSchema, RetrySchema, WhenSchema};
 use super::attachment;
 use super::auth::{Caller, Read, Write};
 use super::error::{Fault, Problem};
@@ -10,7 +11,7 @@ use super::page::{self, Data, Filter, List, Row};
 use super::parameter::{ParameterSchema, check_parameters};
 use crate::domain::{
     Action, ActionId, ActionName, DedupMode, EventType, EventTypeName, Json, LIMITS_WASM, LimitsPatch, ModuleRef,
-    Parameter, RetryPolicy, TenantId, Timestamp,
+    Parameter, RetryPolicy, TenantId, Timestamp, When,
 };
 use crate::store::{Change, Expectation, Transition};
 use axum::extract::State;
@@ -59,36 +60,12 @@ pub(super) struct ActionIn {
     #[serde(default)]
     #[schema(value_type = LimitsSchema)]
     limits: LimitsPatch,
+    /// Puts its runs off to a time in the payload.
+    #[schema(value_type = Option<WhenSchema>)]
+    when: Option<When>,
     /// The tenant it is for; only the platform names another than its own, and only when creating.
     #[schema(value_type = Option<String>)]
     owner_id: Option<TenantId>,
-}
-
-/// Exponential with full jitter.
-#[derive(ToSchema)]
-#[schema(as = Retry)]
-#[expect(dead_code, reason = "describes a type of the domain for the document")]
-struct RetrySchema {
-    /// Attempts in all, 1 to 20. Default 3.
-    attempts: Option<u32>,
-    /// Default 5000.
-    base_ms: Option<u64>,
-    /// Default 4.
-    factor: Option<u32>,
-    /// Default 300000.
-    cap_ms: Option<u64>,
-}
-
-/// Limits of one attempt.
-#[derive(ToSchema)]
-#[schema(as = Limits)]
-#[expect(dead_code, reason = "describes a type of the domain for the document")]
-struct LimitsSchema {
-    fuel: Option<u64>,
-    memory_bytes: Option<u64>,
-    timeout_ms: Option<u64>,
-    output_bytes: Option<u64>,
-    log_bytes: Option<u64>,
 }
 
 /// One version of an action.
@@ -119,6 +96,8 @@ pub(super) struct ActionOut {
     retry: RetryPolicy,
     #[schema(value_type = LimitsSchema)]
     limits: LimitsPatch,
+    #[schema(value_type = Option<WhenSchema>)]
+    when: Option<When>,
     /// Every change makes a new one.
     version: u64,
     created_by: String,
@@ -363,6 +342,7 @@ impl ActionIn {
             parameters: self.parameters,
             retry: self.retry,
             limits: self.limits,
+            when: self.when,
             version: stamp.version,
             created_by: stamp.created_by,
             created_at: stamp.created_at,
@@ -403,6 +383,7 @@ impl From<Action> for ActionIn {
             parameters: action.parameters,
             retry: action.retry,
             limits: action.limits,
+            when: action.when,
             owner_id: None,
         }
     }
@@ -435,6 +416,7 @@ impl ActionOut {
             parameters: Some(action.parameters.clone()),
             retry: action.retry,
             limits: action.limits,
+            when: action.when.clone(),
             version: action.version,
             created_by: action.created_by.clone(),
             created_at: action.created_at,

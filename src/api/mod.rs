@@ -4,8 +4,10 @@
 //! responses in `error` only. It does not know who listens, or how anything is stored.
 
 mod action;
+mod action_schema;
 mod attachment;
 mod auth;
+mod delay;
 mod error;
 mod event;
 mod event_type;

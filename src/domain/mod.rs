@@ -27,6 +27,7 @@ mod state;
 mod tenant;
 mod time;
 mod token;
+mod when;
 
 pub use action::{Action, DedupMode};
 pub use attachment::{Attachment, Pin};
@@ -50,8 +51,9 @@ pub use run::{Attempt, Failed, IllegalChange, Interruption, Run};
 pub use scope::{DEPTH_MAX, FAN_OUT_MAX, Flow, GraphError, PARENTS_MAX, Walk, check_parents};
 pub use state::{Reason, State};
 pub use tenant::{TenantId, TenantIdError};
-pub use time::{Clock, Timestamp};
+pub use time::{Clock, Timestamp, TimestampError};
 pub use token::{Rights, Token, TokenHash};
+pub use when::{DELAY_MAX_MS, Offset, OffsetError, When, WhenError};
 
 /// Whether a field that came later is as it is in records from before: then it is not written, and they look alike.
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
