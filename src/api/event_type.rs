@@ -108,7 +108,7 @@ pub(super) async fn create(
         updated_at: now,
     };
     let event_type = Arc::new(event_type);
-    api.store().commit(Transition::of([Change::PutEventType(Arc::clone(&event_type))])).await?;
+    api.commit(&caller, Transition::of([Change::PutEventType(Arc::clone(&event_type))])).await?;
     Ok(Data::created(EventTypeOut::of(&event_type)).versioned(1))
 }
 
@@ -176,7 +176,7 @@ pub(super) async fn change(
     };
     let event_type = Arc::new(event_type);
     let put = Transition::of([Change::PutEventType(Arc::clone(&event_type))]);
-    api.store().commit(put.expecting(Expectation::EventTypeVersion(old.id, old.version))).await?;
+    api.commit(&caller, put.expecting(Expectation::EventTypeVersion(old.id, old.version))).await?;
     Ok(Data::ok(EventTypeOut::of(&event_type)).versioned(event_type.version))
 }
 
@@ -194,7 +194,7 @@ pub(super) async fn delete(
     caller.check_may_change(&event_type.owner_id, "event type", &id)?;
     check_version(&headers, "event type", event_type.version)?;
     let delete = Transition::of([Change::DeleteEventType(event_type.id)]);
-    api.store().commit(delete.expecting(Expectation::EventTypeVersion(event_type.id, event_type.version))).await?;
+    api.commit(&caller, delete.expecting(Expectation::EventTypeVersion(event_type.id, event_type.version))).await?;
     Ok(Data::ok(EventTypeOut::of(&event_type)))
 }
 

@@ -3,6 +3,7 @@
 //! Planning and authentication read it without touching the disk. Its rules (unique names, nothing points at
 //! nothing) are checked in [`Catalogue::apply`], the one way it changes.
 
+use super::named::Registries;
 use super::scopes::Scopes;
 use super::transition::{Change, Conflict, Expectation};
 use crate::domain::{
@@ -34,6 +35,7 @@ pub struct Catalogue {
     tokens: RedBlackTreeMapSync<TokenId, Arc<Token>>,
     token_hashes: HashTrieMapSync<TokenHash, TokenId>,
     pub(super) scopes: Scopes,
+    pub(super) named: Registries,
 }
 
 /// What a version of a module's name means.
@@ -142,6 +144,7 @@ impl Catalogue {
             Expectation::AttachmentVersion(id, v) => {
                 ("attachment", id.to_string(), *v, self.attachment(*id).map(|attachment| attachment.version))
             }
+            Expectation::Version(id, v) => (id.what(), id.to_string(), *v, self.version_of(*id)),
             Expectation::AttachmentsOf(id, changes) => {
                 ("list of attachments", id.to_string(), *changes, Some(self.attachment_changes(*id)))
             }
@@ -172,6 +175,8 @@ impl Catalogue {
             Change::DeleteObject(tenant, object) => self.delete_object(tenant, object),
             Change::PutAttachment(attachment) => self.put_attachment(attachment),
             Change::DeleteAttachment(_, id) => self.delete_attachment(*id),
+            Change::Put(entry) => self.put_named(entry),
+            Change::Delete(id) => self.delete_named(*id),
         }
     }
 
