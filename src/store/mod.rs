@@ -9,6 +9,7 @@ mod changes;
 mod check;
 mod codec;
 mod dump;
+mod mentions;
 mod open;
 mod places;
 mod read;
@@ -19,6 +20,7 @@ mod writer;
 
 pub use catalogue::Catalogue;
 pub use changes::{Changes, Notice, Subject, Watched};
+pub use mentions::Mention;
 pub use open::{Config, OpenError, Store};
 pub use places::Channel;
 pub use read::{Page, Query};

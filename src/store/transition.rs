@@ -95,6 +95,9 @@ pub enum Conflict {
     NoSuchModule { reference: String },
     #[error("there is no action `{id}`")]
     NoSuchAction { id: String },
+    /// Something names what is not there; `field` is the pointer to where it does.
+    #[error("there is no {what} `{name}`")]
+    NoSuch { what: &'static str, name: String, field: &'static str },
     #[error("the action `{action}` is attached to `{object}` already ({id})")]
     AlreadyAttached { action: String, object: String, id: AttachmentId },
     /// Parents that an object cannot have; `place` is the one that is at fault.
