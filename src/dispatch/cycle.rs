@@ -3,6 +3,7 @@
 
 use crate::domain::{Action, ActionId, EventType, EventTypeId, TenantId};
 use crate::store::Catalogue;
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -42,8 +43,8 @@ fn find(catalogue: &Catalogue, tenant: &TenantId, start: &Arc<EventType>, last: 
                 if last.is_none_or(|last| last == action.id) {
                     return Some(way_to(step, &came_from));
                 }
-            } else if !came_from.contains_key(&next.id) {
-                came_from.insert(next.id, step);
+            } else if let Entry::Vacant(unseen) = came_from.entry(next.id) {
+                unseen.insert(step);
                 queue.push_back(Arc::clone(next));
             }
         }
