@@ -30,7 +30,7 @@ pub(super) async fn create(
     let now = api.now();
     let stamp = Stamp { version: 1, created_by: caller.name().to_owned(), created_at: now };
     let action = Arc::new(body.into_action(ActionId::new(api.ids(), now), owner, stamp, (caller.name(), now)));
-    api.store().commit(Transition::of([Change::PutAction(Arc::clone(&action))])).await?;
+    api.commit(&caller, Transition::of([Change::PutAction(Arc::clone(&action))])).await?;
     let warning = cycle_of_action(&api.store().catalogue(), &action);
     Ok(Data::created(ActionOut::of(&action)).versioned(1).warning(warning))
 }
@@ -169,7 +169,7 @@ pub(super) async fn delete(
         }
     }
     transition.changes.push(Change::DeleteAction(action.id));
-    api.store().commit(transition).await?;
+    api.commit(&caller, transition).await?;
     Ok(Data::ok(ActionOut::of(&action)))
 }
 
@@ -188,7 +188,7 @@ async fn replace(
     let mut put = attachment::follow(api, old, &action)?;
     // What pins the version that goes must do so while it is there.
     put.changes.push(Change::PutAction(Arc::clone(&action)));
-    api.store().commit(put.expecting(Expectation::ActionVersion(old.id, old.version))).await?;
+    api.commit(caller, put.expecting(Expectation::ActionVersion(old.id, old.version))).await?;
     let warning = cycle_of_action(&api.store().catalogue(), &action);
     Ok(Data::ok(ActionOut::of(&action)).versioned(action.version).warning(warning))
 }

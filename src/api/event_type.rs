@@ -111,7 +111,7 @@ pub(super) async fn create(
         updated_at: now,
     };
     let event_type = Arc::new(event_type);
-    api.store().commit(Transition::of([Change::PutEventType(Arc::clone(&event_type))])).await?;
+    api.commit(&caller, Transition::of([Change::PutEventType(Arc::clone(&event_type))])).await?;
     let warning = cycle_of_event_type(&api.store().catalogue(), &event_type);
     Ok(Data::created(EventTypeOut::of(&event_type)).versioned(1).warning(warning))
 }
@@ -180,7 +180,7 @@ pub(super) async fn change(
     };
     let event_type = Arc::new(event_type);
     let put = Transition::of([Change::PutEventType(Arc::clone(&event_type))]);
-    api.store().commit(put.expecting(Expectation::EventTypeVersion(old.id, old.version))).await?;
+    api.commit(&caller, put.expecting(Expectation::EventTypeVersion(old.id, old.version))).await?;
     let warning = cycle_of_event_type(&api.store().catalogue(), &event_type);
     Ok(Data::ok(EventTypeOut::of(&event_type)).versioned(event_type.version).warning(warning))
 }
@@ -213,7 +213,7 @@ pub(super) async fn delete(
         if query.force { without_follow_up(&api, &event_type, caller.name()) } else { Transition::default() };
     delete.expect.push(Expectation::EventTypeVersion(event_type.id, event_type.version));
     delete.changes.push(Change::DeleteEventType(event_type.id));
-    api.store().commit(delete).await?;
+    api.commit(&caller, delete).await?;
     Ok(Data::ok(EventTypeOut::of(&event_type)))
 }
 

@@ -4,6 +4,7 @@
 //! nothing) are checked in [`Catalogue::apply`], the one way it changes.
 
 use super::mentions::Mentions;
+use super::named::Registries;
 use super::scopes::Scopes;
 use super::transition::{Change, Conflict, Expectation};
 use crate::domain::{
@@ -36,6 +37,7 @@ pub struct Catalogue {
     token_hashes: HashTrieMapSync<TokenHash, TokenId>,
     pub(super) scopes: Scopes,
     pub(super) mentions: Mentions,
+    pub(super) named: Registries,
 }
 
 /// What a version of a module's name means.
@@ -144,6 +146,7 @@ impl Catalogue {
             Expectation::AttachmentVersion(id, v) => {
                 ("attachment", id.to_string(), *v, self.attachment(*id).map(|attachment| attachment.version))
             }
+            Expectation::Version(id, v) => (id.what(), id.to_string(), *v, self.version_of(*id)),
             Expectation::AttachmentsOf(id, changes) => {
                 ("list of attachments", id.to_string(), *changes, Some(self.attachment_changes(*id)))
             }
@@ -174,6 +177,8 @@ impl Catalogue {
             Change::DeleteObject(tenant, object) => self.delete_object(tenant, object),
             Change::PutAttachment(attachment) => self.put_attachment(attachment),
             Change::DeleteAttachment(_, id) => self.delete_attachment(*id),
+            Change::Put(entry) => self.put_named(entry),
+            Change::Delete(id) => self.delete_named(*id),
         }
     }
 
