@@ -4,7 +4,6 @@
 //! responses in `error` only. It does not know who listens, or how anything is stored.
 
 mod action;
-mod action_schema;
 mod attachment;
 mod auth;
 mod delay;
