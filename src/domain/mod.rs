@@ -8,6 +8,7 @@ mod attachment;
 mod context;
 mod digest;
 mod entropy;
+mod entry;
 mod event;
 mod event_type;
 mod id;
@@ -22,36 +23,54 @@ mod outcome;
 mod parameter;
 mod retry;
 mod run;
+mod schedule;
 mod scope;
+mod secret;
+mod sink;
+mod sink_type;
+mod source;
+mod source_type;
 mod state;
 mod tenant;
 mod time;
 mod token;
+mod when;
 
 pub use action::{Action, DedupMode};
 pub use attachment::{Attachment, Pin};
 pub use context::{Chain, Context};
 pub use digest::{Digest, DigestError};
 pub use entropy::Entropy;
+pub use entry::{Entry, Header};
 pub use event::{Event, Origin};
 pub use event_type::EventType;
-pub use id::{ActionId, AttachmentId, EventId, EventTypeId, Ids, RequestId, RunId, TokenId};
+pub use id::{
+    ActionId, AttachmentId, EventId, EventTypeId, Ids, RequestId, RunId, ScheduleId, SecretId, SinkId, SinkTypeId,
+    SourceId, SourceTypeId, TokenId,
+};
 pub use input_schema::full_input_schema;
 pub use json::{Json, JsonError};
 pub use limits::{LIMITS_WASM, Limits, LimitsPatch, NotTighter, Usage};
 pub use log::{Level, LogLine, LogSource};
 pub use module::{Kind, Module, ModuleName, ModuleNaming, ModuleRef, ModuleRefError, Permission};
-pub use name::{ActionName, EventTypeName, NameError};
+pub use name::{ActionName, EntryName, EventTypeName, NameError};
 pub use object::{ObjectRecord, ObjectRef, ObjectRefError};
 pub use outcome::{Ending, Failure, Outcome};
 pub use parameter::{Parameter, ParameterMissing, ParameterValue, resolve_parameters};
 pub use retry::{RetryPolicy, RetryPolicyError};
 pub use run::{Attempt, Failed, IllegalChange, Interruption, Run};
+pub use schedule::Schedule;
 pub use scope::{DEPTH_MAX, FAN_OUT_MAX, Flow, GraphError, PARENTS_MAX, Walk, check_parents};
+pub use secret::Secret;
+pub use sink::Sink;
+pub use sink_type::SinkType;
+pub use source::Source;
+pub use source_type::SourceType;
 pub use state::{Reason, State};
 pub use tenant::{TenantId, TenantIdError};
-pub use time::{Clock, Timestamp};
+pub use time::{Clock, Timestamp, TimestampError};
 pub use token::{Rights, Token, TokenHash};
+pub use when::{DELAY_MAX_MS, Offset, OffsetError, When, WhenError};
 
 /// Whether a field that came later is as it is in records from before: then it is not written, and they look alike.
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -10,9 +10,12 @@ mod changes;
 mod check;
 mod codec;
 mod dump;
+mod mentions;
+mod named;
 mod open;
 mod places;
 mod read;
+mod references;
 mod restore;
 mod schema;
 mod scopes;
@@ -22,11 +25,13 @@ mod writer;
 pub use backup::{Backup, BackupDigest, BackupError};
 pub use catalogue::Catalogue;
 pub use changes::{Changes, Notice, Subject, Watched};
+pub use mentions::Mention;
+pub use named::{Named, NamedId, Registry};
 pub use open::{Config, OpenError, Store};
 pub use places::Channel;
 pub use read::{Page, Query};
 pub use restore::{RestoreError, restore_backup, verify_backup};
-pub use transition::{Change, CommitError, Conflict, Expectation, LogChunk, Transition};
+pub use transition::{Author, Change, CommitError, Conflict, Expectation, LogChunk, Transition};
 pub use writer::{OnCommit, WriterStats};
 
 /// Why something could not be read back.
