@@ -89,7 +89,7 @@ pub(super) struct EventOut {
     /// None of its runs starts before.
     #[schema(value_type = Option<String>, format = DateTime)]
     run_at: Option<Timestamp>,
-    /// `api` or `demo`: what made it.
+    /// What made it: `api`, `demo`, `chain`, `schedule`, `replay`, `test`, `source` or `webhook`.
     #[schema(value_type = String)]
     origin: Origin,
     /// QUEUED, WAITING (nothing of it can start yet), RUNNING, SUCCESS, WARNING, ERROR, SKIPPED or CANCELLED.

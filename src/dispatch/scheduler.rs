@@ -31,6 +31,7 @@ pub struct Config {
     pub permits: Permits,
     /// Runs of one tenant that may wait for a permit; one more event is refused with 429.
     pub queue_per_tenant: usize,
+    /// How far chains go.
     pub chain: ChainLimits,
     /// How long a shutdown lets running attempts finish.
     pub grace: Duration,
