@@ -145,6 +145,9 @@ fn force_blanks_what_fires_a_deleted_event_type_but_no_trigger() {
     }
     assert_eq!(get(&triggered)["version"], 2, "it did not name it any more");
     world.server.admin.get("/event-type/done").problem(404, "not_found");
+    let back = world.server.admin.post(&format!("/action/{one}/rollback"), &json!({ "version": 1 }));
+    back.problem(422, "invalid_body");
+    back.points_at(&["/on_failure"]);
 }
 
 #[test]
