@@ -2,8 +2,8 @@
 
 use super::extract::escaped;
 use super::request_id;
-use crate::dispatch::{FireError, Violation};
-use crate::domain::Rights;
+use crate::dispatch::{CancelError, FireError, Violation};
+use crate::domain::{Rights, State};
 use crate::sandbox::UploadError;
 use crate::store::{CommitError, Conflict, ReadError};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -121,6 +121,11 @@ impl Problem {
         Problem::new(StatusCode::CONFLICT, "breaks_attachments", detail).with(errors)
     }
 
+    /// Terminal states are final.
+    pub(super) fn already_ended(what: &str, state: State) -> Problem {
+        Problem::new(StatusCode::CONFLICT, "already_ended", format!("the {what} has ended already: it is {state}"))
+    }
+
     pub(super) fn if_match(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", detail)
     }
@@ -230,6 +235,18 @@ impl From<FireError> for Problem {
             FireError::QueueFull { .. } => Problem::busy(detail),
             FireError::ShuttingDown => Problem::unavailable(detail),
             FireError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<CancelError> for Problem {
+    fn from(error: CancelError) -> Problem {
+        let detail = error.to_string();
+        match error {
+            CancelError::AlreadyEnded => Problem::new(StatusCode::CONFLICT, "already_ended", detail),
+            CancelError::ShuttingDown | CancelError::Busy => Problem::unavailable(detail),
+            CancelError::Store(error) => error.into(),
+            CancelError::Read(error) => error.into(),
         }
     }
 }

@@ -7,7 +7,7 @@ use super::error::Problem;
 use super::extract::{self, Body, Path, Query, preferred_wait_s};
 use super::page::{self, Data, List, encode_cursor};
 use super::run::{RunOut, history_query};
-use crate::dispatch::{Fire, Fired};
+use crate::dispatch::{Fire, Fired, Target};
 use crate::domain::{
     Event, EventId, EventTypeId, EventTypeName, Flow, Json, ObjectRef, Origin, Reason, Run, State as EventState,
     TenantId, Timestamp,
@@ -287,6 +287,26 @@ pub(super) async fn read(
     });
     let (event, runs) = found.await?.ok_or_else(missing)?;
     Ok(Data::ok(EventOut::of(&event, Some(&runs))))
+}
+
+/// Cancel an event
+///
+/// Ends all of its runs that have not ended, and the event: what waits does not begin, a running action is interrupted.
+/// 409 `already_ended` when it has ended. Chains do not go on.
+#[utoipa::path(post, path = "/event/{id}/cancel", tag = "events", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<EventOut>)))]
+pub(super) async fn cancel(
+    caller: Caller<Execute>,
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<Data<EventOut>, Problem> {
+    let missing = || Problem::not_found("event", &id);
+    let (event_id, scope): (EventId, _) = (id.parse().map_err(|_| missing())?, caller.scope().cloned());
+    let event = api.reading(move |store| store.event(scope.as_ref(), event_id)).await?.ok_or_else(missing)?;
+    if event.state.is_terminal() {
+        return Err(Problem::already_ended("event", event.state));
+    }
+    let cancelled = api.dispatch().cancel(&event.owner_id, event_id, Target::Event, caller.name()).await?;
+    Ok(Data::ok(EventOut::of(&cancelled.event, Some(&cancelled.runs))))
 }
 
 impl EventOut {

@@ -127,9 +127,15 @@ impl Dispatch {
 
     /// Hands the event to whoever carries it on.
     pub(super) fn go_on(&self, live: Live, next: Next, waiter: Option<oneshot::Sender<Live>>) {
+        if next != Next::Nothing {
+            self.take_up(Job::new(live, waiter), next);
+        }
+    }
+
+    pub(super) fn take_up(&self, job: Job, next: Next) {
         match next {
-            Next::Run(_) => self.offer(Job::new(live, waiter)),
-            Next::Wait(_, due) => self.wait_until(due, Job::new(live, waiter)),
+            Next::Run(_) => self.offer(job),
+            Next::Wait(_, due) => self.wait_until(due, job),
             Next::Nothing => {}
         }
     }

@@ -5,8 +5,10 @@
 //! one transition of the store. It does not know HTTP, redb or Wasm.
 
 mod accept;
+mod cancel;
 mod capacity;
 mod cycle;
+mod desk;
 mod input_schema;
 mod job;
 mod payload_schema;
@@ -23,9 +25,11 @@ mod testing;
 mod worker;
 
 pub use accept::{Fire, FireError, Fired};
+pub use cancel::CancelError;
 pub use capacity::Permits;
 pub use cycle::{cycle_of_action, cycle_of_event_type};
 pub use input_schema::{check_input_schema, input_violations};
 pub use payload_schema::{SchemaError, Violation, check_schema};
 pub use resolve::{Binding, FanOut, bindings};
 pub use scheduler::{Config, Dispatch, Load, StartError};
+pub use settle::Target;

@@ -237,6 +237,20 @@ impl Run {
         Ok(())
     }
 
+    /// QUEUED, WAITING or RUNNING → CANCELLED. What the broken-off attempt used is not known but for its time.
+    pub fn cancel(&mut self, message: String, now: Timestamp) -> Result<(), IllegalChange> {
+        self.expect(&[State::Queued, State::Waiting, State::Running], State::Cancelled)?;
+        if let Some(attempt) = self.attempts.last().filter(|_| self.state == State::Running) {
+            let wall_us = now.ms_since(attempt.started_at).saturating_mul(1_000);
+            let usage = Usage { wall_us, ..Usage::default() };
+            self.end_attempt(State::Cancelled, Some((Reason::Cancelled, &message)), usage, now);
+        }
+        self.message = message;
+        self.code = 1;
+        self.end(State::Cancelled, Some(Reason::Cancelled), now);
+        Ok(())
+    }
+
     /// Whether it stops the rest of the plan (DESIGN §3.4).
     pub fn aborts_the_plan(&self) -> bool {
         self.state == State::Error && !self.continue_on_fail
@@ -390,6 +404,28 @@ mod tests {
     }
 
     #[test]
+    fn what_has_not_ended_can_be_cancelled_and_its_attempt_with_it() {
+        let (queued, mut waiting, mut running, mut retrying) = (run(), run(), run(), run());
+        waiting.delay(NOW.plus_ms(9)).unwrap();
+        running.start((0, 0), NOW).unwrap();
+        retrying.start((0, 0), NOW).unwrap();
+        retrying.fail(retryable(Some(70)), Usage::default(), 0, NOW).unwrap();
+        let now = NOW.plus_ms(3);
+        for mut run in [queued, waiting, running.clone(), retrying.clone()] {
+            run.cancel("cancelled by `ada`".into(), now).unwrap();
+            assert_eq!((run.state, run.reason, run.code), (State::Cancelled, Some(Reason::Cancelled), 1));
+            assert_eq!((run.message.as_str(), run.due_at, run.ended_at), ("cancelled by `ada`", None, Some(now)));
+            assert!(!run.aborts_the_plan());
+        }
+        running.cancel("stop".into(), now).unwrap();
+        let attempt = &running.attempts[0];
+        assert_eq!((attempt.state, attempt.reason), (State::Cancelled, Some(Reason::Cancelled)));
+        assert_eq!((attempt.ended_at, attempt.usage.wall_us), (Some(now), 3_000));
+        retrying.cancel("stop".into(), now).unwrap();
+        assert_eq!(retrying.attempts[0].state, State::Error, "an attempt that had ended stays as it is");
+    }
+
+    #[test]
     fn terminal_states_are_final() {
         let mut run = run();
         run.skip(Reason::Aborted, "an earlier run failed".into(), NOW).unwrap();
@@ -400,6 +436,7 @@ mod tests {
         assert!(run.refuse(Reason::ParamMissing, String::new(), NOW).is_err());
         assert!(run.fail(retryable(None), Usage::default(), 0, NOW).is_err());
         assert!(run.interrupt(Interruption::Crash, NOW).is_err());
+        assert!(run.cancel(String::new(), NOW).is_err());
         assert_eq!(run, before);
     }
 }

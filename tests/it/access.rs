@@ -51,6 +51,7 @@ impl Operation {
         match (self.method, self.path.as_str()) {
             (_, path) if path.starts_with("/token") => "admin",
             ("GET", _) => "read",
+            (_, path) if path.ends_with("/cancel") => "execute",
             ("POST", "/event" | "/trigger/{event_type}") => "execute",
             _ => "write",
         }
@@ -239,7 +240,15 @@ fn every_route_of_the_document_answers() {
     let things = things_of(&server, "a");
     let owner = server.client_for("a", &["admin"]);
     for (_, operation) in last.iter().filter(|(_, operation)| operation.path != "/stream") {
-        let path = operation.path_for(|parameter| things.value(&operation.path, parameter));
+        let mut path = operation.path_for(|parameter| things.value(&operation.path, parameter));
+        if path.ends_with("/cancel") {
+            // What ran has ended; this waits.
+            let waiting = owner.post("/event", &json!({ "event_type": "mine", "delay": "1d" }));
+            let event = owner.get(&format!("/event/{}", waiting.expect(202)["id"].as_str().unwrap()));
+            let id =
+                if path.starts_with("/run") { &event.body["data"]["runs"][0]["id"] } else { &event.body["data"]["id"] };
+            path = operation.path_for(|_| id.as_str().unwrap().to_owned());
+        }
         let body = match (operation.method, operation.path.as_str()) {
             ("POST", "/module") => continue, // Needs a component: `things_of` uploaded one.
             ("POST", "/action") => json!({ "name": "new", "module": things.module }),

@@ -6,6 +6,7 @@ mod access;
 mod cli;
 mod crash;
 mod examples;
+mod http_cancel;
 mod http_catalogue;
 mod http_chains;
 mod http_delays;

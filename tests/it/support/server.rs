@@ -186,6 +186,39 @@ impl TestServer {
         }
     }
 
+    /// Looks at a list after every change of the store until it has `count` items.
+    #[track_caller]
+    pub(crate) fn until_listed(&self, path: &str, count: usize) -> Value {
+        let changes = self.store().changes();
+        loop {
+            let seen = changes.next();
+            let list = self.admin.get(path);
+            if list.body["count"] == count {
+                return list.expect(200).clone();
+            }
+            let runtime = self.runtime.as_ref().unwrap();
+            let changed = runtime.block_on(async { tokio::time::timeout(PATIENCE, changes.since(seen, 1)).await });
+            assert!(changed.is_ok(), "nothing changes any more: {}", list.text);
+        }
+    }
+
+    /// A figure of the server's.
+    pub(crate) fn gauge(&self, name: &str) -> u64 {
+        let text = self.admin.get("/metrics").text;
+        let line = text.lines().find(|line| line.starts_with(&format!("{name} "))).unwrap();
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    }
+
+    /// Waits until no attempt runs. What has ended gives its permit back a moment after it can be seen to have ended.
+    #[track_caller]
+    pub(crate) fn until_idle(&self) {
+        let started = std::time::Instant::now();
+        while self.gauge("fusebox_attempts_running") > 0 {
+            assert!(started.elapsed() < PATIENCE, "a permit did not come back");
+            std::thread::yield_now();
+        }
+    }
+
     /// Looks at an event until its only run is in `state`.
     #[track_caller]
     pub(crate) fn until_run_is(&self, event: &str, state: &str) -> Value {
