@@ -7,8 +7,14 @@
 mod accept;
 mod cancel;
 mod capacity;
+mod chain;
+#[cfg(test)]
+mod chain_tests;
+#[cfg(test)]
+mod chain_worlds;
 mod cycle;
 mod desk;
+mod family;
 mod input_schema;
 mod job;
 mod payload_schema;

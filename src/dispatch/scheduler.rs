@@ -6,11 +6,12 @@ use super::accept::FireError;
 use super::cancel::{self, Wish};
 use super::capacity::Permits;
 use super::desk::{Desk, Put};
+use super::family::Families;
 use super::job::Job;
 use super::payload_schema::PayloadSchemas;
 use super::placement::Placement;
 use super::worker;
-use crate::domain::{Clock, Entropy, EventId, Ids, Reason, State, TenantId, Timestamp};
+use crate::domain::{ChainLimits, Clock, Entropy, EventId, Ids, Reason, State, TenantId, Timestamp};
 use crate::sandbox::Sandbox;
 use crate::store::{ReadError, Store};
 use std::collections::BTreeMap;
@@ -30,6 +31,7 @@ pub struct Config {
     pub permits: Permits,
     /// Events of one tenant that may wait for a permit or for their time; one more is refused with 429.
     pub queue_per_tenant: usize,
+    pub chain: ChainLimits,
     /// How long a shutdown lets running attempts finish.
     pub grace: Duration,
 }
@@ -85,6 +87,7 @@ pub(super) struct Shared {
     /// Running attempts are broken off.
     pub(super) breaking_off: CancellationToken,
     payload_schemas: PayloadSchemas,
+    families: Families,
     /// Attempts that ended since the start, by state and reason.
     endings: Mutex<BTreeMap<(State, Option<Reason>), u64>>,
 }
@@ -115,6 +118,7 @@ impl Dispatch {
             stopping: CancellationToken::new(),
             breaking_off: CancellationToken::new(),
             payload_schemas: PayloadSchemas::default(),
+            families: Families::default(),
             endings: Mutex::default(),
         };
         let dispatch = Dispatch { shared: Arc::new(shared) };
@@ -265,6 +269,10 @@ impl Dispatch {
 
     pub(super) fn payload_schemas(&self) -> &PayloadSchemas {
         &self.shared.payload_schemas
+    }
+
+    pub(super) fn families(&self) -> &Families {
+        &self.shared.families
     }
 
     pub(super) fn lock_desk(&self) -> MutexGuard<'_, Desk> {

@@ -189,6 +189,29 @@ fn a_cancelled_run_is_no_failure_and_the_plan_goes_on_behind_it() {
 }
 
 #[test]
+fn nothing_follows_what_was_cancelled() {
+    let server = TestServer::start();
+    let digest = server.upload("failure_gallery");
+    for name in ["won", "lost"] {
+        server.admin.post("/event-type", &json!({ "display_name": name })).expect(201);
+    }
+    let chained = json!({ "on_success": "won", "on_failure": "lost", "retry": { "attempts": 1 } });
+    let action = server.action("chained", &digest, chained);
+    server.event_type("t", &action, json!({}));
+    for way in ["event", "run"] {
+        let event = server.fire("t", json!({ "way": "wait" }));
+        let run = server.until_run_is(&event, "RUNNING");
+        let cancelled = if way == "event" { cancel_event(&server, &event) } else { cancel_run(&server, &run) };
+        assert_cancelled(&cancelled);
+    }
+    // The same that fails fires what follows, and fires it only for itself.
+    let failed = server.fire_and_wait("t", json!({ "way": "reject" }));
+    let follower = server.until_listed("/event?event_type=lost", 1)[0].clone();
+    assert_eq!(follower["parent_id"], failed["id"]);
+    assert_eq!(server.admin.get("/event?event_type=won").body["count"], 0);
+}
+
+#[test]
 fn an_event_of_which_only_a_part_was_cancelled_ends_as_the_rest_did() {
     let server = TestServer::with_manual_clock();
     let late = json!({ "when": { "at": "/late" } });
