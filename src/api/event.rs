@@ -8,8 +8,8 @@ use super::page::{self, Data, List, encode_cursor};
 use super::run::{RunOut, history_query};
 use crate::dispatch::{Fire, Fired};
 use crate::domain::{
-    Event, EventId, EventTypeId, EventTypeName, Flow, Json, ObjectRef, Origin, Reason, Run, State as EventState,
-    TenantId, Timestamp,
+    CallerKey, Event, EventId, EventTypeId, EventTypeName, Flow, Json, ObjectRef, Origin, Reason, Run, Sameness,
+    State as EventState, TenantId, Timestamp,
 };
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue};
@@ -39,6 +39,10 @@ pub(super) struct EventIn {
     #[serde(default = "Json::empty_object")]
     #[schema(value_type = Option<serde_json::Value>)]
     payload: Json,
+    /// What the caller compares firings by, 1 to 255 bytes; without one, event type, object and payload are compared. While a
+    /// run of the same is in flight, another is SKIPPED as its `duplicate`.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 255)]
+    dedup_key: Option<CallerKey>,
 }
 
 /// Which attachments, besides those on its own object, an event reaches.
@@ -122,6 +126,7 @@ pub(super) async fn fire(
         object: body.object,
         flow: body.flow,
         payload: body.payload,
+        sameness: Some(sameness(body.dedup_key)),
         tenant: caller.owner(body.owner_id)?,
         origin: Origin::Api,
         created_by: caller.name().to_owned(),
@@ -138,9 +143,16 @@ pub(super) struct TriggerQuery {
     /// Narrows how far the event type lets it reach among the objects: `both`, `up`, `down` or `none`.
     #[param(value_type = Option<FlowSchema>)]
     flow: Option<Flow>,
+    /// What the caller compares firings by, 1 to 255 bytes; without one, event type, object and payload are compared.
+    #[param(value_type = Option<String>, min_length = 1, max_length = 255)]
+    dedup_key: Option<CallerKey>,
     /// The tenant whose event it is; only the platform names another than its own.
     #[param(value_type = Option<String>)]
     owner_id: Option<TenantId>,
+}
+
+fn sameness(key: Option<CallerKey>) -> Sameness {
+    key.map_or(Sameness::Content, Sameness::Key)
 }
 
 /// Fire a trigger, the short way
@@ -169,7 +181,8 @@ pub(super) async fn trigger(
     let payload = if body.is_empty() { Json::empty_object() } else { extract::parse(&body)? };
     let (tenant, created_by) = (caller.owner(query.owner_id)?, caller.name().to_owned());
     let flow = query.flow.unwrap_or_default();
-    let fire = Fire { event_type, object, flow, payload, tenant, origin: Origin::Api, created_by };
+    let sameness = Some(sameness(query.dedup_key));
+    let fire = Fire { event_type, object, flow, payload, sameness, tenant, origin: Origin::Api, created_by };
     fire_and_answer(&api, &headers, fire).await
 }
 

@@ -4,12 +4,12 @@ use super::job::{Job, Live};
 use super::payload_schema::Violation;
 use super::resolve::{FanOut, owner_of, plan};
 use super::scheduler::Dispatch;
-use super::settle::{Next, settle};
+use super::settle::Next;
 use crate::domain::{
-    Event, EventId, EventType, EventTypeName, FAN_OUT_MAX, Flow, Json, ObjectRef, Origin, Run, State, TenantId,
-    Timestamp,
+    Event, EventId, EventType, EventTypeName, FAN_OUT_MAX, Flow, Json, ObjectRef, Origin, Run, Sameness, State,
+    TenantId, Timestamp,
 };
-use crate::store::{Change, CommitError, Transition};
+use crate::store::CommitError;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -22,6 +22,8 @@ pub struct Fire {
     /// Narrows how far the event type lets it reach among the objects.
     pub flow: Flow,
     pub payload: Json,
+    /// By what it is compared with what is in flight; `None` when it runs whatever else does.
+    pub sameness: Option<Sameness>,
     pub tenant: TenantId,
     pub origin: Origin,
     /// Who fires, for the record.
@@ -62,12 +64,10 @@ impl Dispatch {
     /// # Errors
     /// See [`FireError`].
     pub async fn fire(&self, fire: Fire) -> Result<Fired, FireError> {
-        let (live, next) = self.accept(fire)?;
-        let (sender, committed) = oneshot::channel();
-        self.store().submit(accepting(&live), Some(Box::new(move |result| drop(sender.send(result)))));
+        let (live, next, committed) = self.accept(fire)?;
         let fired = Fired { event: Arc::clone(&live.event), runs: live.runs.clone() };
         self.go_on(live, next, None);
-        committed.await.unwrap_or_else(|_| Err(CommitError::Broken("its writer has ended".into())))?;
+        kept(committed).await?;
         Ok(fired)
     }
 
@@ -76,14 +76,12 @@ impl Dispatch {
     /// # Errors
     /// See [`FireError`].
     pub async fn fire_and_wait(&self, fire: Fire, patience: Duration) -> Result<Fired, FireError> {
-        let (live, next) = self.accept(fire)?;
+        let (live, next, committed) = self.accept(fire)?;
         if next == Next::Nothing {
-            self.store().commit(accepting(&live)).await?;
+            kept(committed).await?;
             return Ok(Fired { event: live.event, runs: live.runs });
         }
         // Commits keep their order: when the end is on the disk, the beginning is.
-        let (accepted, committed) = oneshot::channel();
-        self.store().submit(accepting(&live), Some(Box::new(move |result| drop(accepted.send(result)))));
         let (waiter, ended) = oneshot::channel();
         let fired = Fired { event: Arc::clone(&live.event), runs: live.runs.clone() };
         self.go_on(live, next, Some(waiter));
@@ -91,13 +89,14 @@ impl Dispatch {
             Ok(Ok(live)) => Ok(Fired { event: live.event, runs: live.runs }),
             // Out of patience, or whoever carried the event is gone: say what is certain.
             Ok(Err(_)) | Err(_) => {
-                committed.await.unwrap_or_else(|_| Err(CommitError::Broken("its writer has ended".into())))?;
+                kept(committed).await?;
                 Ok(fired)
             }
         }
     }
 
-    fn accept(&self, fire: Fire) -> Result<(Live, Next), FireError> {
+    /// Checks, plans, reserves and hands in.
+    fn accept(&self, mut fire: Fire) -> Result<(Live, Next, Committed), FireError> {
         if self.is_stopping() {
             return Err(FireError::ShuttingDown);
         }
@@ -114,13 +113,12 @@ impl Dispatch {
         }
         let owner = owner_of(event_type, &fire.tenant);
         self.check_queue(&owner)?;
-        let now = self.now();
+        let (now, sameness) = (self.now(), fire.sameness.take());
         let mut event = new_event(EventId::new(self.ids(), now), event_type, owner, fire, now);
-        let plan = plan(&catalogue, event_type, &event, self.ids()).map_err(|FanOut| FireError::FanOut)?;
+        let plan = plan(&catalogue, event_type, &event, self.ids(), sameness.as_ref());
+        let plan = plan.map_err(|FanOut| FireError::FanOut)?;
         event.runs = plan.runs.iter().map(|run| run.id).collect();
-        let mut runs: Vec<Arc<Run>> = plan.runs.into_iter().map(Arc::new).collect();
-        let (next, _) = settle(&mut event, &mut runs, now);
-        Ok((Live { event: Arc::new(event), runs }, next))
+        Ok(self.reserve_and_hand_in(event, plan.runs))
     }
 
     /// Hands the event to whoever carries it on.
@@ -133,9 +131,11 @@ impl Dispatch {
     }
 }
 
-fn accepting(live: &Live) -> Transition {
-    let runs = live.runs.iter().map(|run| Change::Run(Arc::clone(run)));
-    Transition::of(std::iter::once(Change::Event(Arc::clone(&live.event))).chain(runs))
+/// Tells when a transition is on the disk, or why not.
+pub(super) type Committed = oneshot::Receiver<Result<(), CommitError>>;
+
+pub(super) async fn kept(committed: Committed) -> Result<(), CommitError> {
+    committed.await.unwrap_or_else(|_| Err(CommitError::Broken("its writer has ended".into())))
 }
 
 fn new_event(id: EventId, event_type: &EventType, owner_id: TenantId, fire: Fire, now: Timestamp) -> Event {

@@ -1,6 +1,7 @@
 //! Taking up what an earlier process left open (DESIGN §3.12).
 
 use super::job::{Job, Live};
+use super::reservations::Reserving;
 use super::scheduler::{Dispatch, StartError};
 use super::settle::{Next, settle};
 use super::worker::blocking;
@@ -36,7 +37,8 @@ impl Dispatch {
     /// Runs that were RUNNING are queued again or, after too many crashes, end; what was QUEUED or WAITING goes on.
     pub(super) async fn recover(&self) -> Result<(), StartError> {
         let store = self.store().clone();
-        let left = blocking(move || leftovers(&store)).await?;
+        let dispatch = self.clone();
+        let left = blocking(move || leftovers(&store, &mut dispatch.reservations().lock())).await?;
         let found = left.len();
         let mut interrupted = 0_usize;
         for left in left {
@@ -72,7 +74,7 @@ impl Dispatch {
         let (next, skipped) = settle(Arc::make_mut(&mut live.event), &mut live.runs, now);
         let mut changes = vec![Change::Event(Arc::clone(&live.event)), Change::Run(Arc::clone(&live.runs[place]))];
         changes.extend(skipped.iter().map(|place| Change::Run(Arc::clone(&live.runs[*place]))));
-        self.store().commit(Transition::of(changes)).await?;
+        self.hand_in_and_wait(Transition::of(changes)).await?;
         Ok(match next {
             Next::Run(place) | Next::Wait(place, _) => Some(Job { durable_start: true, ..Job::new(live, place, None) }),
             Next::Nothing => None,
@@ -81,10 +83,12 @@ impl Dispatch {
 }
 
 /// For every open event the first of its open runs: runs go one after the other, and their ids rise with their places.
-fn leftovers(store: &Store) -> Result<Vec<Left>, ReadError> {
+/// All of them keep what they had reserved.
+fn leftovers(store: &Store, reserving: &mut Reserving<'_>) -> Result<Vec<Left>, ReadError> {
     let mut seen = HashSet::new();
     let mut left = Vec::new();
     store.visit_open_runs(|run| {
+        reserving.hold(&run);
         if seen.insert(run.event_id) {
             let (tenant, event_id, run_id) = (run.owner_id, run.event_id, run.id);
             left.push(Left { tenant, event_id, run_id, state: run.state, due_at: run.due_at });

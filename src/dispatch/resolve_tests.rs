@@ -315,7 +315,7 @@ fn the_linked_action_comes_first_and_what_is_disabled_shows() {
     let mut event = testing::event();
     event.object = Some(object(1));
     let ids = Ids::new(Arc::new(Entropy::new([1; 32])));
-    let runs = plan(&catalogue, &event_type(TRIGGERS[0], Some(0)), &event, &ids).unwrap().runs;
+    let runs = plan(&catalogue, &event_type(TRIGGERS[0], Some(0)), &event, &ids, None).unwrap().runs;
     let seen: Vec<_> =
         runs.iter().map(|run| (run.position, run.attachment_id.is_some(), run.state, run.reason)).collect();
     assert_eq!(

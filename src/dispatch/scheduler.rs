@@ -7,6 +7,7 @@ use super::capacity::{Capacity, Permits};
 use super::job::Job;
 use super::payload_schema::PayloadSchemas;
 use super::placement::Placement;
+use super::reservations::Reservations;
 use super::worker;
 use crate::domain::{Clock, Entropy, Ids, Reason, State, TenantId, Timestamp};
 use crate::sandbox::Sandbox;
@@ -74,6 +75,7 @@ pub(super) struct Shared {
     /// Running attempts are broken off.
     pub(super) breaking_off: CancellationToken,
     payload_schemas: PayloadSchemas,
+    reservations: Reservations,
     /// Attempts that ended since the start, by state and reason.
     endings: Mutex<BTreeMap<(State, Option<Reason>), u64>>,
 }
@@ -112,6 +114,7 @@ impl Dispatch {
             stopping: CancellationToken::new(),
             breaking_off: CancellationToken::new(),
             payload_schemas: PayloadSchemas::default(),
+            reservations: Reservations::default(),
             endings: Mutex::default(),
         };
         let dispatch = Dispatch { shared: Arc::new(shared) };
@@ -251,6 +254,10 @@ impl Dispatch {
 
     pub(super) fn payload_schemas(&self) -> &PayloadSchemas {
         &self.shared.payload_schemas
+    }
+
+    pub(super) fn reservations(&self) -> &Reservations {
+        &self.shared.reservations
     }
 
     fn lock_capacity(&self) -> MutexGuard<'_, Capacity<Job>> {

@@ -63,7 +63,7 @@ async fn attempt(dispatch: &Dispatch, job: Job, permit: Permit) -> Result<(), Wo
         Some(live) => live,
         None => {
             // What was last decided about it may still be on its way to the disk; behind this it is there.
-            dispatch.store().commit(Transition::default()).await?;
+            dispatch.hand_in_and_wait(Transition::default()).await?;
             let store = dispatch.store().clone();
             let load = move || Live::load(&store, &tenant, event_id).map(|live| live.map(Box::new));
             blocking(load).await?.ok_or(WorkError::Missing)?
@@ -126,7 +126,7 @@ impl Work<'_> {
         self.run_mut().start(seed, now)?;
         Arc::make_mut(&mut self.live.event).start(now);
         if durable {
-            self.dispatch.store().commit(self.running()).await?;
+            self.dispatch.hand_in_and_wait(self.running()).await?;
         }
         Ok(())
     }
@@ -150,15 +150,22 @@ impl Work<'_> {
             Briefly::Done(attempted) => return Some(attempted),
             Briefly::Long(invoking) => invoking,
         };
-        shared.store.submit(self.running(), None);
+        self.dispatch.hand_in(self.running(), None);
         let mut running = std::pin::pin!(shared.placement.run_long(invoking));
         loop {
             tokio::select! {
                 biased;
                 attempted = &mut running => return attempted,
                 () = shared.breaking_off.cancelled() => return None,
-                () = tokio::time::sleep(LOG_FLUSH) => services.flush(&shared.store, &run),
+                () = tokio::time::sleep(LOG_FLUSH) => self.flush(&services, &run),
             }
+        }
+    }
+
+    /// Stores what was logged so far, so that a long attempt can be watched and a killed one leaves its words.
+    fn flush(&self, services: &AttemptServices, run: &Run) {
+        if let Some(log) = services.take_log(run) {
+            self.dispatch.hand_in(Transition::of([log]), None);
         }
     }
 
@@ -206,10 +213,10 @@ impl Work<'_> {
                     }
                 })
             });
-            dispatch.store().submit(transition, on_commit);
+            dispatch.hand_in(transition, on_commit);
             drop(permit);
         } else {
-            dispatch.store().submit(transition, None);
+            dispatch.hand_in(transition, None);
             drop(permit);
             dispatch.go_on(live, next, waiter);
         }

@@ -5,7 +5,9 @@
 
 mod action;
 mod attachment;
+mod canonical;
 mod context;
+mod dedup;
 mod digest;
 mod entropy;
 mod event;
@@ -30,7 +32,9 @@ mod token;
 
 pub use action::{Action, DedupMode};
 pub use attachment::{Attachment, Pin};
+pub use canonical::canonical_json;
 pub use context::{Chain, Context};
+pub use dedup::{CallerKey, CallerKeyError, DedupKey, Fingerprint, Sameness};
 pub use digest::{Digest, DigestError};
 pub use entropy::Entropy;
 pub use event::{Event, Origin};
