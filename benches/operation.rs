@@ -57,6 +57,8 @@ fn fill(folder: &Path) {
             dedup_mode: DedupMode::default(),
             input: None,
             continue_on_fail: false,
+            on_success: None,
+            on_failure: None,
             parameters: Vec::new(),
             retry: RetryPolicy::default(),
             limits: LimitsPatch::default(),

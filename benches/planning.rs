@@ -122,6 +122,8 @@ fn action(number: usize) -> Action {
         dedup_mode: DedupMode::default(),
         input: None,
         continue_on_fail: false,
+        on_success: None,
+        on_failure: None,
         parameters: Vec::new(),
         retry: RetryPolicy::default(),
         limits: LimitsPatch::default(),

@@ -200,7 +200,7 @@ async fn attach(
         updated_at: now,
     });
     let put = Transition::of([Change::PutAttachment(Arc::clone(&attachment))]);
-    api.store().commit(put.expecting(Expectation::ActionVersion(action.id, action.version))).await?;
+    api.commit(caller, put.expecting(Expectation::ActionVersion(action.id, action.version))).await?;
     Ok(Data::created(AttachmentOut::of(&attachment)).versioned(1))
 }
 
@@ -312,7 +312,7 @@ pub(super) async fn change(
     let put = Transition::of([Change::PutAttachment(Arc::clone(&attachment))])
         .expecting(Expectation::AttachmentVersion(old.id, old.version))
         .expecting(Expectation::ActionVersion(newest.id, newest.version));
-    api.store().commit(put).await?;
+    api.commit(&caller, put).await?;
     Ok(Data::ok(AttachmentOut::of(&attachment)).versioned(attachment.version))
 }
 
@@ -329,7 +329,7 @@ pub(super) async fn delete(
     caller.check_may_change(&attachment.owner_id, "attachment", &id)?;
     check_version(&headers, "attachment", attachment.version)?;
     let delete = Transition::of([Change::DeleteAttachment(attachment.action_id, attachment.id)]);
-    api.store().commit(delete.expecting(Expectation::AttachmentVersion(attachment.id, attachment.version))).await?;
+    api.commit(&caller, delete.expecting(Expectation::AttachmentVersion(attachment.id, attachment.version))).await?;
     Ok(Data::ok(AttachmentOut::of(&attachment)))
 }
 

@@ -2,7 +2,8 @@
 
 use super::Api;
 use super::error::Problem;
-use crate::domain::{Rights, TenantId, Token, TokenHash};
+use crate::domain::{RequestId, Rights, TenantId, Timestamp, Token, TokenHash};
+use crate::store::Author;
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
@@ -51,6 +52,12 @@ impl<N> Caller<N> {
     /// For the record: who did it.
     pub(super) fn name(&self) -> &str {
         &self.token.name
+    }
+
+    /// The same for the audit log.
+    pub(super) fn author(&self, request: RequestId, at: Timestamp) -> Author {
+        let Token { id, name, owner_id, .. } = self.token.as_ref();
+        Author { token: *id, name: name.clone(), tenant: owner_id.clone(), request, at }
     }
 
     /// Whose history to look at: `None`, everybody's, for the platform's own tokens.

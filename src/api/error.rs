@@ -183,6 +183,7 @@ impl From<Conflict> for Problem {
             Conflict::NameTaken { .. } | Conflict::ModuleNameTaken { .. } => conflicting("name_taken"),
             Conflict::NoSuchModule { .. } => Problem::invalid(vec![Fault::new("/module", detail)]),
             Conflict::NoSuchAction { .. } => Problem::invalid(vec![Fault::new("/action", detail)]),
+            Conflict::NoSuch { field, .. } => Problem::invalid(vec![Fault::new(field, detail)]),
             Conflict::AlreadyAttached { .. } => conflicting("already_attached"),
             Conflict::Graph { place, .. } => {
                 let pointer = place.map_or_else(|| "/parents".to_owned(), |place| format!("/parents/{place}"));

@@ -24,7 +24,8 @@ mod token;
 use crate::dispatch::Dispatch;
 use crate::domain::{Clock, Entropy, Ids, RequestId, Timestamp};
 use crate::sandbox::Sandbox;
-use crate::store::{ReadError, Store};
+use crate::store::{CommitError, ReadError, Store, Transition};
+use auth::Caller;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::HeaderValue;
@@ -173,6 +174,12 @@ impl Api {
 
     fn bounds(&self) -> Bounds {
         self.0.parts.bounds
+    }
+
+    /// Changes the catalogue in the caller's name, and answers when that is on the disk.
+    async fn commit<N>(&self, caller: &Caller<N>, transition: Transition) -> Result<(), CommitError> {
+        let author = Some(caller.author(request_id(), self.now()));
+        self.store().commit(Transition { author, ..transition }).await
     }
 
     /// Reads from the store without holding up an async thread.

@@ -114,7 +114,7 @@ async fn keep(
         let module = Arc::new(merge(api, caller, (known, owner.clone()), inspected, name.clone()));
         let put = Transition::of([Change::PutModule(Arc::clone(&module), inspected.wasm.clone())]);
         let expected = Expectation::ModuleNames(owner.clone(), inspected.digest, names);
-        match api.store().commit(put.expecting(expected)).await {
+        match api.commit(caller, put.expecting(expected)).await {
             Err(CommitError::Conflict(Conflict::Version { .. })) => {}
             done => return done.map(|()| (module, names.is_none())).map_err(Problem::from),
         }
@@ -195,7 +195,7 @@ pub(super) async fn delete(
     let module = find(&api, caller.tenant(), &reference)?;
     caller.check_may_change(&module.owner_id, "module", &reference)?;
     let change = Change::DeleteModule(module.owner_id.clone(), module.digest);
-    api.store().commit(Transition::of([change])).await?;
+    api.commit(&caller, Transition::of([change])).await?;
     Ok(Data::ok(ModuleOut::of(&module)))
 }
 

@@ -99,7 +99,7 @@ pub(super) async fn put(
         owner_id: owner_id.clone(),
     });
     let expected = Expectation::ObjectVersion(owner_id, object, old.as_ref().map(|old| old.version));
-    api.store().commit(Transition::of([Change::PutObject(Arc::clone(&record))]).expecting(expected)).await?;
+    api.commit(&caller, Transition::of([Change::PutObject(Arc::clone(&record))]).expecting(expected)).await?;
     let out = ObjectRecordOut::of(&record);
     Ok(if old.is_none() { Data::created(out) } else { Data::ok(out) }.versioned(record.version))
 }
@@ -142,7 +142,7 @@ pub(super) async fn delete(
     check_version(&headers, "object", record.version)?;
     let owner = record.owner_id.clone();
     let expected = Expectation::ObjectVersion(owner.clone(), object.clone(), Some(record.version));
-    api.store().commit(Transition::of([Change::DeleteObject(owner, object)]).expecting(expected)).await?;
+    api.commit(&caller, Transition::of([Change::DeleteObject(owner, object)]).expecting(expected)).await?;
     Ok(Data::ok(ObjectRecordOut::of(&record)))
 }
 

@@ -80,7 +80,7 @@ pub(super) async fn create(
         created_by: caller.name().to_owned(),
     };
     let out = TokenOut { token: Some(text), ..TokenOut::of(&token) };
-    api.store().commit(Transition::of([Change::PutToken(Arc::new(token))])).await?;
+    api.commit(&caller, Transition::of([Change::PutToken(Arc::new(token))])).await?;
     Ok(Data::created(out))
 }
 
@@ -118,7 +118,7 @@ pub(super) async fn delete(
     let token_id: TokenId = id.parse().map_err(|_| missing())?;
     let token = api.store().catalogue().token(token_id).cloned();
     let token = token.filter(|token| caller.tenant().may_change(&token.owner_id)).ok_or_else(missing)?;
-    api.store().commit(Transition::of([Change::DeleteToken(token_id)])).await?;
+    api.commit(&caller, Transition::of([Change::DeleteToken(token_id)])).await?;
     Ok(Data::ok(TokenOut::of(&token)))
 }
 

@@ -28,6 +28,12 @@ pub struct Action {
     pub input: Option<Json>,
     #[serde(default)]
     pub continue_on_fail: bool,
+    /// The event type that fires when it has succeeded, by its name in the tenant of the run (DESIGN §3.9).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_success: Option<EventTypeName>,
+    /// The same for when it has failed for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<EventTypeName>,
     #[serde(default)]
     pub parameters: Vec<Parameter>,
     #[serde(default)]

@@ -11,6 +11,17 @@ pub enum Origin {
     Api,
     /// The examples of `serve --demo`.
     Demo,
+    /// A run whose action names what follows.
+    Chain,
+    Schedule,
+    /// Somebody who asked for an earlier event once more.
+    Replay,
+    /// An action tried by hand.
+    Test,
+    /// A source with its own credential.
+    Source,
+    /// A signed request of another system.
+    Webhook,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -56,6 +56,12 @@ id!(EventId);
 id!(RunId);
 id!(TokenId);
 id!(AttachmentId);
+id!(SourceTypeId);
+id!(SourceId);
+id!(SinkTypeId);
+id!(SinkId);
+id!(ScheduleId);
+id!(SecretId);
 id!(
     /// One HTTP request, named in its answer and in the log.
     RequestId

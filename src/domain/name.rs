@@ -79,11 +79,7 @@ name!(
     EventTypeName,
     "event type name",
     "it starts with a letter and has up to 64 letters, digits, `_`, `.` and `-`",
-    |text| {
-        text.len() <= 64
-            && text.starts_with(|c: char| c.is_ascii_alphabetic())
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
-    }
+    is_plain
 );
 
 name!(
@@ -95,6 +91,20 @@ name!(
         !text.is_empty() && text.chars().count() <= 128 && text.trim() == text && !text.chars().any(char::is_control)
     }
 );
+
+name!(
+    /// The name of a source type, source, sink type, sink, schedule or secret: what files and the command line call it.
+    EntryName,
+    "name",
+    "it starts with a letter and has up to 64 letters, digits, `_`, `.` and `-`",
+    is_plain
+);
+
+fn is_plain(text: &str) -> bool {
+    text.len() <= 64
+        && text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_.-".contains(&b))
+}
 
 #[cfg(test)]
 mod tests {

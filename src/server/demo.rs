@@ -184,6 +184,8 @@ fn action(
         dedup_mode: DedupMode::default(),
         input: None,
         continue_on_fail: false,
+        on_success: None,
+        on_failure: None,
         parameters: description.params.iter().map(parameter).collect(),
         retry: RETRY,
         limits: LimitsPatch { timeout_ms: Some(TIMEOUT_MS), ..LimitsPatch::default() },

@@ -196,6 +196,14 @@ fn write_catalogue(tx: &WriteTransaction, change: Change, catalogue: &Catalogue)
         Change::PutAttachment(attachment) => {
             put(schema::ATTACHMENTS, &attachment_key(attachment.action_id, attachment.id), encode(&*attachment))
         }
+        Change::Put(entry) => {
+            let (table, key) = entry.id().place();
+            put(table, &key, entry.record())
+        }
+        Change::Delete(id) => {
+            let (table, key) = id.place();
+            delete(table, &key)
+        }
         Change::DeleteAttachment(action, id) => delete(schema::ATTACHMENTS, &attachment_key(action, id)),
     }
 }

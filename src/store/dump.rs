@@ -1,7 +1,7 @@
 //! The whole store as sorted text: what tests compare and what a person can read.
 
 use super::{ReadError, Store, schema};
-use redb::{ReadableDatabase, ReadableTable, TableHandle};
+use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata, TableHandle};
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use std::fmt::Write as _;
@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 const SHOWN_BYTES_MAX: usize = 4096;
 
 impl Store {
-    /// Every table with every key and value, a line each.
+    /// Every table that is not empty, with every key and value, a line each.
     ///
     /// # Errors
     /// The file cannot be read.
@@ -19,8 +19,10 @@ impl Store {
         let mut text = String::new();
         for definition in schema::ALL {
             let name = definition.name().to_owned();
-            let _ = writeln!(text, "[{name}]");
             let table = tx.open_table(definition)?;
+            if !table.is_empty()? {
+                let _ = writeln!(text, "[{name}]");
+            }
             for entry in table.iter()? {
                 let (key, value) = entry?;
                 let is_record = ![schema::META.name(), schema::MODULE_BYTES.name()].contains(&name.as_str());

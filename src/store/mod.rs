@@ -9,9 +9,12 @@ mod changes;
 mod check;
 mod codec;
 mod dump;
+mod mentions;
+mod named;
 mod open;
 mod places;
 mod read;
+mod references;
 mod schema;
 mod scopes;
 mod transition;
@@ -19,10 +22,12 @@ mod writer;
 
 pub use catalogue::Catalogue;
 pub use changes::{Changes, Notice, Subject, Watched};
+pub use mentions::Mention;
+pub use named::{Named, NamedId, Registry};
 pub use open::{Config, OpenError, Store};
 pub use places::Channel;
 pub use read::{Page, Query};
-pub use transition::{Change, CommitError, Conflict, Expectation, LogChunk, Transition};
+pub use transition::{Author, Change, CommitError, Conflict, Expectation, LogChunk, Transition};
 pub use writer::{OnCommit, WriterStats};
 
 /// Why something could not be read back.

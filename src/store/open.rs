@@ -6,7 +6,7 @@ use super::changes::Changes;
 use super::codec::{Key, decode, last_id, state_byte};
 use super::transition::{Change, CommitError, Transition};
 use super::writer::{Counters, OnCommit, Queue, Writer, WriterStats};
-use super::{ReadError, schema};
+use super::{ReadError, named, schema};
 use crate::domain::{Action, Attachment, EventId, EventType, Module, ObjectRecord, Run, RunId, State, Token};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -215,11 +215,14 @@ fn start(db: Database, first_notice: u64) -> Result<Shared, OpenError> {
 
 fn load_catalogue(db: &Database) -> Result<Catalogue, OpenError> {
     let mut catalogue = Catalogue::default();
+    for change in named::load(|table| records(db, table))? {
+        catalogue.apply(&change)?;
+    }
     for module in load::<Module>(db, schema::MODULES, "modules")? {
         catalogue.apply(&Change::PutModule(Arc::new(module), Bytes::new()))?;
     }
     for action in load::<Action>(db, schema::ACTIONS, "actions")? {
-        catalogue.apply(&Change::PutAction(Arc::new(action)))?;
+        catalogue.insert_action(&Arc::new(action))?;
     }
     for event_type in load::<EventType>(db, schema::EVENT_TYPES, "event_types")? {
         catalogue.apply(&Change::PutEventType(Arc::new(event_type)))?;
@@ -242,6 +245,11 @@ fn load_catalogue(db: &Database) -> Result<Catalogue, OpenError> {
         catalogue.insert_attachment(&Arc::new(attachment))?;
     }
     Ok(catalogue)
+}
+
+fn records(db: &Database, table: schema::Table) -> Result<Vec<Vec<u8>>, ReadError> {
+    let table = db.begin_read()?.open_table(table)?;
+    table.iter()?.map(|entry| Ok(entry?.1.value().to_vec())).collect()
 }
 
 fn load<T: DeserializeOwned>(db: &Database, table: schema::Table, name: &'static str) -> Result<Vec<T>, ReadError> {

@@ -24,6 +24,19 @@ pub(super) const EVENT_TYPES: Table = TableDefinition::new("event_types");
 /// `token` → Token.
 pub(super) const TOKENS: Table = TableDefinition::new("tokens");
 
+/// `source type` → SourceType. This and the tables of the other named things are read whole at start, see `named`.
+pub(super) const SOURCE_TYPES: Table = TableDefinition::new("source_types");
+/// `source` → Source.
+pub(super) const SOURCES: Table = TableDefinition::new("sources");
+/// `sink type` → SinkType.
+pub(super) const SINK_TYPES: Table = TableDefinition::new("sink_types");
+/// `sink` → Sink.
+pub(super) const SINKS: Table = TableDefinition::new("sinks");
+/// `schedule` → Schedule.
+pub(super) const SCHEDULES: Table = TableDefinition::new("schedules");
+/// `secret` → Secret.
+pub(super) const SECRETS: Table = TableDefinition::new("secrets");
+
 /// `tenant, object type, zero byte, object id` → ObjectRecord.
 pub(super) const OBJECTS: Table = TableDefinition::new("objects");
 /// `action, attachment` → Attachment, so that those of an action lie together and go with it.
@@ -46,7 +59,7 @@ pub(super) const RUNS_BY_STATE: Table = TableDefinition::new("runs_by_state");
 pub(super) const LOGS: Table = TableDefinition::new("logs");
 
 /// All tables, for creating, dumping and checking them.
-pub(super) const ALL: [Table; 16] = [
+pub(super) const ALL: [Table; 22] = [
     META,
     MODULES,
     MODULE_BYTES,
@@ -54,6 +67,12 @@ pub(super) const ALL: [Table; 16] = [
     ACTION_VERSIONS,
     EVENT_TYPES,
     TOKENS,
+    SOURCE_TYPES,
+    SOURCES,
+    SINK_TYPES,
+    SINKS,
+    SCHEDULES,
+    SECRETS,
     OBJECTS,
     ATTACHMENTS,
     EVENTS,

@@ -1,8 +1,9 @@
 //! What is asked of the store: batches of changes that take effect together or not at all.
 
+use super::named::{Named, NamedId};
 use crate::domain::{
     Action, ActionId, Attachment, AttachmentId, Digest, Event, EventType, EventTypeId, LogLine, Module, ObjectRecord,
-    ObjectRef, Run, RunId, TenantId, Token, TokenId,
+    ObjectRef, RequestId, Run, RunId, TenantId, Timestamp, Token, TokenId,
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -10,13 +11,15 @@ use std::sync::Arc;
 /// One self-contained batch. It is applied only if everything it expects holds.
 #[derive(Clone, Debug, Default)]
 pub struct Transition {
+    /// Who asked for it, when a person or a token did.
+    pub author: Option<Author>,
     pub expect: Vec<Expectation>,
     pub changes: Vec<Change>,
 }
 
 impl Transition {
     pub fn of(changes: impl IntoIterator<Item = Change>) -> Transition {
-        Transition { expect: Vec::new(), changes: changes.into_iter().collect() }
+        Transition { changes: changes.into_iter().collect(), ..Transition::default() }
     }
 
     #[must_use]
@@ -24,6 +27,17 @@ impl Transition {
         self.expect.push(expectation);
         self
     }
+}
+
+/// Who changes the catalogue, for the record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Author {
+    pub token: TokenId,
+    /// The name of the token when it was used.
+    pub name: String,
+    pub tenant: TenantId,
+    pub request: RequestId,
+    pub at: Timestamp,
 }
 
 /// What must hold for a transition to be applied.
@@ -36,6 +50,7 @@ pub enum Expectation {
     /// The version of what a tenant registered about an object; `None` when it did not.
     ObjectVersion(TenantId, ObjectRef, Option<u64>),
     AttachmentVersion(AttachmentId, u64),
+    Version(NamedId, u64),
     /// How often the attachments of an action changed ([`super::Catalogue::attachment_changes`]): what was checked
     /// against all of them is still true.
     AttachmentsOf(ActionId, u64),
@@ -60,6 +75,8 @@ pub enum Change {
     PutAttachment(Arc<Attachment>),
     /// Of this action, this attachment.
     DeleteAttachment(ActionId, AttachmentId),
+    Put(Named),
+    Delete(NamedId),
 }
 
 impl Change {
@@ -95,6 +112,9 @@ pub enum Conflict {
     NoSuchModule { reference: String },
     #[error("there is no action `{id}`")]
     NoSuchAction { id: String },
+    /// Something names what is not there; `field` is the pointer to where it does.
+    #[error("there is no {what} `{name}`")]
+    NoSuch { what: &'static str, name: String, field: &'static str },
     #[error("the action `{action}` is attached to `{object}` already ({id})")]
     AlreadyAttached { action: String, object: String, id: AttachmentId },
     /// Parents that an object cannot have; `place` is the one that is at fault.

@@ -7,6 +7,7 @@ mod cli;
 mod crash;
 mod examples;
 mod http_catalogue;
+mod http_chains;
 mod http_dedup;
 mod http_events;
 mod http_limits;
