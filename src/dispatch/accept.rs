@@ -24,6 +24,8 @@ pub struct Fire {
     pub payload: Json,
     /// By what it is compared with what is in flight; `None` when it runs whatever else does.
     pub sameness: Option<Sameness>,
+    /// None of its runs starts before; what is past puts nothing off.
+    pub run_at: Option<Timestamp>,
     pub tenant: TenantId,
     pub origin: Origin,
     /// Who fires, for the record.
@@ -124,8 +126,8 @@ impl Dispatch {
     /// Hands the event to whoever carries it on.
     pub(super) fn go_on(&self, live: Live, next: Next, waiter: Option<oneshot::Sender<Live>>) {
         match next {
-            Next::Run(place) => self.offer(Job::new(live, place, waiter)),
-            Next::Wait(place, due) => self.wait_until(due, Job::new(live, place, waiter)),
+            Next::Run(_) => self.offer(Job::new(live, waiter)),
+            Next::Wait(_, due) => self.wait_until(due, Job::new(live, waiter)),
             Next::Nothing => {}
         }
     }
@@ -147,6 +149,7 @@ fn new_event(id: EventId, event_type: &EventType, owner_id: TenantId, fire: Fire
         object: fire.object,
         flow: event_type.flow.narrowed(fire.flow),
         payload: fire.payload,
+        run_at: fire.run_at,
         origin: fire.origin,
         state: State::Queued,
         reason: None,

@@ -63,6 +63,7 @@ fn action(number: u8, owner_id: &TenantId) -> Action {
         parameters: Vec::new(),
         retry: RetryPolicy::default(),
         limits: LimitsPatch::default(),
+        when: None,
         version: 1,
         created_by: "test".into(),
         created_at: NOW,
@@ -337,18 +338,12 @@ fn a_plan_asks_for_the_keys_by_which_the_same_is_found() {
     let shared = TenantId::shared();
     let once = Action { dedup_mode: DedupMode::PerAction, ..action(0, &shared) };
     let changes = |once: Action| {
-        [
-            module(),
-            Change::PutAction(Arc::new(once)),
-            Change::PutAction(Arc::new(action(1, &shared))),
-            Change::PutAction(Arc::new(Action { enabled: false, ..action(2, &shared) })),
-            Change::PutAttachment(Arc::new(attachment(0, 0, 0, &shared))),
-            Change::PutAttachment(Arc::new(attachment(1, 0, 1, &shared))),
-            Change::PutAttachment(Arc::new(attachment(2, 1, 0, &shared))),
-            Change::PutAttachment(Arc::new(attachment(3, 1, 1, &shared))),
-            Change::PutAttachment(Arc::new(attachment(4, 2, 0, &shared))),
-            Change::PutObject(Arc::new(record(1, &shared, [0]))),
-        ]
+        let actions = [once, action(1, &shared), Action { enabled: false, ..action(2, &shared) }];
+        let attached = [(0, 0, 0), (1, 0, 1), (2, 1, 0), (3, 1, 1), (4, 2, 0)];
+        let attached = attached.map(|(number, action, on)| attachment(number, action, on, &shared));
+        let begin = [module(), Change::PutObject(Arc::new(record(1, &shared, [0])))].into_iter();
+        let begin = begin.chain(actions.map(|action| Change::PutAction(Arc::new(action))));
+        begin.chain(attached.map(|attachment| Change::PutAttachment(Arc::new(attachment))))
     };
     let ids = Ids::new(Arc::new(Entropy::new([1; 32])));
     let mut event = testing::event();
@@ -428,4 +423,28 @@ fn what_another_tenant_attached_stays_at_its_version() {
     assert_eq!(found(&user, TRIGGERS[0], 0), [(1, None)], "its version, trigger included");
     assert_eq!(found(&user, TRIGGERS[1], 1), [(2, Some(Reason::Denied))], "one that follows loses what is withdrawn");
     assert_eq!(found(&publisher, TRIGGERS[0], 0), [], "the publisher's events do not run it");
+}
+
+#[test]
+fn a_run_is_due_at_the_later_of_its_own_time_and_the_events() {
+    let shared = TenantId::shared();
+    let when = serde_json::from_value(serde_json::json!({ "at": "/at", "offset": "-1s" })).unwrap();
+    let action = Action { when: Some(when), ..action(0, &shared) };
+    let catalogue = Catalogue::of([module(), Change::PutAction(Arc::new(action))]).unwrap();
+    let ids = Ids::new(Arc::new(Entropy::new([1; 32])));
+    let planned = |at_ms: Option<i64>, run_at_ms: Option<i64>| {
+        let text = at_ms.map(|ms| Timestamp::from_ms(ms).to_string());
+        let payload = Json::from(serde_json::json!({ "at": text }));
+        let run_at = run_at_ms.map(Timestamp::from_ms);
+        let event = crate::domain::Event { payload, run_at, ..testing::event() };
+        let run = plan(&catalogue, &event_type(TRIGGERS[0], Some(0)), &event, &ids, None).unwrap().runs.remove(0);
+        (run.state, run.reason, run.due_at.map(Timestamp::as_ms))
+    };
+    // The event is made at 1,000 ms.
+    assert_eq!(planned(Some(2_001), None), (State::Waiting, None, Some(1_001)));
+    assert_eq!(planned(Some(2_000), None), (State::Queued, None, None), "now is not later");
+    assert_eq!(planned(Some(0), Some(900)), (State::Queued, None, None), "what is past puts nothing off");
+    assert_eq!(planned(Some(5_000), Some(3_000)), (State::Waiting, None, Some(4_000)));
+    assert_eq!(planned(Some(5_000), Some(4_500)), (State::Waiting, None, Some(4_500)));
+    assert_eq!(planned(None, Some(4_500)), (State::Error, Some(Reason::ParamMissing), None));
 }

@@ -9,6 +9,7 @@ mod examples;
 mod http_catalogue;
 mod http_chains;
 mod http_dedup;
+mod http_delays;
 mod http_events;
 mod http_limits;
 mod http_modules;
