@@ -22,10 +22,14 @@ const KEPT_APART: [(&[&str], &[&str], &str); 10] = [
         "configuration comes in as an argument",
     ),
     (&["unsafe"], &["sandbox/cache.rs"], "unsafe is in one file"),
-    (&[".unwrap()"], &["dispatch/resolve_tests.rs", "dispatch/testing.rs"], "unwrap is for tests"),
+    (
+        &[".unwrap()"],
+        &["dispatch/chain_tests.rs", "dispatch/chain_worlds.rs", "dispatch/resolve_tests.rs", "dispatch/testing.rs"],
+        "unwrap is for tests",
+    ),
     (
         &["store().submit", "store().commit", "store.submit", "store.commit"],
-        &["dispatch/reservations.rs", "store", "api", "server"],
+        &["dispatch/reservations.rs", "dispatch/family.rs", "store", "api", "server"],
         "what may end a run is handed in through the one door that frees its dedup key",
     ),
     (&["crate::{", "super::super"], &[], "say `crate::layer::…`, so that it is seen who uses whom"),

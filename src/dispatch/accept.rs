@@ -1,5 +1,6 @@
 //! Taking an event in: check, plan, commit, and only then answer.
 
+use super::chain::Child;
 use super::job::{Job, Live};
 use super::payload_schema::Violation;
 use super::resolve::{FanOut, owner_of, plan};
@@ -60,15 +61,24 @@ pub enum FireError {
     Store(#[from] CommitError),
 }
 
+/// What is to be committed at once.
+pub(super) struct Accepted {
+    pub(super) live: Live,
+    pub(super) next: Next,
+    pub(super) children: Vec<Child>,
+    pub(super) committed: Committed,
+}
+
 impl Dispatch {
     /// Accepts an event and answers when it is on the disk; its runs may have begun by then.
     ///
     /// # Errors
     /// See [`FireError`].
     pub async fn fire(&self, fire: Fire) -> Result<Fired, FireError> {
-        let (live, next, committed) = self.accept(fire)?;
+        let Accepted { live, next, children, committed } = self.accept(fire)?;
         let fired = Fired { event: Arc::clone(&live.event), runs: live.runs.clone() };
         self.go_on(live, next, None);
+        self.go_on_with(children);
         kept(committed).await?;
         Ok(fired)
     }
@@ -78,14 +88,15 @@ impl Dispatch {
     /// # Errors
     /// See [`FireError`].
     pub async fn fire_and_wait(&self, fire: Fire, patience: Duration) -> Result<Fired, FireError> {
-        let (live, next, committed) = self.accept(fire)?;
+        // Commits keep their order: when the end is on the disk, the beginning is.
+        let Accepted { live, next, children, committed } = self.accept(fire)?;
+        self.go_on_with(children);
+        let fired = Fired { event: Arc::clone(&live.event), runs: live.runs.clone() };
         if next == Next::Nothing {
             kept(committed).await?;
-            return Ok(Fired { event: live.event, runs: live.runs });
+            return Ok(fired);
         }
-        // Commits keep their order: when the end is on the disk, the beginning is.
         let (waiter, ended) = oneshot::channel();
-        let fired = Fired { event: Arc::clone(&live.event), runs: live.runs.clone() };
         self.go_on(live, next, Some(waiter));
         match tokio::time::timeout(patience, ended).await {
             Ok(Ok(live)) => Ok(Fired { event: live.event, runs: live.runs }),
@@ -98,7 +109,7 @@ impl Dispatch {
     }
 
     /// Checks, plans, reserves and hands in.
-    fn accept(&self, mut fire: Fire) -> Result<(Live, Next, Committed), FireError> {
+    fn accept(&self, mut fire: Fire) -> Result<Accepted, FireError> {
         if self.is_stopping() {
             return Err(FireError::ShuttingDown);
         }
@@ -157,6 +168,7 @@ fn new_event(id: EventId, event_type: &EventType, owner_id: TenantId, fire: Fire
         parent_id: None,
         root_id: id,
         depth: 0,
+        lineage: None,
         created_by: fire.created_by,
         created_at: now,
         started_at: None,

@@ -4,7 +4,8 @@
 //! A reservation is an open run: its key is in its record, and the map here is only a way to find it. So none outlives
 //! its run, whatever happens: a start makes the map anew from the runs that are open then.
 
-use super::accept::{Committed, kept};
+use super::accept::{Accepted, kept};
+use super::chain::Child;
 use super::job::Live;
 use super::scheduler::Dispatch;
 use super::settle::{Next, settle};
@@ -94,7 +95,7 @@ impl Dispatch {
     /// Reserves keys for a planned event, settles what that leaves of it, and hands it in. Gives the receiver of the
     /// commit's end as well: should the disk refuse it, nothing is accepted any more, and its runs give back what they
     /// reserved when they end in memory.
-    pub(super) fn reserve_and_hand_in(&self, mut event: Event, runs: Vec<Run>) -> (Live, Next, Committed) {
+    pub(super) fn reserve_and_hand_in(&self, mut event: Event, runs: Vec<Run>) -> Accepted {
         let now = event.created_at;
         let (sender, committed) = oneshot::channel();
         let on_commit: OnCommit = Box::new(move |result| drop(sender.send(result)));
@@ -108,12 +109,15 @@ impl Dispatch {
                 (next, _) = settle(&mut event, &mut runs, now);
             }
         }
-        let live = Live { event: Arc::new(event), runs };
+        let mut live = Live { event: Arc::new(event), runs, family: None };
+        // Runs that were refused when they were planned have ended.
+        let children = self.follow(&mut live, now);
         let changes = live.runs.iter().map(|run| Change::Run(Arc::clone(run)));
-        let accepting = Transition::of(std::iter::once(Change::Event(Arc::clone(&live.event))).chain(changes));
+        let accepting = std::iter::once(Change::Event(Arc::clone(&live.event))).chain(changes);
+        let accepting = Transition::of(accepting.chain(children.iter().flat_map(Child::changes)));
         self.store().submit(accepting, Some(on_commit));
         drop(reserving);
-        (live, next, committed)
+        Accepted { live, next, children, committed }
     }
 }
 

@@ -87,6 +87,7 @@ pub(crate) fn event(id: EventId, owner_id: &TenantId, event_type_id: EventTypeId
         parent_id: None,
         root_id: id,
         depth: 0,
+        lineage: None,
         created_by: "test".to_owned(),
         created_at: NOW,
         started_at: None,
