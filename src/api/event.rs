@@ -9,8 +9,8 @@ use super::page::{self, Data, List, encode_cursor};
 use super::run::{RunOut, history_query};
 use crate::dispatch::{Fire, Fired, Target};
 use crate::domain::{
-    Event, EventId, EventTypeId, EventTypeName, Flow, Json, ObjectRef, Origin, Reason, Run, RunId, State as EventState,
-    TenantId, Timestamp,
+    CallerKey, Event, EventId, EventTypeId, EventTypeName, Flow, Json, ObjectRef, Origin, Reason, Run, RunId, Sameness,
+    State as EventState, TenantId, Timestamp,
 };
 use crate::store::Page;
 use axum::extract::{Request, State};
@@ -41,6 +41,10 @@ pub(super) struct EventIn {
     #[serde(default = "Json::empty_object")]
     #[schema(value_type = Option<serde_json::Value>)]
     payload: Json,
+    /// What the caller compares firings by, 1 to 255 bytes; without one, event type, object and payload are compared. While a
+    /// run of the same is in flight, another is SKIPPED as its `duplicate`.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 255)]
+    dedup_key: Option<CallerKey>,
     /// No run starts before this time, at most 366 days ahead. A past time is now.
     #[schema(value_type = Option<String>, format = DateTime)]
     run_at: Option<Timestamp>,
@@ -140,6 +144,7 @@ pub(super) async fn fire(
         object: body.object,
         flow: body.flow,
         payload: body.payload,
+        sameness: Some(sameness(body.dedup_key)),
         run_at,
         tenant: caller.owner(body.owner_id)?,
         origin: Origin::Api,
@@ -157,6 +162,9 @@ pub(super) struct TriggerQuery {
     /// Narrows how far the event type lets it reach among the objects: `both`, `up`, `down` or `none`.
     #[param(value_type = Option<FlowSchema>)]
     flow: Option<Flow>,
+    /// What the caller compares firings by, 1 to 255 bytes; without one, event type, object and payload are compared.
+    #[param(value_type = Option<String>, min_length = 1, max_length = 255)]
+    dedup_key: Option<CallerKey>,
     /// No run starts before this time.
     #[param(value_type = Option<String>, format = DateTime)]
     run_at: Option<Timestamp>,
@@ -166,6 +174,10 @@ pub(super) struct TriggerQuery {
     /// The tenant whose event it is; only the platform names another than its own.
     #[param(value_type = Option<String>)]
     owner_id: Option<TenantId>,
+}
+
+fn sameness(key: Option<CallerKey>) -> Sameness {
+    key.map_or(Sameness::Content, Sameness::Key)
 }
 
 /// Fire a trigger, the short way
@@ -196,7 +208,8 @@ pub(super) async fn trigger(
     let payload = if body.is_empty() { Json::empty_object() } else { extract::parse(&body)? };
     let (tenant, created_by) = (caller.owner(query.owner_id)?, caller.name().to_owned());
     let flow = query.flow.unwrap_or_default();
-    let fire = Fire { event_type, object, flow, payload, run_at, tenant, origin: Origin::Api, created_by };
+    let sameness = Some(sameness(query.dedup_key));
+    let fire = Fire { event_type, object, flow, payload, sameness, run_at, tenant, origin: Origin::Api, created_by };
     fire_and_answer(&api, &headers, fire).await
 }
 

@@ -38,6 +38,9 @@ pub(super) struct RunOut {
     /// The attachment that made it run; null for the action that the event type names.
     #[schema(value_type = Option<uuid::Uuid>)]
     attachment_id: Option<AttachmentId>,
+    /// SKIPPED as a duplicate: the run that was in flight already, by the event type, object and payload or the dedup key.
+    #[schema(value_type = Option<uuid::Uuid>)]
+    duplicate_of: Option<RunId>,
     /// Where that attachment sits.
     #[schema(value_type = Option<super::event::ObjectOut>)]
     scope: Option<ObjectRef>,
@@ -295,6 +298,7 @@ impl RunOut {
             version: run.version,
             module: run.module.to_string(),
             attachment_id: run.attachment_id,
+            duplicate_of: run.duplicate_of,
             scope: run.scope.clone(),
             params: if run.foreign { Json::empty_object() } else { run.params.clone() },
             input: run.input.clone(),

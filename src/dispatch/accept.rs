@@ -5,12 +5,12 @@ use super::job::{Job, Live};
 use super::payload_schema::Violation;
 use super::resolve::{FanOut, owner_of, plan};
 use super::scheduler::Dispatch;
-use super::settle::{Next, settle};
+use super::settle::Next;
 use crate::domain::{
-    Event, EventId, EventType, EventTypeName, FAN_OUT_MAX, Flow, Json, ObjectRef, Origin, Run, State, TenantId,
-    Timestamp,
+    Event, EventId, EventType, EventTypeName, FAN_OUT_MAX, Flow, Json, ObjectRef, Origin, Run, Sameness, State,
+    TenantId, Timestamp,
 };
-use crate::store::{Change, CommitError, Transition};
+use crate::store::CommitError;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -23,6 +23,8 @@ pub struct Fire {
     /// Narrows how far the event type lets it reach among the objects.
     pub flow: Flow,
     pub payload: Json,
+    /// By what it is compared with what is in flight; `None` when it runs whatever else does.
+    pub sameness: Option<Sameness>,
     /// None of its runs starts before; what is past puts nothing off.
     pub run_at: Option<Timestamp>,
     pub tenant: TenantId,
@@ -60,10 +62,11 @@ pub enum FireError {
 }
 
 /// What is to be committed at once.
-struct Accepted {
-    live: Live,
-    next: Next,
-    children: Vec<Child>,
+pub(super) struct Accepted {
+    pub(super) live: Live,
+    pub(super) next: Next,
+    pub(super) children: Vec<Child>,
+    pub(super) committed: Committed,
 }
 
 impl Dispatch {
@@ -72,14 +75,11 @@ impl Dispatch {
     /// # Errors
     /// See [`FireError`].
     pub async fn fire(&self, fire: Fire) -> Result<Fired, FireError> {
-        let Accepted { live, next, children } = self.accept(fire)?;
-        let (sender, committed) = oneshot::channel();
-        let accepting = accepting(&live, &children);
-        self.store().submit(accepting, Some(Box::new(move |result| drop(sender.send(result)))));
+        let Accepted { live, next, children, committed } = self.accept(fire)?;
         let fired = Fired { event: Arc::clone(&live.event), runs: live.runs.clone() };
         self.go_on(live, next, None);
         self.go_on_with(children);
-        committed.await.unwrap_or_else(|_| Err(CommitError::Broken("its writer has ended".into())))?;
+        kept(committed).await?;
         Ok(fired)
     }
 
@@ -88,15 +88,12 @@ impl Dispatch {
     /// # Errors
     /// See [`FireError`].
     pub async fn fire_and_wait(&self, fire: Fire, patience: Duration) -> Result<Fired, FireError> {
-        let Accepted { live, next, children } = self.accept(fire)?;
         // Commits keep their order: when the end is on the disk, the beginning is.
-        let (accepted, committed) = oneshot::channel();
-        let accepting = accepting(&live, &children);
-        self.store().submit(accepting, Some(Box::new(move |result| drop(accepted.send(result)))));
+        let Accepted { live, next, children, committed } = self.accept(fire)?;
         self.go_on_with(children);
         let fired = Fired { event: Arc::clone(&live.event), runs: live.runs.clone() };
         if next == Next::Nothing {
-            committed.await.unwrap_or_else(|_| Err(CommitError::Broken("its writer has ended".into())))?;
+            kept(committed).await?;
             return Ok(fired);
         }
         let (waiter, ended) = oneshot::channel();
@@ -105,13 +102,14 @@ impl Dispatch {
             Ok(Ok(live)) => Ok(Fired { event: live.event, runs: live.runs }),
             // Out of patience, or whoever carried the event is gone: say what is certain.
             Ok(Err(_)) | Err(_) => {
-                committed.await.unwrap_or_else(|_| Err(CommitError::Broken("its writer has ended".into())))?;
+                kept(committed).await?;
                 Ok(fired)
             }
         }
     }
 
-    fn accept(&self, fire: Fire) -> Result<Accepted, FireError> {
+    /// Checks, plans, reserves and hands in.
+    fn accept(&self, mut fire: Fire) -> Result<Accepted, FireError> {
         if self.is_stopping() {
             return Err(FireError::ShuttingDown);
         }
@@ -128,16 +126,12 @@ impl Dispatch {
         }
         let owner = owner_of(event_type, &fire.tenant);
         self.check_queue(&owner)?;
-        let now = self.now();
+        let (now, sameness) = (self.now(), fire.sameness.take());
         let mut event = new_event(EventId::new(self.ids(), now), event_type, owner, fire, now);
-        let plan = plan(&catalogue, event_type, &event, self.ids()).map_err(|FanOut| FireError::FanOut)?;
+        let plan = plan(&catalogue, event_type, &event, self.ids(), sameness.as_ref());
+        let plan = plan.map_err(|FanOut| FireError::FanOut)?;
         event.runs = plan.runs.iter().map(|run| run.id).collect();
-        let mut runs: Vec<Arc<Run>> = plan.runs.into_iter().map(Arc::new).collect();
-        let (next, _) = settle(&mut event, &mut runs, now);
-        let mut live = Live { event: Arc::new(event), runs, family: None };
-        // Runs that were refused when they were planned have ended.
-        let children = self.follow(&mut live, now);
-        Ok(Accepted { live, next, children })
+        Ok(self.reserve_and_hand_in(event, plan.runs))
     }
 
     /// Hands the event to whoever carries it on.
@@ -156,10 +150,11 @@ impl Dispatch {
     }
 }
 
-fn accepting(live: &Live, children: &[Child]) -> Transition {
-    let runs = live.runs.iter().map(|run| Change::Run(Arc::clone(run)));
-    let accepted = std::iter::once(Change::Event(Arc::clone(&live.event))).chain(runs);
-    Transition::of(accepted.chain(children.iter().flat_map(Child::changes)))
+/// Tells when a transition is on the disk, or why not.
+pub(super) type Committed = oneshot::Receiver<Result<(), CommitError>>;
+
+pub(super) async fn kept(committed: Committed) -> Result<(), CommitError> {
+    committed.await.unwrap_or_else(|_| Err(CommitError::Broken("its writer has ended".into())))
 }
 
 fn new_event(id: EventId, event_type: &EventType, owner_id: TenantId, fire: Fire, now: Timestamp) -> Event {

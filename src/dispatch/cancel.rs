@@ -121,7 +121,7 @@ impl Dispatch {
                 Asked::Taken(job, wish) => self.grant(job, vec![wish]),
                 Asked::Absent => {
                     // Its end may still be on its way to the disk; behind this it is there.
-                    self.store().commit(Transition::default()).await?;
+                    self.hand_in_and_wait(Transition::default()).await?;
                     let (store, tenant) = (self.store().clone(), tenant.clone());
                     match blocking(move || store.event(Some(&tenant), event)).await? {
                         Some(event) if !event.state.is_terminal() => tokio::task::yield_now().await,
@@ -156,10 +156,10 @@ async fn try_grant(dispatch: &Dispatch, job: Job, wishes: Vec<Wish>) -> Result<(
     granted.places.extend(skipped);
     let transition = Transition::of(live.changes(&granted.places));
     if next == Next::Nothing {
-        dispatch.store().submit(transition, telling(*live, granted.answers, waiter));
+        dispatch.hand_in(transition, telling(*live, granted.answers, waiter));
         dispatch.lock_desk().forget(event_id);
     } else {
-        dispatch.store().submit(transition, telling(Live::clone(&live), granted.answers, None));
+        dispatch.hand_in(transition, telling(Live::clone(&live), granted.answers, None));
         dispatch.take_up(Job { durable_start, ..Job::new(*live, waiter) }, next);
     }
     Ok(())

@@ -122,7 +122,7 @@ impl Follower<'_> {
         if !violations.is_empty() {
             return Err((State::Error, Reason::InputInvalid, told(&violations)));
         }
-        let planned = plan(self.catalogue, event_type, event, self.ids);
+        let planned = plan(self.catalogue, event_type, event, self.ids, None);
         let planned = planned.map_err(|fan_out: FanOut| (State::Error, Reason::FanoutLimit, fan_out.to_string()))?;
         self.planned += planned.runs.len();
         if self.planned > PLANNED_MAX {

@@ -20,6 +20,7 @@ mod job;
 mod payload_schema;
 mod placement;
 mod recovery;
+mod reservations;
 mod resolve;
 #[cfg(test)]
 mod resolve_tests;

@@ -2,6 +2,7 @@
 
 use super::chain::Child;
 use super::job::{Job, Live};
+use super::reservations::Reserving;
 use super::scheduler::{Dispatch, StartError};
 use super::settle::{Standing, choose, settle};
 use super::worker::blocking;
@@ -36,7 +37,8 @@ impl Dispatch {
     /// Runs that were RUNNING are queued again or, after too many crashes, end; what was QUEUED or WAITING goes on.
     pub(super) async fn recover(&self) -> Result<(), StartError> {
         let store = self.store().clone();
-        let left = blocking(move || leftovers(&store)).await?;
+        let dispatch = self.clone();
+        let left = blocking(move || leftovers(&store, &mut dispatch.reservations().lock())).await?;
         let found = left.len();
         let mut interrupted = 0_usize;
         for mut left in left {
@@ -73,17 +75,18 @@ impl Dispatch {
         changed.extend(skipped);
         let mut changes = live.changes(&changed);
         changes.extend(children.iter().flat_map(Child::changes));
-        self.store().commit(Transition::of(changes)).await?;
+        self.hand_in_and_wait(Transition::of(changes)).await?;
         self.take_up(Job { durable_start: true, ..Job::new(live, None) }, next);
         self.go_on_with(children);
         Ok(())
     }
 }
 
-/// The open events in the order in which they were accepted, each with its open runs.
-fn leftovers(store: &Store) -> Result<Vec<Left>, ReadError> {
+/// The open events in the order in which they were accepted, each with its open runs, which keep what they had reserved.
+fn leftovers(store: &Store, reserving: &mut Reserving<'_>) -> Result<Vec<Left>, ReadError> {
     let mut left: BTreeMap<EventId, Left> = BTreeMap::new();
     store.visit_open_runs(|run| {
+        reserving.hold(&run);
         let standing = (run.position as usize, Standing::from(&run));
         let (tenant, event_id) = (run.owner_id, run.event_id);
         left.entry(event_id).or_insert_with(|| Left { tenant, event_id, open: Vec::new() }).open.push(standing);

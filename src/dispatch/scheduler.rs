@@ -10,6 +10,7 @@ use super::family::Families;
 use super::job::Job;
 use super::payload_schema::PayloadSchemas;
 use super::placement::Placement;
+use super::reservations::Reservations;
 use super::worker;
 use crate::domain::{ChainLimits, Clock, Entropy, EventId, Ids, Reason, State, TenantId, Timestamp};
 use crate::sandbox::Sandbox;
@@ -87,6 +88,7 @@ pub(super) struct Shared {
     /// Running attempts are broken off.
     pub(super) breaking_off: CancellationToken,
     payload_schemas: PayloadSchemas,
+    reservations: Reservations,
     families: Families,
     /// Attempts that ended since the start, by state and reason.
     endings: Mutex<BTreeMap<(State, Option<Reason>), u64>>,
@@ -118,6 +120,7 @@ impl Dispatch {
             stopping: CancellationToken::new(),
             breaking_off: CancellationToken::new(),
             payload_schemas: PayloadSchemas::default(),
+            reservations: Reservations::default(),
             families: Families::default(),
             endings: Mutex::default(),
         };
@@ -269,6 +272,10 @@ impl Dispatch {
 
     pub(super) fn payload_schemas(&self) -> &PayloadSchemas {
         &self.shared.payload_schemas
+    }
+
+    pub(super) fn reservations(&self) -> &Reservations {
+        &self.shared.reservations
     }
 
     pub(super) fn families(&self) -> &Families {

@@ -83,7 +83,7 @@ impl Dispatch {
             return Ok(live);
         }
         // What was last decided about it may still be on its way to the disk; behind this it is there.
-        self.store().commit(Transition::default()).await?;
+        self.hand_in_and_wait(Transition::default()).await?;
         let store = self.store().clone();
         let live = blocking(move || Live::load(&store, &tenant, event)).await?.ok_or(WorkError::Missing)?;
         Ok(Box::new(self.join_family(live).await?))
@@ -200,7 +200,7 @@ impl Work<'_> {
             self.granted = granted;
         } else if !granted.places.is_empty() {
             let transition = Transition::of(self.live.changes(&granted.places));
-            self.dispatch.store().submit(transition, telling(self.live.clone(), granted.answers, None));
+            self.dispatch.hand_in(transition, telling(self.live.clone(), granted.answers, None));
         }
     }
 
@@ -215,7 +215,7 @@ impl Work<'_> {
         self.run_mut().start(seed, now)?;
         Arc::make_mut(&mut self.live.event).start(now);
         if durable {
-            self.dispatch.store().commit(self.running()).await?;
+            self.dispatch.hand_in_and_wait(self.running()).await?;
         }
         Ok(())
     }
@@ -239,7 +239,7 @@ impl Work<'_> {
             Briefly::Done(attempted) => return Ran::Ended(attempted),
             Briefly::Long(invoking) => invoking,
         };
-        shared.store.submit(self.running(), None);
+        self.dispatch.hand_in(self.running(), None);
         let Some(mut running) = shared.placement.run_long(invoking) else { return Ran::Broken };
         // Only now: a short attempt is over before anybody could break it off.
         let bell = self.dispatch.lock_desk().bell(run.event_id);
@@ -258,8 +258,15 @@ impl Work<'_> {
                         return Ran::Cancelled;
                     }
                 }
-                () = tokio::time::sleep(LOG_FLUSH) => services.flush(&shared.store, &run),
+                () = tokio::time::sleep(LOG_FLUSH) => self.flush(&services, &run),
             }
+        }
+    }
+
+    /// Stores what was logged so far, so that a long attempt can be watched and a killed one leaves its words.
+    fn flush(&self, services: &AttemptServices, run: &Run) {
+        if let Some(log) = services.take_log(run) {
+            self.dispatch.hand_in(Transition::of([log]), None);
         }
     }
 
@@ -303,12 +310,12 @@ impl Work<'_> {
         changes.extend(children.iter().flat_map(Child::changes));
         let transition = Transition::of(changes);
         if next == Next::Nothing {
-            dispatch.store().submit(transition, telling(live, granted.answers, waiter));
+            dispatch.hand_in(transition, telling(live, granted.answers, waiter));
             permit.give_back(Leaving::Ended);
         } else {
             let answers = granted.answers;
             let on_commit = if answers.is_empty() { None } else { telling(live.clone(), answers, None) };
-            dispatch.store().submit(transition, on_commit);
+            dispatch.hand_in(transition, on_commit);
             permit.give_back(Leaving::GoesOn);
             dispatch.go_on(live, next, waiter);
         }

@@ -5,8 +5,10 @@
 
 mod action;
 mod attachment;
+mod canonical;
 mod chain;
 mod context;
+mod dedup;
 mod digest;
 mod entropy;
 mod entry;
@@ -39,8 +41,10 @@ mod when;
 
 pub use action::{Action, DedupMode};
 pub use attachment::{Attachment, Pin};
+pub use canonical::canonical_json;
 pub use chain::{ChainLimits, FollowUp, Lineage, ParentOutcome};
 pub use context::{Chain, Context};
+pub use dedup::{CallerKey, CallerKeyError, DedupKey, Fingerprint, Sameness};
 pub use digest::{Digest, DigestError};
 pub use entropy::Entropy;
 pub use entry::{Entry, Header};

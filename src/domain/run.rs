@@ -1,8 +1,8 @@
 //! Runs: one action executed for one event. Every legal change of a run's state is a method here.
 
 use super::{
-    ActionId, AttachmentId, Digest, EventId, EventTypeName, Failed, FollowUp, Json, LIMITS_WASM, Limits, ObjectRef,
-    Outcome, Reason, RetryPolicy, RunId, State, TenantId, Timestamp, Usage,
+    ActionId, AttachmentId, DedupKey, Digest, EventId, EventTypeName, Failed, FollowUp, Json, LIMITS_WASM, Limits,
+    ObjectRef, Outcome, Reason, RetryPolicy, RunId, State, TenantId, Timestamp, Usage,
 };
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +41,12 @@ pub struct Run {
     /// Whether the action is another tenant's, whose parameters are not for this one to see.
     #[serde(default, skip_serializing_if = "super::is_default")]
     pub foreign: bool,
+    /// What it reserves until it ends; `None` when nothing can be its duplicate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dedup_key: Option<DedupKey>,
+    /// SKIPPED as a duplicate: the run that was in flight already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duplicate_of: Option<RunId>,
     /// Where the attachment sits that made it run.
     pub scope: Option<ObjectRef>,
     pub params: Json,
@@ -101,6 +107,8 @@ impl Run {
             module: Digest::of(b""),
             attachment_id: None,
             foreign: false,
+            dedup_key: None,
+            duplicate_of: None,
             scope: None,
             params: Json::empty_object(),
             input: Json::empty_object(),
@@ -233,6 +241,14 @@ impl Run {
         self.expect(&[State::Queued, State::Waiting], State::Skipped)?;
         self.message = message;
         self.end(State::Skipped, Some(reason), now);
+        Ok(())
+    }
+
+    /// QUEUED → SKIPPED: the same is in flight already, as the run `live`.
+    pub fn skip_as_duplicate(&mut self, live: RunId, now: Timestamp) -> Result<(), IllegalChange> {
+        self.skip(Reason::Duplicate, format!("the same is in flight already ({live})"), now)?;
+        self.duplicate_of = Some(live);
+        self.dedup_key = None;
         Ok(())
     }
 
@@ -380,6 +396,16 @@ mod tests {
             run.fail(Failed::broken(reason, "broke".into()), Usage::default(), 0, NOW).unwrap();
             assert_eq!(run.state == State::Waiting, again, "{reason}");
         }
+    }
+
+    #[test]
+    fn a_duplicate_names_the_run_in_flight_and_reserves_nothing() {
+        let (mut run, live) = (run(), RunId::from_bytes([9; 16]));
+        run.dedup_key = Some(DedupKey::from_bytes([1; 16]));
+        run.skip_as_duplicate(live, NOW).unwrap();
+        assert_eq!((run.state, run.reason), (State::Skipped, Some(Reason::Duplicate)));
+        assert_eq!((run.duplicate_of, run.dedup_key), (Some(live), None));
+        assert!(run.message.contains(&live.to_string()), "{}", run.message);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::dispatch::{Fire, FireError};
 use crate::domain::{
     Action, ActionId, ActionName, DedupMode, Event, EventType, EventTypeId, EventTypeName, Flow, Json, LimitsPatch,
     Module, ModuleName, ModuleNaming, ModuleRef, ObjectRef, Origin, Parameter, ParameterValue, RetryPolicy, Run,
-    TenantId,
+    Sameness, TenantId,
 };
 use crate::sandbox::UploadError;
 use crate::store::{Change, CommitError, Transition};
@@ -111,6 +111,7 @@ pub(super) async fn run(wired: &Wired) -> Result<Demo, DemoError> {
                 object: description.object.clone(),
                 flow: Flow::default(),
                 payload,
+                sameness: Some(Sameness::Content),
                 run_at: None,
                 tenant: TenantId::shared(),
                 origin: Origin::Demo,

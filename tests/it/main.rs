@@ -11,6 +11,7 @@ mod http_cancel;
 mod http_catalogue;
 mod http_chain_limits;
 mod http_chains;
+mod http_dedup;
 mod http_delays;
 mod http_events;
 mod http_limits;

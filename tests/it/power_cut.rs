@@ -2,7 +2,7 @@
 
 use crate::store::{NOW, event, run};
 use fusebox::domain::{
-    ActionId, Entropy, EventId, EventTypeId, Ids, Level, LogLine, LogSource, RunId, State, TenantId,
+    ActionId, DedupKey, Entropy, EventId, EventTypeId, Ids, Level, LogLine, LogSource, RunId, State, TenantId,
 };
 use fusebox::store::{Change, CommitError, Config, LogChunk, Store, Transition};
 use std::io;
@@ -114,6 +114,8 @@ fn workload(store: &Store) -> Vec<(EventId, State)> {
         let mut event = event(EventId::new(&ids, NOW), &tenant, EventTypeId::from_bytes([2; 16]), State::Queued);
         let mut run = run(RunId::new(&ids, NOW), &event, ActionId::from_bytes([3; 16]), State::Queued);
         event.runs = vec![run.id];
+        // Each is the same as the one before, which has ended: there are never two of them in flight.
+        run.dedup_key = Some(DedupKey::from_bytes([1; 16]));
         for state in [State::Queued, State::Running, State::Warning] {
             (event.state, run.state) = (state, state);
             let line = LogLine {

@@ -98,37 +98,11 @@ pub(crate) fn event(id: EventId, owner_id: &TenantId, event_type_id: EventTypeId
 
 pub(crate) fn run(id: RunId, event: &Event, action_id: ActionId, state: State) -> Run {
     Run {
-        id,
-        event_id: event.id,
-        owner_id: event.owner_id.clone(),
-        position: 0,
-        action_id,
         action: "tested".to_owned(),
-        version: 1,
         module: Digest::of(b"module"),
-        attachment_id: None,
-        foreign: false,
-        scope: None,
-        params: Json::empty_object(),
-        input: Json::empty_object(),
-        limits: LIMITS_WASM,
-        retry: RetryPolicy::default(),
-        continue_on_fail: false,
         state,
         reason: (state == State::Error).then_some(Reason::Trap),
-        message: String::new(),
-        code: 0,
-        messages: Vec::new(),
-        output: None,
-        chained: None,
-        follow_up: None,
-        child_event_id: None,
-        attempts: Vec::new(),
-        interruptions: 0,
-        due_at: None,
-        queued_at: NOW,
-        started_at: None,
-        ended_at: None,
+        ..Run::queued(id, event.id, event.owner_id.clone(), action_id, NOW)
     }
 }
 
