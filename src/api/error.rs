@@ -2,7 +2,7 @@
 
 use super::extract::escaped;
 use super::request_id;
-use crate::dispatch::{FireError, Violation};
+use crate::dispatch::{FireError, RotateError, Violation};
 use crate::domain::Rights;
 use crate::sandbox::UploadError;
 use crate::store::{CommitError, Conflict, ReadError};
@@ -230,6 +230,16 @@ impl From<FireError> for Problem {
             FireError::QueueFull { .. } => Problem::busy(detail),
             FireError::ShuttingDown => Problem::unavailable(detail),
             FireError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<RotateError> for Problem {
+    fn from(error: RotateError) -> Problem {
+        match error {
+            RotateError::Busy => Problem::busy("the key is being changed already"),
+            RotateError::Commit(error) => error.into(),
+            RotateError::Save(_) | RotateError::Keyring(_) | RotateError::Secret(_) => Problem::internal(&error),
         }
     }
 }

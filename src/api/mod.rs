@@ -18,6 +18,7 @@ mod openapi;
 mod page;
 mod parameter;
 mod run;
+mod secret;
 mod stream;
 mod token;
 
@@ -95,6 +96,9 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(run::read))
         .routes(routes!(run::log))
         .routes(routes!(stream::watch))
+        .routes(routes!(secret::list))
+        .routes(routes!(secret::put, secret::read, secret::delete))
+        .routes(routes!(secret::rotate))
         .routes(routes!(token::create, token::list))
         .routes(routes!(token::delete))
         .routes(routes!(health::metrics))

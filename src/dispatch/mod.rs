@@ -15,6 +15,7 @@ mod resolve;
 #[cfg(test)]
 mod resolve_tests;
 mod scheduler;
+mod secrets;
 mod services;
 mod settle;
 #[cfg(test)]
@@ -27,3 +28,4 @@ pub use input_schema::{check_input_schema, input_violations};
 pub use payload_schema::{SchemaError, Violation, check_schema};
 pub use resolve::{Binding, FanOut, bindings};
 pub use scheduler::{Config, Dispatch, Load, StartError};
+pub use secrets::{KeyLost, RotateError, Rotated, SaveKeyring, Sealing, SecretError, Secrets};

@@ -7,8 +7,9 @@ use super::capacity::{Capacity, Permits};
 use super::job::Job;
 use super::payload_schema::PayloadSchemas;
 use super::placement::Placement;
+use super::secrets::{SecretError, Secrets};
 use super::worker;
-use crate::domain::{Clock, Entropy, Ids, Reason, State, TenantId, Timestamp};
+use crate::domain::{Clock, Entropy, EntryName, Ids, Reason, SecretText, State, TenantId, Timestamp};
 use crate::sandbox::Sandbox;
 use crate::store::{ReadError, Store};
 use std::collections::BTreeMap;
@@ -64,6 +65,7 @@ pub(super) struct Shared {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Arc<Ids>,
     pub(super) entropy: Arc<Entropy>,
+    pub(super) secrets: Secrets,
     pub(super) placement: Placement,
     capacity: Mutex<Capacity<Job>>,
     waiting: Mutex<Waiting>,
@@ -95,7 +97,7 @@ impl Dispatch {
         store: Store,
         sandbox: Sandbox,
         clock: Arc<dyn Clock>,
-        (ids, entropy): (Arc<Ids>, Arc<Entropy>),
+        (ids, entropy, secrets): (Arc<Ids>, Arc<Entropy>, Secrets),
     ) -> Result<Dispatch, StartError> {
         let shared = Shared {
             config,
@@ -104,6 +106,7 @@ impl Dispatch {
             clock,
             ids,
             entropy,
+            secrets,
             placement: Placement::start()?,
             capacity: Mutex::new(Capacity::new(config.permits)),
             waiting: Mutex::default(),
@@ -133,6 +136,19 @@ impl Dispatch {
         // Whoever waits for an event that will not end now is told so by the drop of its job.
         self.lock_waiting().jobs.clear();
         *self.lock_capacity() = Capacity::new(self.shared.config.permits);
+    }
+
+    /// The secrets' keys, for writing secrets and changing the keys.
+    pub fn secrets(&self) -> &Secrets {
+        &self.shared.secrets
+    }
+
+    /// The value of a tenant's own secret.
+    ///
+    /// # Errors
+    /// There is none of that key, or it cannot be decrypted.
+    pub fn open_secret(&self, tenant: &TenantId, key: &EntryName) -> Result<SecretText, SecretError> {
+        self.shared.secrets.open(&self.store().catalogue(), tenant, key)
     }
 
     pub fn load(&self) -> Load {
