@@ -6,6 +6,7 @@
 mod action;
 mod attachment;
 mod auth;
+mod delay;
 mod error;
 mod event;
 mod event_type;

@@ -9,6 +9,7 @@ mod changes;
 mod check;
 mod codec;
 mod dump;
+mod mentions;
 mod named;
 mod open;
 mod places;
@@ -21,6 +22,7 @@ mod writer;
 
 pub use catalogue::Catalogue;
 pub use changes::{Changes, Notice, Subject, Watched};
+pub use mentions::Mention;
 pub use named::{Named, NamedId, Registry};
 pub use open::{Config, OpenError, Store};
 pub use places::Channel;
