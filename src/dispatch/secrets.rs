@@ -49,7 +49,7 @@ pub enum SecretError {
 
 /// Secrets that no key opens.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{count} secrets in the store are encrypted with the key {key}, which is not among the keys")]
+#[error("the store has secrets ({count}) that are encrypted with the key {key}, which is not there")]
 pub struct KeyLost {
     pub key: KeyId,
     pub count: usize,
