@@ -2,7 +2,7 @@
 
 use super::extract::escaped;
 use super::request_id;
-use crate::dispatch::{CancelError, FireError, Violation};
+use crate::dispatch::{CancelError, FireError, RotateError, Violation};
 use crate::domain::{Rights, State};
 use crate::sandbox::UploadError;
 use crate::store::{CommitError, Conflict, ReadError};
@@ -247,6 +247,16 @@ impl From<CancelError> for Problem {
             CancelError::ShuttingDown | CancelError::Busy => Problem::unavailable(detail),
             CancelError::Store(error) => error.into(),
             CancelError::Read(error) => error.into(),
+        }
+    }
+}
+
+impl From<RotateError> for Problem {
+    fn from(error: RotateError) -> Problem {
+        match error {
+            RotateError::Busy => Problem::busy("the key is being changed already"),
+            RotateError::Commit(error) => error.into(),
+            RotateError::Save(_) | RotateError::Keyring(_) | RotateError::Secret(_) => Problem::internal(&error),
         }
     }
 }

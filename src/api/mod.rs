@@ -20,6 +20,7 @@ mod openapi;
 mod page;
 mod parameter;
 mod run;
+mod secret;
 mod stream;
 mod token;
 
@@ -101,6 +102,9 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(run::cancel))
         .routes(routes!(run::log))
         .routes(routes!(stream::watch))
+        .routes(routes!(secret::list))
+        .routes(routes!(secret::put, secret::read, secret::delete))
+        .routes(routes!(secret::rotate))
         .routes(routes!(token::create, token::list))
         .routes(routes!(token::delete))
         .routes(routes!(backup::take))

@@ -25,6 +25,7 @@ mod resolve;
 #[cfg(test)]
 mod resolve_tests;
 mod scheduler;
+mod secrets;
 mod services;
 mod settle;
 #[cfg(test)]
@@ -39,4 +40,5 @@ pub use input_schema::{check_input_schema, input_violations};
 pub use payload_schema::{SchemaError, Violation, check_schema};
 pub use resolve::{Binding, FanOut, bindings};
 pub use scheduler::{Config, Dispatch, Load, StartError};
+pub use secrets::{KeyLost, RotateError, Rotated, SaveKeyring, Sealing, SecretError, Secrets};
 pub use settle::Target;

@@ -11,8 +11,11 @@ use super::job::Job;
 use super::payload_schema::PayloadSchemas;
 use super::placement::Placement;
 use super::reservations::Reservations;
+use super::secrets::{SecretError, Secrets};
 use super::worker;
-use crate::domain::{ChainLimits, Clock, Entropy, EventId, Ids, Reason, State, TenantId, Timestamp};
+use crate::domain::{
+    ChainLimits, Clock, Entropy, EntryName, EventId, Ids, Reason, SecretText, State, TenantId, Timestamp,
+};
 use crate::sandbox::Sandbox;
 use crate::store::{ReadError, Store};
 use std::collections::BTreeMap;
@@ -79,6 +82,7 @@ pub(super) struct Shared {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Arc<Ids>,
     pub(super) entropy: Arc<Entropy>,
+    pub(super) secrets: Secrets,
     pub(super) placement: Placement,
     desk: Mutex<Desk>,
     sooner: Notify,
@@ -104,7 +108,7 @@ impl Dispatch {
         store: Store,
         sandbox: Sandbox,
         clock: Arc<dyn Clock>,
-        (ids, entropy): (Arc<Ids>, Arc<Entropy>),
+        (ids, entropy, secrets): (Arc<Ids>, Arc<Entropy>, Secrets),
     ) -> Result<Dispatch, StartError> {
         let shared = Shared {
             config,
@@ -113,6 +117,7 @@ impl Dispatch {
             clock,
             ids,
             entropy,
+            secrets,
             placement: Placement::start()?,
             desk: Mutex::new(Desk::new(config.permits)),
             sooner: Notify::new(),
@@ -142,6 +147,19 @@ impl Dispatch {
         }
         // Whoever waits for an event that will not end now is told so by the drop of its job.
         *self.lock_desk() = Desk::new(self.shared.config.permits);
+    }
+
+    /// The secrets' keys, for writing secrets and changing the keys.
+    pub fn secrets(&self) -> &Secrets {
+        &self.shared.secrets
+    }
+
+    /// The value of a tenant's own secret.
+    ///
+    /// # Errors
+    /// There is none of that key, or it cannot be decrypted.
+    pub fn open_secret(&self, tenant: &TenantId, key: &EntryName) -> Result<SecretText, SecretError> {
+        self.shared.secrets.open(&self.store().catalogue(), tenant, key)
     }
 
     pub fn load(&self) -> Load {

@@ -194,7 +194,7 @@ kinds! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{SecretId, SourceTypeId, Timestamp};
+    use crate::domain::{Sealed, SecretId, SourceTypeId, Timestamp};
 
     const NOW: Timestamp = Timestamp::from_ms(0);
 
@@ -205,7 +205,8 @@ mod tests {
 
     fn secret(id: u8, tenant: &str, name: &str) -> Change {
         let header = (SecretId::from_bytes([id; 16]), tenant.parse().unwrap(), name.parse::<EntryName>().unwrap());
-        Change::Put(Secret { header: Header::new(header, "test", NOW), sealed: vec![id] }.into())
+        let sealed = Sealed { key: "00".repeat(8).parse().unwrap(), nonce: [0; 24], ciphertext: vec![id] };
+        Change::Put(Secret { header: Header::new(header, "test", NOW), sealed }.into())
     }
 
     #[test]
@@ -223,7 +224,7 @@ mod tests {
         let catalogue = Catalogue::of([secret(1, "", "key"), secret(2, "a", "key")]).unwrap();
         let sealed = |tenant: &str| {
             let secret = catalogue.secrets().named(&tenant.parse().unwrap(), &"KEY".parse().unwrap());
-            secret.unwrap().sealed.clone()
+            secret.unwrap().sealed.ciphertext.clone()
         };
         assert_eq!((sealed("a"), sealed("b")), (vec![2], vec![1]));
     }

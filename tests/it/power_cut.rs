@@ -1,8 +1,10 @@
 //! The plug is pulled at every sync of a workload: what was acknowledged before is there, and all of it agrees.
 
 use crate::store::{NOW, event, run};
+use fusebox::dispatch::Secrets;
 use fusebox::domain::{
-    ActionId, DedupKey, Entropy, EventId, EventTypeId, Ids, Level, LogLine, LogSource, RunId, State, TenantId,
+    ActionId, DedupKey, Entropy, EntryName, EventId, EventTypeId, Header, Ids, Keyring, Level, LogLine, LogSource,
+    RunId, SecretId, SecretText, State, TenantId,
 };
 use fusebox::store::{Change, CommitError, Config, LogChunk, Store, Transition};
 use std::io;
@@ -182,4 +184,107 @@ fn nothing_acknowledged_is_lost_whenever_the_power_goes() {
             store.close();
         }
     }
+}
+
+/// Secrets in the store; a rotation takes several commits for them.
+const SECRETS: usize = 230;
+
+/// The file of keys: every text it had, with how often the disk of the store had synced by then.
+type KeyFile = Arc<Mutex<Vec<(usize, Keyring)>>>;
+
+fn secrets_over(disk: &Disk, file: &KeyFile) -> Secrets {
+    let last = file.lock().unwrap().last().unwrap().1.clone();
+    let (disk, file) = (disk.clone(), Arc::clone(file));
+    let save = move |keyring: &Keyring| {
+        disk.0.lock().unwrap().check_power()?;
+        file.lock().unwrap().push((disk.syncs(), keyring.clone()));
+        Ok(())
+    };
+    let seed = file_seed(&last);
+    Secrets::new(last, Box::new(save), Arc::new(Entropy::new(seed)))
+}
+
+/// A start draws another seed than the ones before it; so must one of this test, which knows no chance.
+fn file_seed(keyring: &Keyring) -> [u8; 32] {
+    let mut seed = [0; 32];
+    seed[..16].copy_from_slice(keyring.current().to_string().as_bytes());
+    seed
+}
+
+fn text_of(key: &EntryName) -> String {
+    format!("the value of {key}")
+}
+
+/// Sets secrets and changes the key twice, until the power goes.
+async fn rotate_twice(store: &Store, secrets: &Secrets) -> Option<()> {
+    let ids = Ids::new(Arc::new(Entropy::new([9; 32])));
+    let sealing = secrets.sealing().await;
+    let sealed = (0..SECRETS).map(|number| {
+        let key: EntryName = format!("key{number}").parse().unwrap();
+        let text = SecretText::new(text_of(&key)).unwrap();
+        let header = Header::new((SecretId::new(&ids, NOW), TenantId::shared(), key), "test", NOW);
+        Change::Put(sealing.seal(&text, header).into())
+    });
+    store.commit(Transition::of(sealed)).await.ok()?;
+    drop(sealing);
+    for _ in 0..2 {
+        secrets.rotate(store, None).await.ok()?;
+    }
+    Some(())
+}
+
+fn assert_all_open(store: &Store, keyring: &Keyring, cut: usize) -> usize {
+    let catalogue = store.catalogue();
+    Secrets::check(Some(keyring), &catalogue).unwrap_or_else(|lost| panic!("cut at sync {cut}: {lost}"));
+    for secret in catalogue.secrets().iter() {
+        let text = keyring.open(&secret.sealed, &secret.header);
+        let text = text.unwrap_or_else(|error| panic!("cut at sync {cut}: {}: {error}", secret.header.name));
+        assert_eq!(text.expose(), text_of(&secret.header.name));
+    }
+    catalogue.secrets().iter().count()
+}
+
+#[test]
+fn every_secret_opens_whenever_the_power_goes_while_the_key_is_changed() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let new_file = || KeyFile::new(Mutex::new(vec![(0, Keyring::new([1; 32]))]));
+    let (whole, file) = (Disk::dying_at(None), new_file());
+    let store = Store::open_on(whole.clone(), &config()).unwrap();
+    let opening = whole.syncs();
+    runtime.block_on(rotate_twice(&store, &secrets_over(&whole, &file))).unwrap();
+    store.close();
+    let syncs = whole.syncs();
+    assert_eq!(file.lock().unwrap().len(), 5, "each rotation writes the file twice");
+
+    let mut cut_between = 0;
+    for cut in opening + 1..=syncs {
+        let (disk, file) = (Disk::dying_at(Some(cut)), new_file());
+        let store = Store::open_on(disk.clone(), &config()).unwrap();
+        assert!(runtime.block_on(rotate_twice(&store, &secrets_over(&disk, &file))).is_none());
+        store.close();
+        drop(store);
+        let saved = file.lock().unwrap().clone();
+        let last = saved.len() - 1;
+        let mixtures: [fn(usize) -> bool; 3] = [|_| false, |_| true, |n| n % 2 == 0];
+        let mut cuts = mixtures.map(|survives| (survives, last)).to_vec();
+        if saved[last].0 + 1 == cut && last > 0 {
+            // Nothing reached the disk after the last write of the file: the power may have gone before that one.
+            cuts.push((mixtures[0], last - 1));
+        }
+        for (survives, kept) in cuts {
+            let disk = disk.after_the_cut(survives);
+            let store = Store::open_on(disk.clone(), &config()).unwrap();
+            let found = assert_all_open(&store, &saved[kept].1, cut);
+            cut_between += usize::from(found > 0);
+            // The next rotation takes up what was left over.
+            let file = KeyFile::new(Mutex::new(saved[..=kept].to_vec()));
+            let secrets = secrets_over(&disk, &file);
+            assert_eq!(runtime.block_on(secrets.rotate(&store, None)).unwrap().secrets, found);
+            let keyring = file.lock().unwrap().last().unwrap().1.clone();
+            assert_eq!(format!("{keyring:?}"), format!("{{{}}}", keyring.current()), "no older key is left");
+            assert_eq!(assert_all_open(&store, &keyring, cut), found);
+            store.close();
+        }
+    }
+    assert!(cut_between >= 18, "only {cut_between} cuts were among the commits of a rotation");
 }
