@@ -5,6 +5,7 @@
 
 mod action;
 mod attachment;
+mod audit;
 mod auth;
 mod error;
 mod event;
@@ -22,7 +23,7 @@ mod stream;
 mod token;
 
 use crate::dispatch::Dispatch;
-use crate::domain::{Clock, Entropy, Ids, RequestId, Timestamp};
+use crate::domain::{AuditId, Clock, Entropy, Ids, RequestId, Timestamp};
 use crate::sandbox::Sandbox;
 use crate::store::{CommitError, ReadError, Store, Transition};
 use auth::Caller;
@@ -97,6 +98,7 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(stream::watch))
         .routes(routes!(token::create, token::list))
         .routes(routes!(token::delete))
+        .routes(routes!(audit::list))
         .routes(routes!(health::metrics))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
@@ -178,7 +180,8 @@ impl Api {
 
     /// Changes the catalogue in the caller's name, and answers when that is on the disk.
     async fn commit<N>(&self, caller: &Caller<N>, transition: Transition) -> Result<(), CommitError> {
-        let author = Some(caller.author(request_id(), self.now()));
+        let (now, request) = (self.now(), request_id());
+        let author = Some(caller.author(request, AuditId::new(self.ids(), now), now));
         self.store().commit(Transition { author, ..transition }).await
     }
 

@@ -5,6 +5,7 @@
 
 mod action;
 mod attachment;
+mod audit;
 mod context;
 mod digest;
 mod entropy;
@@ -25,6 +26,7 @@ mod retry;
 mod run;
 mod schedule;
 mod scope;
+mod sealed;
 mod secret;
 mod sink;
 mod sink_type;
@@ -37,6 +39,7 @@ mod token;
 
 pub use action::{Action, DedupMode};
 pub use attachment::{Attachment, Pin};
+pub use audit::{AuditEntry, Author, Deed, Noted};
 pub use context::{Chain, Context};
 pub use digest::{Digest, DigestError};
 pub use entropy::Entropy;
@@ -44,8 +47,8 @@ pub use entry::{Entry, Header};
 pub use event::{Event, Origin};
 pub use event_type::EventType;
 pub use id::{
-    ActionId, AttachmentId, EventId, EventTypeId, Ids, RequestId, RunId, ScheduleId, SecretId, SinkId, SinkTypeId,
-    SourceId, SourceTypeId, TokenId,
+    ActionId, AttachmentId, AuditId, EventId, EventTypeId, Ids, RequestId, RunId, ScheduleId, SecretId, SinkId,
+    SinkTypeId, SourceId, SourceTypeId, TokenId,
 };
 pub use input_schema::full_input_schema;
 pub use json::{Json, JsonError};
@@ -60,6 +63,7 @@ pub use retry::{RetryPolicy, RetryPolicyError};
 pub use run::{Attempt, Failed, IllegalChange, Interruption, Run};
 pub use schedule::Schedule;
 pub use scope::{DEPTH_MAX, FAN_OUT_MAX, Flow, GraphError, PARENTS_MAX, Walk, check_parents};
+pub use sealed::Sealed;
 pub use secret::Secret;
 pub use sink::Sink;
 pub use sink_type::SinkType;

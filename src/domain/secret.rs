@@ -1,14 +1,13 @@
 //! Secrets: write-only values, encrypted at rest (DESIGN §3.6).
 
-use super::{Entry, Header, SecretId};
+use super::{Entry, Header, Sealed, SecretId};
 use serde::{Deserialize, Serialize};
 
 /// A value that nothing shows; the name is its key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Secret {
     pub header: Header<SecretId>,
-    /// The encrypted value, with all that opening it takes but the key.
-    pub sealed: Vec<u8>,
+    pub sealed: Sealed,
 }
 
 impl Entry for Secret {

@@ -1,6 +1,6 @@
 //! What makes a data folder an installation: its key and its first token.
 
-use crate::domain::{Clock, Entropy, Ids, Rights, TenantId, Token, TokenHash, TokenId};
+use crate::domain::{Author, Clock, Entropy, Ids, Rights, TenantId, Token, TokenHash, TokenId};
 use crate::store::{Change, CommitError, Store, Transition};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -94,7 +94,9 @@ impl Installation {
             created_at: now,
             created_by: "first start".to_owned(),
         };
-        store.commit(Transition::of([Change::PutToken(Arc::new(token))])).await?;
+        let author = Some(Author::server(&token.created_by, ids, now));
+        let put = Transition::of([Change::PutToken(Arc::new(token))]);
+        store.commit(Transition { author, ..put }).await?;
         Ok(Some(text))
     }
 }

@@ -111,6 +111,25 @@ macro_rules! kinds {
                 }
             }
 
+            pub(super) fn owner(&self) -> &TenantId {
+                match self {
+                    $(Named::$kind(entry) => &entry.header.owner_id),*
+                }
+            }
+
+            pub(super) fn name(&self) -> &EntryName {
+                match self {
+                    $(Named::$kind(entry) => &entry.header.name),*
+                }
+            }
+
+            /// As JSON; its types keep to themselves what nobody may read.
+            pub(super) fn shown(&self) -> serde_json::Value {
+                match self {
+                    $(Named::$kind(entry) => serde_json::to_value(&**entry).unwrap_or_default()),*
+                }
+            }
+
             pub(super) fn record(&self) -> Vec<u8> {
                 match self {
                     $(Named::$kind(entry) => encode(&**entry)),*
@@ -145,6 +164,12 @@ macro_rules! kinds {
             $(pub fn $registry(&self) -> &Registry<$kind> {
                 &self.named.$registry
             })*
+
+            pub(super) fn entry(&self, id: NamedId) -> Option<Named> {
+                match id {
+                    $(NamedId::$kind(id) => self.$registry().get(id).cloned().map(Named::$kind)),*
+                }
+            }
 
             pub(super) fn version_of(&self, id: NamedId) -> Option<u64> {
                 match id {
@@ -205,7 +230,7 @@ mod tests {
 
     fn secret(id: u8, tenant: &str, name: &str) -> Change {
         let header = (SecretId::from_bytes([id; 16]), tenant.parse().unwrap(), name.parse::<EntryName>().unwrap());
-        Change::Put(Secret { header: Header::new(header, "test", NOW), sealed: vec![id] }.into())
+        Change::Put(Secret { header: Header::new(header, "test", NOW), sealed: vec![id].into() }.into())
     }
 
     #[test]
@@ -223,7 +248,7 @@ mod tests {
         let catalogue = Catalogue::of([secret(1, "", "key"), secret(2, "a", "key")]).unwrap();
         let sealed = |tenant: &str| {
             let secret = catalogue.secrets().named(&tenant.parse().unwrap(), &"KEY".parse().unwrap());
-            secret.unwrap().sealed.clone()
+            secret.unwrap().sealed.as_bytes().to_vec()
         };
         assert_eq!((sealed("a"), sealed("b")), (vec![2], vec![1]));
     }

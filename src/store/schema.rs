@@ -58,8 +58,11 @@ pub(super) const RUNS_BY_STATE: Table = TableDefinition::new("runs_by_state");
 /// `tenant, run, attempt (4 bytes), number of the first line (4 bytes)` → log lines.
 pub(super) const LOGS: Table = TableDefinition::new("logs");
 
+/// `tenant, audit entry` → AuditEntry.
+pub(super) const AUDIT: Table = TableDefinition::new("audit");
+
 /// All tables, for creating, dumping and checking them.
-pub(super) const ALL: [Table; 22] = [
+pub(super) const ALL: [Table; 23] = [
     META,
     MODULES,
     MODULE_BYTES,
@@ -82,4 +85,5 @@ pub(super) const ALL: [Table; 22] = [
     RUNS_BY_ACTION,
     RUNS_BY_STATE,
     LOGS,
+    AUDIT,
 ];
