@@ -1,144 +1,29 @@
 //! Actions: what to run.
 
+mod body;
+
 use super::Api;
 use super::attachment;
 use super::auth::{Caller, Read, Write};
 use super::error::{Fault, Problem};
 use super::extract::{Body, Path, Query, check_version};
-use super::module::check_exists;
 use super::page::{self, Data, Filter, List, Row};
-use super::parameter::{ParameterSchema, check_parameters};
-use crate::domain::{
-    Action, ActionId, ActionName, DedupMode, EventType, EventTypeName, Json, LIMITS_WASM, LimitsPatch, ModuleRef,
-    Parameter, RetryPolicy, TenantId, Timestamp,
-};
+use crate::dispatch::cycle_of_action;
+use crate::domain::{Action, ActionId, EventType, Parameter, TenantId};
 use crate::store::{Change, Expectation, Transition};
 use axum::extract::State;
 use axum::http::HeaderMap;
-use serde::{Deserialize, Serialize};
+use body::{ActionIn, ActionOut, Stamp};
+use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
-
-/// An action as it is sent.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ActionIn {
-    #[schema(value_type = String, max_length = 128)]
-    name: ActionName,
-    #[serde(default)]
-    description: String,
-    /// `name`, `name@version` or a digest. A name means its newest upload, always.
-    #[schema(value_type = String)]
-    module: ModuleRef,
-    #[serde(default = "yes")]
-    enabled: bool,
-    /// The event type that runs it on the objects it is attached to.
-    #[schema(value_type = Option<String>)]
-    trigger: Option<EventTypeName>,
-    /// Whether other tenants may attach it. They see its name, description, trigger and input schema.
-    #[serde(default)]
-    public: bool,
-    /// `per_attachment` (default) or `per_action`.
-    #[serde(default)]
-    #[schema(value_type = Option<String>)]
-    dedup_mode: DedupMode,
-    /// The schema of the input of its attachments: a JSON Schema (draft 2020-12), or in short
-    /// `{"channel": {"type": "string"}}` for an object with those properties.
-    #[schema(value_type = Option<serde_json::Value>)]
-    input: Option<Json>,
-    /// Whether the plan of an event goes on when this fails.
-    #[serde(default)]
-    continue_on_fail: bool,
-    #[serde(default)]
-    #[schema(value_type = Vec<ParameterSchema>)]
-    parameters: Vec<Parameter>,
-    #[serde(default)]
-    #[schema(value_type = RetrySchema)]
-    retry: RetryPolicy,
-    /// Only tighter than the limits of the sink type.
-    #[serde(default)]
-    #[schema(value_type = LimitsSchema)]
-    limits: LimitsPatch,
-    /// The tenant it is for; only the platform names another than its own, and only when creating.
-    #[schema(value_type = Option<String>)]
-    owner_id: Option<TenantId>,
-}
-
-/// Exponential with full jitter.
-#[derive(ToSchema)]
-#[schema(as = Retry)]
-#[expect(dead_code, reason = "describes a type of the domain for the document")]
-struct RetrySchema {
-    /// Attempts in all, 1 to 20. Default 3.
-    attempts: Option<u32>,
-    /// Default 5000.
-    base_ms: Option<u64>,
-    /// Default 4.
-    factor: Option<u32>,
-    /// Default 300000.
-    cap_ms: Option<u64>,
-}
-
-/// Limits of one attempt.
-#[derive(ToSchema)]
-#[schema(as = Limits)]
-#[expect(dead_code, reason = "describes a type of the domain for the document")]
-struct LimitsSchema {
-    fuel: Option<u64>,
-    memory_bytes: Option<u64>,
-    timeout_ms: Option<u64>,
-    output_bytes: Option<u64>,
-    log_bytes: Option<u64>,
-}
-
-/// One version of an action.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct ActionOut {
-    #[schema(value_type = uuid::Uuid)]
-    id: ActionId,
-    owner_id: String,
-    name: String,
-    description: String,
-    /// Absent when it is another tenant's public action.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    module: Option<String>,
-    enabled: bool,
-    #[schema(value_type = Option<String>)]
-    trigger: Option<EventTypeName>,
-    public: bool,
-    #[schema(value_type = String)]
-    dedup_mode: DedupMode,
-    #[schema(value_type = Option<serde_json::Value>)]
-    input: Option<Json>,
-    continue_on_fail: bool,
-    /// Absent when it is another tenant's public action.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Vec<ParameterSchema>>)]
-    parameters: Option<Vec<Parameter>>,
-    #[schema(value_type = RetrySchema)]
-    retry: RetryPolicy,
-    #[schema(value_type = LimitsSchema)]
-    limits: LimitsPatch,
-    /// Every change makes a new one.
-    version: u64,
-    created_by: String,
-    #[schema(value_type = String, format = DateTime)]
-    created_at: Timestamp,
-    updated_by: String,
-    #[schema(value_type = String, format = DateTime)]
-    updated_at: Timestamp,
-}
-
-fn yes() -> bool {
-    true
-}
 
 /// Create an action
 #[utoipa::path(post, path = "/action", tag = "actions", request_body = ActionIn, responses((status = 201, body = page::Envelope<ActionOut>)))]
 pub(super) async fn create(
     caller: Caller<Write>,
     State(api): State<Api>,
-    Body(body): Body<ActionIn>,
+    Body(mut body): Body<ActionIn>,
 ) -> Result<Data<ActionOut>, Problem> {
     let owner = caller.owner(body.owner_id.clone())?;
     body.check(&api, &owner)?;
@@ -146,7 +31,8 @@ pub(super) async fn create(
     let stamp = Stamp { version: 1, created_by: caller.name().to_owned(), created_at: now };
     let action = Arc::new(body.into_action(ActionId::new(api.ids(), now), owner, stamp, (caller.name(), now)));
     api.commit(&caller, Transition::of([Change::PutAction(Arc::clone(&action))])).await?;
-    Ok(Data::created(ActionOut::of(&action)).versioned(1))
+    let warning = cycle_of_action(&api.store().catalogue(), &action);
+    Ok(Data::created(ActionOut::of(&action)).versioned(1).warning(warning))
 }
 
 /// List actions
@@ -190,7 +76,7 @@ pub(super) async fn change(
     State(api): State<Api>,
     Path(id): Path<String>,
     headers: HeaderMap,
-    Body(body): Body<ActionIn>,
+    Body(mut body): Body<ActionIn>,
 ) -> Result<Data<ActionOut>, Problem> {
     let old = find(&api, caller.tenant(), &id)?;
     caller.check_may_change(&old.owner_id, "action", &id)?;
@@ -303,7 +189,8 @@ async fn replace(
     // What pins the version that goes must do so while it is there.
     put.changes.push(Change::PutAction(Arc::clone(&action)));
     api.commit(caller, put.expecting(Expectation::ActionVersion(old.id, old.version))).await?;
-    Ok(Data::ok(ActionOut::of(&action)).versioned(action.version))
+    let warning = cycle_of_action(&api.store().catalogue(), &action);
+    Ok(Data::ok(ActionOut::of(&action)).versioned(action.version).warning(warning))
 }
 
 pub(super) fn find(api: &Api, tenant: &TenantId, id: &str) -> Result<Arc<Action>, Problem> {
@@ -320,58 +207,6 @@ pub(super) fn find_attachable(api: &Api, tenant: &TenantId, id: &str) -> Result<
     visible.ok_or_else(|| Problem::not_found("action", id))
 }
 
-/// What a change keeps of what was there.
-struct Stamp {
-    version: u64,
-    created_by: String,
-    created_at: Timestamp,
-}
-
-impl ActionIn {
-    fn check(&self, api: &Api, owner: &TenantId) -> Result<(), Problem> {
-        let mut faults = check_parameters(&self.parameters);
-        if self.description.len() > 10_000 {
-            faults.push(Fault::new("/description", "a description has at most 10000 bytes"));
-        }
-        faults.extend(check_exists(api, owner, &self.module).err());
-        faults.extend(attachment::check_schema(self.input.as_ref()));
-        if let Some(trigger) = &self.trigger
-            && api.store().catalogue().event_type_named(owner, trigger).is_none()
-        {
-            faults.push(Fault::new("/trigger", format!("there is no event type `{trigger}`")));
-        }
-        faults.extend(self.retry.check().err().map(|error| Fault::new(format!("/retry/{}", error.field), error)));
-        if let Err(refused) = LIMITS_WASM.tightened(&self.limits) {
-            faults.extend(refused.iter().map(|error| Fault::new(format!("/limits/{}", error.field), error)));
-        }
-        if faults.is_empty() { Ok(()) } else { Err(Problem::invalid(faults)) }
-    }
-
-    fn into_action(self, id: ActionId, owner_id: TenantId, stamp: Stamp, (by, now): (&str, Timestamp)) -> Action {
-        Action {
-            id,
-            owner_id,
-            name: self.name,
-            description: self.description,
-            module: self.module,
-            enabled: self.enabled,
-            trigger: self.trigger,
-            public: self.public,
-            dedup_mode: self.dedup_mode,
-            input: self.input,
-            continue_on_fail: self.continue_on_fail,
-            parameters: self.parameters,
-            retry: self.retry,
-            limits: self.limits,
-            version: stamp.version,
-            created_by: stamp.created_by,
-            created_at: stamp.created_at,
-            updated_at: now,
-            updated_by: by.to_owned(),
-        }
-    }
-}
-
 /// An event type must not give already what is locked now: its value would go on winning.
 fn check_locking(api: &Api, action: ActionId, parameters: &[Parameter]) -> Result<(), Problem> {
     let catalogue = api.store().catalogue();
@@ -386,60 +221,4 @@ fn check_locking(api: &Api, action: ActionId, parameters: &[Parameter]) -> Resul
         }
     }
     if faults.is_empty() { Ok(()) } else { Err(Problem::locked(faults)) }
-}
-
-impl From<Action> for ActionIn {
-    fn from(action: Action) -> ActionIn {
-        ActionIn {
-            name: action.name,
-            description: action.description,
-            module: action.module,
-            enabled: action.enabled,
-            trigger: action.trigger,
-            public: action.public,
-            dedup_mode: action.dedup_mode,
-            input: action.input,
-            continue_on_fail: action.continue_on_fail,
-            parameters: action.parameters,
-            retry: action.retry,
-            limits: action.limits,
-            owner_id: None,
-        }
-    }
-}
-
-impl ActionOut {
-    /// What `tenant` may see of it: of another tenant's only what it takes to attach it.
-    fn to(tenant: &TenantId, action: &Action) -> ActionOut {
-        let out = ActionOut::of(action);
-        if tenant.sees(&action.owner_id) {
-            return out;
-        }
-        let nobody = String::new();
-        ActionOut { module: None, parameters: None, created_by: nobody.clone(), updated_by: nobody, ..out }
-    }
-
-    fn of(action: &Action) -> ActionOut {
-        ActionOut {
-            id: action.id,
-            owner_id: action.owner_id.to_string(),
-            name: action.name.to_string(),
-            description: action.description.clone(),
-            module: Some(action.module.to_string()),
-            enabled: action.enabled,
-            trigger: action.trigger.clone(),
-            public: action.public,
-            dedup_mode: action.dedup_mode,
-            input: action.input.clone(),
-            continue_on_fail: action.continue_on_fail,
-            parameters: Some(action.parameters.clone()),
-            retry: action.retry,
-            limits: action.limits,
-            version: action.version,
-            created_by: action.created_by.clone(),
-            created_at: action.created_at,
-            updated_by: action.updated_by.clone(),
-            updated_at: action.updated_at,
-        }
-    }
 }

@@ -8,14 +8,17 @@ use super::event::FlowSchema;
 use super::extract::{Body, Path, Query, check_version};
 use super::page::{self, Data, Filter, List, Row};
 use super::parameter::{ParameterSchema, check_parameters};
-use crate::dispatch::check_schema;
-use crate::domain::{ActionId, EventType, EventTypeId, EventTypeName, Flow, Json, Parameter, TenantId, Timestamp};
-use crate::store::{Change, Expectation, Transition};
+use crate::dispatch::{check_schema, cycle_of_event_type};
+use crate::domain::{
+    Action, ActionId, EventType, EventTypeId, EventTypeName, Flow, Json, Parameter, TenantId, Timestamp,
+};
+use crate::store::{Change, Expectation, Mention, Transition};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 /// The one execution profile there is.
 const SINK_TYPE: &str = "wasm";
@@ -109,7 +112,8 @@ pub(super) async fn create(
     };
     let event_type = Arc::new(event_type);
     api.commit(&caller, Transition::of([Change::PutEventType(Arc::clone(&event_type))])).await?;
-    Ok(Data::created(EventTypeOut::of(&event_type)).versioned(1))
+    let warning = cycle_of_event_type(&api.store().catalogue(), &event_type);
+    Ok(Data::created(EventTypeOut::of(&event_type)).versioned(1).warning(warning))
 }
 
 /// List event types
@@ -177,25 +181,63 @@ pub(super) async fn change(
     let event_type = Arc::new(event_type);
     let put = Transition::of([Change::PutEventType(Arc::clone(&event_type))]);
     api.commit(&caller, put.expecting(Expectation::EventTypeVersion(old.id, old.version))).await?;
-    Ok(Data::ok(EventTypeOut::of(&event_type)).versioned(event_type.version))
+    let warning = cycle_of_event_type(&api.store().catalogue(), &event_type);
+    Ok(Data::ok(EventTypeOut::of(&event_type)).versioned(event_type.version).warning(warning))
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Force {
+    /// Also blank it in the actions that fire it on success or failure.
+    #[serde(default)]
+    force: bool,
 }
 
 /// Delete an event type
 ///
-/// `If-Match` guards against somebody else's change. Its history stays.
-#[utoipa::path(delete, path = "/event-type/{id}", tag = "event types", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<EventTypeOut>)))]
+/// Refused with 409 and the list while an action names it; `force=true` blanks `on_success` and `on_failure`, as new
+/// versions of those actions, but no trigger. `If-Match` guards against somebody else's change. Its history stays.
+#[utoipa::path(delete, path = "/event-type/{id}", tag = "event types", params(("id" = String, Path), Force), responses((status = 200, body = page::Envelope<EventTypeOut>)))]
 pub(super) async fn delete(
     caller: Caller<Write>,
     State(api): State<Api>,
     Path(id): Path<String>,
+    Query(query): Query<Force>,
     headers: HeaderMap,
 ) -> Result<Data<EventTypeOut>, Problem> {
     let event_type = find(&api, caller.tenant(), &id)?;
     caller.check_may_change(&event_type.owner_id, "event type", &id)?;
     check_version(&headers, "event type", event_type.version)?;
-    let delete = Transition::of([Change::DeleteEventType(event_type.id)]);
-    api.commit(&caller, delete.expecting(Expectation::EventTypeVersion(event_type.id, event_type.version))).await?;
+    let mut delete =
+        if query.force { without_follow_up(&api, &event_type, caller.name()) } else { Transition::default() };
+    delete.expect.push(Expectation::EventTypeVersion(event_type.id, event_type.version));
+    delete.changes.push(Change::DeleteEventType(event_type.id));
+    api.commit(&caller, delete).await?;
     Ok(Data::ok(EventTypeOut::of(&event_type)))
+}
+
+/// New versions, in the name of `by`, of the actions that fire `event_type` when they end, which do so no more. Whoever
+/// may change an event type may change what names it: its tenant's own actions, or everybody's for the platform.
+fn without_follow_up(api: &Api, event_type: &EventType, by: &str) -> Transition {
+    let catalogue = api.store().catalogue();
+    let naming = [Mention::OnSuccess, Mention::OnFailure].map(|why| catalogue.actions_naming(event_type, why));
+    let actions: BTreeMap<ActionId, &Arc<Action>> = naming.into_iter().flatten().map(|a| (a.id, a)).collect();
+    let other = |name: &&EventTypeName| name.folded() != event_type.display_name.folded();
+    let mut transition = Transition::default();
+    for action in actions.into_values() {
+        transition.expect.push(Expectation::ActionVersion(action.id, action.version));
+        let blanked = Action {
+            on_success: action.on_success.as_ref().filter(other).cloned(),
+            on_failure: action.on_failure.as_ref().filter(other).cloned(),
+            version: action.version + 1,
+            updated_at: api.now(),
+            updated_by: by.to_owned(),
+            ..action.as_ref().clone()
+        };
+        transition.changes.push(Change::PutAction(Arc::new(blanked)));
+    }
+    transition
 }
 
 pub(super) fn find(api: &Api, tenant: &TenantId, id: &str) -> Result<Arc<EventType>, Problem> {

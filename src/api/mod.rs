@@ -7,6 +7,7 @@ mod action;
 mod attachment;
 mod audit;
 mod auth;
+mod delay;
 mod error;
 mod event;
 mod event_type;

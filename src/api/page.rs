@@ -20,6 +20,9 @@ pub(super) struct Envelope<T> {
     /// The `cursor` of the next page; absent on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<String>,
+    /// What was done but may not be meant, such as chains that never end by themselves; absent when there is nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<String>,
 }
 
 /// A success with one thing in it.
@@ -27,11 +30,12 @@ pub(super) struct Data<T> {
     status: StatusCode,
     data: T,
     etag: Option<u64>,
+    warnings: Vec<String>,
 }
 
 impl<T> Data<T> {
     pub(super) fn ok(data: T) -> Data<T> {
-        Data { status: StatusCode::OK, data, etag: None }
+        Data { status: StatusCode::OK, data, etag: None, warnings: Vec::new() }
     }
 
     pub(super) fn created(data: T) -> Data<T> {
@@ -47,11 +51,18 @@ impl<T> Data<T> {
         self.etag = Some(version);
         self
     }
+
+    /// Something that was done but may not be meant.
+    pub(super) fn warning(mut self, warning: Option<String>) -> Data<T> {
+        self.warnings.extend(warning);
+        self
+    }
 }
 
 impl<T: Serialize> IntoResponse for Data<T> {
     fn into_response(self) -> Response {
-        let body = Envelope { data: self.data, request_id: request_id().to_string(), count: 1, next: None };
+        let Data { data, warnings, .. } = self;
+        let body = Envelope { data, request_id: request_id().to_string(), count: 1, next: None, warnings };
         let mut response = json(self.status, &body);
         if let Some(etag) = self.etag.and_then(|version| HeaderValue::from_str(&format!("\"{version}\"")).ok()) {
             response.headers_mut().insert(header::ETAG, etag);
@@ -69,10 +80,8 @@ pub(super) struct List<T> {
 impl<T: Serialize> IntoResponse for List<T> {
     fn into_response(self) -> Response {
         let count = self.items.len();
-        json(
-            StatusCode::OK,
-            &Envelope { data: self.items, request_id: request_id().to_string(), count, next: self.next },
-        )
+        let (data, request_id) = (self.items, request_id().to_string());
+        json(StatusCode::OK, &Envelope { data, request_id, count, next: self.next, warnings: Vec::new() })
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod accept;
 mod capacity;
+mod cycle;
 mod input_schema;
 mod job;
 mod payload_schema;
@@ -23,6 +24,7 @@ mod worker;
 
 pub use accept::{Fire, FireError, Fired};
 pub use capacity::Permits;
+pub use cycle::{cycle_of_action, cycle_of_event_type};
 pub use input_schema::{check_input_schema, input_violations};
 pub use payload_schema::{SchemaError, Violation, check_schema};
 pub use resolve::{Binding, FanOut, bindings};

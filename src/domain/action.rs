@@ -2,6 +2,7 @@
 
 use super::{
     ActionId, ActionName, EventTypeName, Json, LimitsPatch, ModuleRef, Parameter, RetryPolicy, TenantId, Timestamp,
+    When,
 };
 use serde::{Deserialize, Serialize};
 
@@ -28,12 +29,21 @@ pub struct Action {
     pub input: Option<Json>,
     #[serde(default)]
     pub continue_on_fail: bool,
+    /// The event type that fires when it has succeeded, by its name in the tenant of the run (DESIGN §3.9).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_success: Option<EventTypeName>,
+    /// The same for when it has failed for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<EventTypeName>,
     #[serde(default)]
     pub parameters: Vec<Parameter>,
     #[serde(default)]
     pub retry: RetryPolicy,
     #[serde(default)]
     pub limits: LimitsPatch,
+    /// Puts its runs off to a time in the payload.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<When>,
     /// 1 for the first.
     pub version: u64,
     pub created_by: String,

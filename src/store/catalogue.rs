@@ -3,6 +3,7 @@
 //! Planning and authentication read it without touching the disk. Its rules (unique names, nothing points at
 //! nothing) are checked in [`Catalogue::apply`], the one way it changes.
 
+use super::mentions::Mentions;
 use super::named::Registries;
 use super::scopes::Scopes;
 use super::transition::{Change, Conflict, Expectation};
@@ -35,6 +36,7 @@ pub struct Catalogue {
     tokens: RedBlackTreeMapSync<TokenId, Arc<Token>>,
     token_hashes: HashTrieMapSync<TokenHash, TokenId>,
     pub(super) scopes: Scopes,
+    pub(super) mentions: Mentions,
     pub(super) named: Registries,
 }
 
@@ -237,6 +239,13 @@ impl Catalogue {
     }
 
     fn put_action(&mut self, action: &Arc<Action>) -> Result<(), Conflict> {
+        self.check_follow_up(action)?;
+        self.insert_action(action)
+    }
+
+    /// Without a look at what it fires, for what was checked when it was written: event types name actions and actions
+    /// name event types, so one of them is read first when the store is opened.
+    pub(super) fn insert_action(&mut self, action: &Arc<Action>) -> Result<(), Conflict> {
         if self.module(&action.owner_id, &action.module).is_none() {
             return Err(Conflict::NoSuchModule { reference: action.module.to_string() });
         }
@@ -244,13 +253,15 @@ impl Catalogue {
         if self.action_names.get(&key).is_some_and(|id| *id != action.id) {
             return Err(Conflict::NameTaken { article: "an action", name: action.name.to_string() });
         }
-        match self.actions.get(&action.id).cloned() {
+        let old = self.actions.get(&action.id).cloned();
+        match &old {
             None => full("actions", self.actions.size(), ACTIONS_MAX)?,
             Some(old) => {
                 self.action_names.remove_mut(&(old.owner_id.clone(), old.name.folded()));
-                self.move_attachments(&old, action);
+                self.move_attachments(old, action);
             }
         }
+        self.mentions.replace(old.as_deref(), Some(action));
         self.action_names.insert_mut(key, action.id);
         self.actions.insert_mut(action.id, Arc::clone(action));
         Ok(())
@@ -262,6 +273,7 @@ impl Catalogue {
         let linking = self.event_types().filter(|event_type| event_type.action == Some(id));
         in_use(linking.map(|event_type| format!("the event type `{}`", event_type.display_name)))?;
         self.delete_attachments_of(id);
+        self.mentions.replace(Some(&action), None);
         self.action_names.remove_mut(&(action.owner_id.clone(), action.name.folded()));
         self.actions.remove_mut(&id);
         Ok(())
@@ -280,7 +292,7 @@ impl Catalogue {
             None => full("event types", self.event_types.size(), EVENT_TYPES_MAX)?,
             Some(old) => {
                 if old.display_name.folded() != event_type.display_name.folded() {
-                    self.check_no_trigger(&old)?;
+                    self.check_not_named(&old)?;
                 }
                 self.event_type_names.remove_mut(&(old.display_name.folded(), old.owner_id.clone()));
             }
@@ -304,21 +316,10 @@ impl Catalogue {
         Ok(())
     }
 
-    /// Actions name their trigger, so a name that triggers one stays (DESIGN §3.11).
-    fn check_no_trigger(&self, event_type: &EventType) -> Result<(), Conflict> {
-        let folded = event_type.display_name.folded();
-        let triggered = self.actions().filter(|action| {
-            action.trigger.as_ref().is_some_and(|trigger| trigger.folded() == folded)
-                && event_type.owner_id.sees(&action.owner_id)
-                && (event_type.owner_id.is_shared() || action.owner_id == event_type.owner_id)
-        });
-        in_use(triggered.map(|action| format!("the action `{}`, whose trigger it is", action.name)))
-    }
-
     fn delete_event_type(&mut self, id: EventTypeId) -> Result<(), Conflict> {
         let gone = || Conflict::Gone { what: "event type", id: id.to_string() };
         let event_type = self.event_types.get(&id).cloned().ok_or_else(gone)?;
-        self.check_no_trigger(&event_type)?;
+        self.check_not_named(&event_type)?;
         self.event_type_names.remove_mut(&(event_type.display_name.folded(), event_type.owner_id.clone()));
         self.event_types.remove_mut(&id);
         Ok(())

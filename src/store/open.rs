@@ -222,7 +222,7 @@ fn load_catalogue(db: &Database) -> Result<Catalogue, OpenError> {
         catalogue.apply(&Change::PutModule(Arc::new(module), Bytes::new()))?;
     }
     for action in load::<Action>(db, schema::ACTIONS, "actions")? {
-        catalogue.apply(&Change::PutAction(Arc::new(action)))?;
+        catalogue.insert_action(&Arc::new(action))?;
     }
     for event_type in load::<EventType>(db, schema::EVENT_TYPES, "event_types")? {
         catalogue.apply(&Change::PutEventType(Arc::new(event_type)))?;

@@ -16,9 +16,7 @@ fn refused(server: &TestServer, bytes: impl Into<Vec<u8>>, words: &[&str]) -> An
         assert!(answer.detail().contains(word), "{word} is not in: {}", answer.detail());
     }
     assert_eq!(server.admin.get("/module").body["count"], 0, "a refused module was stored");
-    let dump = server.dump();
-    let modules = &dump[dump.find("[modules]").unwrap()..dump.find("[actions]").unwrap()];
-    assert_eq!(modules, "[modules]\n[module_bytes]\n");
+    assert!(!server.dump().contains("[module"), "something of a refused module was stored");
     answer
 }
 
@@ -133,7 +131,7 @@ fn a_module_in_use_is_not_deleted_and_one_that_is_not_is_gone() {
     assert_eq!(server.admin.delete(&format!("/module/{digest}")).expect(200)["digest"], digest.as_str());
     server.admin.get(&format!("/module/{digest}")).problem(404, "not_found");
     server.admin.delete(&format!("/module/{digest}")).problem(404, "not_found");
-    assert!(server.dump().contains("[module_bytes]\n[actions]"), "the bytes are still there");
+    assert!(!server.dump().contains("[module_bytes]"), "the bytes are still there");
     assert_eq!(server.upload("noop"), digest, "it can come again");
 }
 

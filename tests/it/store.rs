@@ -79,6 +79,7 @@ pub(crate) fn event(id: EventId, owner_id: &TenantId, event_type_id: EventTypeId
         object: None,
         flow: Flow::default(),
         payload: Json::empty_object(),
+        run_at: None,
         origin: Origin::Api,
         state,
         reason: None,
@@ -157,9 +158,12 @@ pub(crate) fn action(id: ActionId, owner_id: &TenantId, name: &str, module: &str
         dedup_mode: DedupMode::default(),
         input: None,
         continue_on_fail: false,
+        on_success: None,
+        on_failure: None,
         parameters: Vec::new(),
         retry: RetryPolicy::default(),
         limits: LimitsPatch::default(),
+        when: None,
         version,
         created_by: "test".to_owned(),
         created_at: NOW,
@@ -386,6 +390,32 @@ fn what_was_committed_is_there_when_the_store_is_opened_again() {
     let mut open_runs = Vec::new();
     store.visit_open_runs(|run| open_runs.push(run)).unwrap();
     assert_eq!(open_runs, [run]);
+}
+
+/// Event types name actions and actions name event types: whichever is read first, the other is not there yet.
+#[test]
+fn an_action_that_fires_the_event_type_it_is_linked_from_is_there_when_the_store_is_opened_again() {
+    let mut bench = Bench::new();
+    let shared = TenantId::shared();
+    let firing = |name: &str| match action(ACTION, &shared, "a", "m", 1) {
+        Change::PutAction(action) => Change::PutAction(Arc::new(Action {
+            on_success: Some("T".parse().unwrap()),
+            on_failure: Some(name.parse().unwrap()),
+            ..action.as_ref().clone()
+        })),
+        other => other,
+    };
+    let linked = || event_type(EVENT_TYPE, &shared, "t", Some(ACTION));
+    bench.commit([module(&shared, b"x", &[("m", "1")]), event_type(EVENT_TYPE, &shared, "t", None)]).unwrap();
+    let missing = Conflict::NoSuch { what: "event type", name: "u".to_owned(), field: "/on_failure" };
+    assert_eq!(bench.commit([firing("u")]), Err(missing));
+    bench.commit([firing("t"), linked()]).unwrap();
+    bench.reopen();
+    let by = vec!["the action `a`, which fires it on success", "the action `a`, which fires it on failure"];
+    let in_use = Conflict::InUse { by: by.into_iter().map(str::to_owned).collect() };
+    assert_eq!(bench.commit([Change::DeleteEventType(EVENT_TYPE)]), Err(in_use));
+    let unlinked = event_type(EVENT_TYPE, &shared, "t", None);
+    bench.commit([unlinked, Change::DeleteAction(ACTION), Change::DeleteEventType(EVENT_TYPE)]).unwrap();
 }
 
 #[test]

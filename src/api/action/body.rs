@@ -1,0 +1,296 @@
+//! Actions as they are sent and as they are shown.
+
+use crate::api::Api;
+use crate::api::attachment;
+use crate::api::error::{Fault, Problem};
+use crate::api::module::check_exists;
+use crate::api::parameter::{ParameterSchema, check_parameters};
+use crate::domain::{
+    Action, ActionId, ActionName, DedupMode, EventType, EventTypeId, EventTypeName, Json, LIMITS_WASM, LimitsPatch,
+    ModuleRef, Parameter, RetryPolicy, TenantId, Timestamp, When,
+};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// An action as it is sent.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::api) struct ActionIn {
+    #[schema(value_type = String, max_length = 128)]
+    name: ActionName,
+    #[serde(default)]
+    description: String,
+    /// `name`, `name@version` or a digest. A name means its newest upload, always.
+    #[schema(value_type = String)]
+    module: ModuleRef,
+    #[serde(default = "yes")]
+    enabled: bool,
+    /// The event type that runs it on the objects it is attached to.
+    #[schema(value_type = Option<String>)]
+    trigger: Option<EventTypeName>,
+    /// Whether other tenants may attach it. They see its name, description, trigger and input schema.
+    #[serde(default)]
+    public: bool,
+    /// `per_attachment` (default) or `per_action`.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    dedup_mode: DedupMode,
+    /// The schema of the input of its attachments: a JSON Schema (draft 2020-12), or in short
+    /// `{"channel": {"type": "string"}}` for an object with those properties.
+    #[schema(value_type = Option<serde_json::Value>)]
+    input: Option<Json>,
+    /// Whether the plan of an event goes on when this fails.
+    #[serde(default)]
+    continue_on_fail: bool,
+    /// The event type that fires when it has succeeded, by display name or id; kept as the name, which means the tenant's
+    /// own event type where it runs, else the shared one.
+    on_success: Option<String>,
+    /// The same for when it has failed for good.
+    on_failure: Option<String>,
+    #[serde(default)]
+    #[schema(value_type = Vec<ParameterSchema>)]
+    pub(super) parameters: Vec<Parameter>,
+    #[serde(default)]
+    #[schema(value_type = RetrySchema)]
+    retry: RetryPolicy,
+    /// Only tighter than the limits of the sink type.
+    #[serde(default)]
+    #[schema(value_type = LimitsSchema)]
+    limits: LimitsPatch,
+    /// Puts its runs off to a time in the payload.
+    #[schema(value_type = Option<WhenSchema>)]
+    when: Option<When>,
+    /// The tenant it is for; only the platform names another than its own, and only when creating.
+    #[schema(value_type = Option<String>)]
+    pub(super) owner_id: Option<TenantId>,
+}
+
+/// Exponential with full jitter.
+#[derive(ToSchema)]
+#[schema(as = Retry)]
+#[expect(dead_code, reason = "describes a type of the domain for the document")]
+struct RetrySchema {
+    /// Attempts in all, 1 to 20. Default 3.
+    attempts: Option<u32>,
+    /// Default 5000.
+    base_ms: Option<u64>,
+    /// Default 4.
+    factor: Option<u32>,
+    /// Default 300000.
+    cap_ms: Option<u64>,
+}
+
+/// Limits of one attempt.
+#[derive(ToSchema)]
+#[schema(as = Limits)]
+#[expect(dead_code, reason = "describes a type of the domain for the document")]
+struct LimitsSchema {
+    fuel: Option<u64>,
+    memory_bytes: Option<u64>,
+    timeout_ms: Option<u64>,
+    output_bytes: Option<u64>,
+    log_bytes: Option<u64>,
+}
+
+/// The time of a run: one in the payload and an offset. A past time is now.
+#[derive(ToSchema)]
+#[schema(as = When)]
+#[expect(dead_code, reason = "describes a type of the domain for the document")]
+struct WhenSchema {
+    /// JSON Pointer (RFC 6901) to an RFC 3339 time with a zone in the payload, such as `/starts_at`.
+    at: String,
+    /// Added to it: a length of time with a sign, such as `-5m`, `2h30m`, `1d` or `PT90S`, at most 366 days. Default `0s`.
+    offset: Option<String>,
+}
+
+/// One version of an action.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::api) struct ActionOut {
+    #[schema(value_type = uuid::Uuid)]
+    id: ActionId,
+    owner_id: String,
+    name: String,
+    description: String,
+    /// Absent when it is another tenant's public action.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    module: Option<String>,
+    enabled: bool,
+    #[schema(value_type = Option<String>)]
+    trigger: Option<EventTypeName>,
+    public: bool,
+    #[schema(value_type = String)]
+    dedup_mode: DedupMode,
+    #[schema(value_type = Option<serde_json::Value>)]
+    input: Option<Json>,
+    continue_on_fail: bool,
+    #[schema(value_type = Option<String>)]
+    on_success: Option<EventTypeName>,
+    #[schema(value_type = Option<String>)]
+    on_failure: Option<EventTypeName>,
+    /// Absent when it is another tenant's public action.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Vec<ParameterSchema>>)]
+    parameters: Option<Vec<Parameter>>,
+    #[schema(value_type = RetrySchema)]
+    retry: RetryPolicy,
+    #[schema(value_type = LimitsSchema)]
+    limits: LimitsPatch,
+    #[schema(value_type = Option<WhenSchema>)]
+    when: Option<When>,
+    /// Every change makes a new one.
+    version: u64,
+    created_by: String,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    updated_by: String,
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// What a change keeps of what was there.
+pub(super) struct Stamp {
+    pub(super) version: u64,
+    pub(super) created_by: String,
+    pub(super) created_at: Timestamp,
+}
+
+impl ActionIn {
+    /// Checks everything that needs no look at what it replaces, and puts names where ids were sent.
+    pub(super) fn check(&mut self, api: &Api, owner: &TenantId) -> Result<(), Problem> {
+        let mut faults = check_parameters(&self.parameters);
+        if self.description.len() > 10_000 {
+            faults.push(Fault::new("/description", "a description has at most 10000 bytes"));
+        }
+        faults.extend(check_exists(api, owner, &self.module).err());
+        faults.extend(attachment::check_schema(self.input.as_ref()));
+        if let Some(trigger) = &self.trigger
+            && api.store().catalogue().event_type_named(owner, trigger).is_none()
+        {
+            faults.push(Fault::new("/trigger", format!("there is no event type `{trigger}`")));
+        }
+        for (follow_up, pointer) in [(&mut self.on_success, "/on_success"), (&mut self.on_failure, "/on_failure")] {
+            faults.extend(check_follow_up(api, owner, follow_up).err().map(|message| Fault::new(pointer, message)));
+        }
+        faults.extend(self.retry.check().err().map(|error| Fault::new(format!("/retry/{}", error.field), error)));
+        if let Err(refused) = LIMITS_WASM.tightened(&self.limits) {
+            faults.extend(refused.iter().map(|error| Fault::new(format!("/limits/{}", error.field), error)));
+        }
+        if faults.is_empty() { Ok(()) } else { Err(Problem::invalid(faults)) }
+    }
+
+    pub(super) fn into_action(
+        self,
+        id: ActionId,
+        owner_id: TenantId,
+        stamp: Stamp,
+        (by, now): (&str, Timestamp),
+    ) -> Action {
+        Action {
+            id,
+            owner_id,
+            name: self.name,
+            description: self.description,
+            module: self.module,
+            enabled: self.enabled,
+            trigger: self.trigger,
+            public: self.public,
+            dedup_mode: self.dedup_mode,
+            input: self.input,
+            continue_on_fail: self.continue_on_fail,
+            // Checked to be a name, or blank.
+            on_success: self.on_success.and_then(|name| name.parse().ok()),
+            on_failure: self.on_failure.and_then(|name| name.parse().ok()),
+            parameters: self.parameters,
+            retry: self.retry,
+            limits: self.limits,
+            when: self.when,
+            version: stamp.version,
+            created_by: stamp.created_by,
+            created_at: stamp.created_at,
+            updated_at: now,
+            updated_by: by.to_owned(),
+        }
+    }
+}
+
+/// Replaces an id, or a name in another case, by the display name of the event type it means to `owner`. Blank means none.
+fn check_follow_up(api: &Api, owner: &TenantId, follow_up: &mut Option<String>) -> Result<(), String> {
+    let Some(text) = follow_up.take_if(|text| !text.trim().is_empty()) else {
+        *follow_up = None;
+        return Ok(());
+    };
+    let catalogue = api.store().catalogue();
+    let named = |event_type: &&Arc<EventType>| event_type.owner_id.is_shared() || event_type.owner_id == *owner;
+    let by_id = text.parse().ok().and_then(|id: EventTypeId| catalogue.event_type(id)).filter(named);
+    let found = by_id.or_else(|| catalogue.event_type_named(owner, &text.parse().ok()?));
+    let found = found.ok_or_else(|| format!("there is no event type `{text}`"))?;
+    *follow_up = Some(found.display_name.to_string());
+    Ok(())
+}
+
+impl From<Action> for ActionIn {
+    fn from(action: Action) -> ActionIn {
+        ActionIn {
+            name: action.name,
+            description: action.description,
+            module: action.module,
+            enabled: action.enabled,
+            trigger: action.trigger,
+            public: action.public,
+            dedup_mode: action.dedup_mode,
+            input: action.input,
+            continue_on_fail: action.continue_on_fail,
+            on_success: action.on_success.map(String::from),
+            on_failure: action.on_failure.map(String::from),
+            parameters: action.parameters,
+            retry: action.retry,
+            limits: action.limits,
+            when: action.when,
+            owner_id: None,
+        }
+    }
+}
+
+impl ActionOut {
+    /// What `tenant` may see of it: of another tenant's only what it takes to attach it.
+    pub(super) fn to(tenant: &TenantId, action: &Action) -> ActionOut {
+        let out = ActionOut::of(action);
+        if tenant.sees(&action.owner_id) {
+            return out;
+        }
+        let nobody = String::new();
+        ActionOut { module: None, parameters: None, created_by: nobody.clone(), updated_by: nobody, ..out }
+    }
+
+    pub(super) fn of(action: &Action) -> ActionOut {
+        ActionOut {
+            id: action.id,
+            owner_id: action.owner_id.to_string(),
+            name: action.name.to_string(),
+            description: action.description.clone(),
+            module: Some(action.module.to_string()),
+            enabled: action.enabled,
+            trigger: action.trigger.clone(),
+            public: action.public,
+            dedup_mode: action.dedup_mode,
+            input: action.input.clone(),
+            continue_on_fail: action.continue_on_fail,
+            on_success: action.on_success.clone(),
+            on_failure: action.on_failure.clone(),
+            parameters: Some(action.parameters.clone()),
+            retry: action.retry,
+            limits: action.limits,
+            when: action.when.clone(),
+            version: action.version,
+            created_by: action.created_by.clone(),
+            created_at: action.created_at,
+            updated_by: action.updated_by.clone(),
+            updated_at: action.updated_at,
+        }
+    }
+}
