@@ -7,6 +7,7 @@ mod action;
 mod attachment;
 mod audit;
 mod auth;
+mod backup;
 mod delay;
 mod error;
 mod event;
@@ -24,9 +25,9 @@ mod stream;
 mod token;
 
 use crate::dispatch::Dispatch;
-use crate::domain::{AuditId, Clock, Entropy, Ids, RequestId, Timestamp};
+use crate::domain::{AuditId, Clock, Entropy, Ids, Noted, RequestId, Timestamp};
 use crate::sandbox::Sandbox;
-use crate::store::{CommitError, ReadError, Store, Transition};
+use crate::store::{Change, CommitError, ReadError, Store, Transition};
 use auth::Caller;
 use axum::Router;
 use axum::extract::Request;
@@ -48,6 +49,8 @@ pub struct Api(Arc<Shared>);
 struct Shared {
     parts: Parts,
     stream_slots: Arc<Semaphore>,
+    /// One backup at a time: each keeps pages of the store's file from being used again.
+    backup_slot: Arc<Semaphore>,
 }
 
 /// What a server hands to its API.
@@ -100,6 +103,7 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(token::create, token::list))
         .routes(routes!(token::delete))
         .routes(routes!(audit::list))
+        .routes(routes!(backup::take))
         .routes(routes!(health::metrics))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
@@ -109,7 +113,8 @@ fn described() -> OpenApiRouter<Api> {
 /// The API as a service.
 pub fn router(parts: Parts) -> Router {
     let stream_slots = Arc::new(Semaphore::new(parts.bounds.streams));
-    let api = Api(Arc::new(Shared { parts, stream_slots }));
+    let backup_slot = Arc::new(Semaphore::new(1));
+    let api = Api(Arc::new(Shared { parts, stream_slots, backup_slot }));
     let (router, _) = described().split_for_parts();
     router
         .fallback(|request: Request| async move { Problem::not_found("route", request.uri().path()) })
@@ -184,6 +189,11 @@ impl Api {
         let (now, request) = (self.now(), request_id());
         let author = Some(caller.author(request, AuditId::new(self.ids(), now), now));
         self.store().commit(Transition { author, ..transition }).await
+    }
+
+    /// Puts what is no change of the catalogue into the audit log.
+    async fn note<N>(&self, caller: &Caller<N>, noted: Noted) -> Result<(), CommitError> {
+        self.commit(caller, Transition::of([Change::Audit(Arc::new(noted))])).await
     }
 
     /// Reads from the store without holding up an async thread.

@@ -4,6 +4,7 @@
 //! ([`Store::catalogue`]). Nothing outside knows that the file is redb's. It does not know what a run means, or Wasm.
 
 mod audit;
+mod backup;
 mod batch;
 mod catalogue;
 mod changes;
@@ -16,12 +17,14 @@ mod open;
 mod places;
 mod read;
 mod references;
+mod restore;
 mod schema;
 mod scopes;
 mod transition;
 mod writer;
 
 pub use audit::AuditQuery;
+pub use backup::{Backup, BackupDigest, BackupError};
 pub use catalogue::Catalogue;
 pub use changes::{Changes, Notice, Subject, Watched};
 pub use mentions::Mention;
@@ -29,6 +32,7 @@ pub use named::{Named, NamedId, Registry};
 pub use open::{Config, OpenError, Store};
 pub use places::Channel;
 pub use read::{Page, Query};
+pub use restore::{RestoreError, restore_backup, verify_backup};
 pub use transition::{Change, CommitError, Conflict, Expectation, LogChunk, Transition};
 pub use writer::{OnCommit, WriterStats};
 

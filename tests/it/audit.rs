@@ -192,3 +192,12 @@ fn old_entries_are_pruned_a_bounded_number_at_a_time() {
     let left: Vec<Value> = log(&server.admin, "").iter().map(|entry| entry["subject"].clone()).collect();
     assert_eq!(left, ["young", "a token"]);
 }
+
+#[test]
+fn who_took_a_backup_is_in_the_log() {
+    let server = TestServer::start();
+    assert_eq!(server.admin.request("GET", "/backup").try_send(), Some(200));
+    let entry = &log(&server.admin, "kind=backup")[0];
+    assert_eq!((&entry["what"], &entry["by"]["name"]), (&json!("backed_up"), &json!("admin")));
+    assert_eq!((&entry["before"], &entry["after"]), (&Value::Null, &Value::Null));
+}

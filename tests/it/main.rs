@@ -4,6 +4,7 @@
 
 mod access;
 mod audit;
+mod backup;
 mod cli;
 mod crash;
 mod examples;
