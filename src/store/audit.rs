@@ -57,7 +57,7 @@ impl Store {
         let query = Query { tenant, state: None, after, oldest_first: false, limit };
         let prefixes = tenants(&tx, &query, schema::AUDIT)?.iter().map(|tenant| Key::tenant(tenant).done()).collect();
         let source = Source { table: schema::AUDIT, prefixes, floor };
-        page(&tx, &query, &source, (schema::AUDIT, "audit"), wanted)
+        page(&tx, &query, &[source], (schema::AUDIT, "audit"), wanted)
     }
 
     /// Removes entries from before `at`, at most `limit` of them; how many there were. Fewer than `limit` is all.
