@@ -2,8 +2,7 @@
 
 use super::Api;
 use super::error::Problem;
-use crate::domain::{RequestId, Rights, TenantId, Timestamp, Token, TokenHash};
-use crate::store::Author;
+use crate::domain::{AuditId, Author, RequestId, Rights, TenantId, Timestamp, Token, TokenHash};
 use axum::extract::FromRequestParts;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
@@ -55,9 +54,10 @@ impl<N> Caller<N> {
     }
 
     /// The same for the audit log.
-    pub(super) fn author(&self, request: RequestId, at: Timestamp) -> Author {
+    pub(super) fn author(&self, request: RequestId, entry: AuditId, at: Timestamp) -> Author {
         let Token { id, name, owner_id, .. } = self.token.as_ref();
-        Author { token: *id, name: name.clone(), tenant: owner_id.clone(), request, at }
+        let (token, name, tenant) = (Some(*id), name.clone(), owner_id.clone());
+        Author { token, source: None, name, tenant, request: Some(request), at, entry }
     }
 
     /// Whose history to look at: `None`, everybody's, for the platform's own tokens.

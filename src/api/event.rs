@@ -9,8 +9,8 @@ use super::page::{self, Data, List, encode_cursor};
 use super::run::{RunOut, history_query};
 use crate::dispatch::{Fire, Fired, Target};
 use crate::domain::{
-    CallerKey, Event, EventId, EventTypeId, EventTypeName, Flow, Json, ObjectRef, Origin, Reason, Run, RunId, Sameness,
-    State as EventState, TenantId, Timestamp,
+    CallerKey, Deed, Event, EventId, EventTypeId, EventTypeName, Flow, Json, Noted, ObjectRef, Origin, Reason, Run,
+    RunId, Sameness, State as EventState, TenantId, Timestamp,
 };
 use crate::store::Page;
 use axum::extract::{Request, State};
@@ -351,6 +351,8 @@ pub(super) async fn cancel(
         return Err(Problem::already_ended("event", event.state));
     }
     let cancelled = api.dispatch().cancel(&event.owner_id, event_id, Target::Event, caller.name()).await?;
+    let (owner_id, subject) = (event.owner_id.clone(), event.event_type.clone());
+    api.note(&caller, Noted { owner_id, subject, ..Noted::of(Deed::Cancelled, "event", &id) }).await?;
     Ok(Data::ok(EventOut::of(&cancelled.event, Some(&cancelled.runs))))
 }
 

@@ -5,6 +5,7 @@
 
 mod action;
 mod attachment;
+mod audit;
 mod auth;
 mod backup;
 mod delay;
@@ -25,9 +26,9 @@ mod stream;
 mod token;
 
 use crate::dispatch::Dispatch;
-use crate::domain::{Clock, Entropy, Ids, RequestId, Timestamp};
+use crate::domain::{AuditId, Clock, Entropy, Ids, Noted, RequestId, Timestamp};
 use crate::sandbox::Sandbox;
-use crate::store::{CommitError, ReadError, Store, Transition};
+use crate::store::{Change, CommitError, ReadError, Store, Transition};
 use auth::Caller;
 use axum::Router;
 use axum::extract::Request;
@@ -107,6 +108,7 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(secret::rotate))
         .routes(routes!(token::create, token::list))
         .routes(routes!(token::delete))
+        .routes(routes!(audit::list))
         .routes(routes!(backup::take))
         .routes(routes!(health::metrics))
         .routes(routes!(health::live))
@@ -190,8 +192,14 @@ impl Api {
 
     /// Changes the catalogue in the caller's name, and answers when that is on the disk.
     async fn commit<N>(&self, caller: &Caller<N>, transition: Transition) -> Result<(), CommitError> {
-        let author = Some(caller.author(request_id(), self.now()));
+        let (now, request) = (self.now(), request_id());
+        let author = Some(caller.author(request, AuditId::new(self.ids(), now), now));
         self.store().commit(Transition { author, ..transition }).await
+    }
+
+    /// Puts what is no change of the catalogue into the audit log.
+    async fn note<N>(&self, caller: &Caller<N>, noted: Noted) -> Result<(), CommitError> {
+        self.commit(caller, Transition::of([Change::Audit(Arc::new(noted))])).await
     }
 
     /// Reads from the store without holding up an async thread.

@@ -7,8 +7,8 @@ use super::extract::{Path, Query};
 use super::page::{self, Data, List, decode_cursor, encode_cursor};
 use crate::dispatch::Target;
 use crate::domain::{
-    ActionId, AttachmentId, Attempt, EventId, Json, Level, LogLine, ObjectRef, Reason, Run, RunId, State as RunState,
-    TenantId, Timestamp,
+    ActionId, AttachmentId, Attempt, Deed, EventId, Json, Level, LogLine, Noted, ObjectRef, Reason, Run, RunId,
+    State as RunState, TenantId, Timestamp,
 };
 use crate::store;
 use axum::extract::State;
@@ -219,6 +219,8 @@ pub(super) async fn cancel(
     }
     let target = Target::Run(run.id);
     let cancelled = api.dispatch().cancel(&run.owner_id, run.event_id, target, caller.name()).await?;
+    let (owner_id, subject) = (run.owner_id.clone(), run.action.clone());
+    api.note(&caller, Noted { owner_id, subject, ..Noted::of(Deed::Cancelled, "run", &id) }).await?;
     let cancelled = cancelled.runs.iter().find(|cancelled| cancelled.id == run.id);
     cancelled.map(|run| Data::ok(RunOut::of(run))).ok_or_else(|| Problem::not_found("run", &id))
 }

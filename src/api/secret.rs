@@ -5,7 +5,7 @@ use super::auth::{Admin, Caller, Read, Write};
 use super::error::{Fault, Problem};
 use super::extract::{Body, Path, Query, check_version};
 use super::page::{self, Data, Filter, List, Row};
-use crate::domain::{EntryName, Header, Secret, SecretId, SecretText, TenantId, Timestamp};
+use crate::domain::{Deed, EntryName, Header, Noted, Secret, SecretId, SecretText, TenantId, Timestamp};
 use crate::store::{Catalogue, Change, Expectation, NamedId, Transition};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -176,14 +176,16 @@ pub(super) async fn rotate(caller: Caller<Admin>, State(api): State<Api>) -> Res
         let detail = "one key encrypts the secrets of all tenants; only the platform changes it";
         return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail));
     }
-    let author = caller.author(super::request_id(), api.now());
     // Not broken off when the caller goes: half of it is safe, all of it is better.
     let rotating = api.clone();
-    let rotation =
-        tokio::spawn(async move { rotating.dispatch().secrets().rotate(rotating.store(), Some(author)).await });
+    let rotation = tokio::spawn(async move { rotating.dispatch().secrets().rotate(rotating.store()).await });
     match rotation.await {
         Ok(rotated) => {
             let rotated = rotated?;
+            let note = format!("{} secrets were encrypted anew", rotated.secrets);
+            let (owner_id, kind, subject_id) = (caller.tenant().clone(), "secret-key", rotated.key.to_string());
+            let noted = Noted { owner_id, deed: Deed::Rotated, kind, subject_id, subject: String::new(), note };
+            api.note(&caller, noted).await?;
             Ok(Data::ok(RotatedOut { key: rotated.key.to_string(), secrets: rotated.secrets }))
         }
         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),

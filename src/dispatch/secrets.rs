@@ -3,7 +3,7 @@
 use crate::domain::{
     Entropy, EntryName, Header, KeyId, Keyring, KeyringError, Sealed, Secret, SecretId, SecretText, TenantId, Unopened,
 };
-use crate::store::{Author, Catalogue, Change, CommitError, Conflict, Expectation, NamedId, Store, Transition};
+use crate::store::{Catalogue, Change, CommitError, Conflict, Expectation, NamedId, Store, Transition};
 use arc_swap::ArcSwap;
 use std::collections::BTreeMap;
 use std::io;
@@ -130,7 +130,7 @@ impl Secrets {
     ///
     /// # Errors
     /// See [`RotateError`].
-    pub async fn rotate(&self, store: &Store, author: Option<Author>) -> Result<Rotated, RotateError> {
+    pub async fn rotate(&self, store: &Store) -> Result<Rotated, RotateError> {
         let _one = self.0.rotating.try_lock().map_err(|_| RotateError::Busy)?;
         self.replace(self.0.keyring.load().rotated(self.0.entropy.bytes())?).await?;
         // Whoever sealed with the old key has committed when this is to be had.
@@ -143,7 +143,7 @@ impl Secrets {
             if found == 0 {
                 break;
             }
-            match store.commit(Transition { author: author.clone(), ..transition }).await {
+            match store.commit(transition).await {
                 Ok(()) => secrets += found,
                 // Somebody changed or deleted one of them meanwhile: the next look sees it.
                 Err(CommitError::Conflict(Conflict::Version { .. } | Conflict::Gone { .. })) => {}

@@ -5,6 +5,7 @@
 
 mod action;
 mod attachment;
+mod audit;
 mod canonical;
 mod chain;
 mod context;
@@ -42,6 +43,7 @@ mod when;
 
 pub use action::{Action, DedupMode};
 pub use attachment::{Attachment, Pin};
+pub use audit::{AuditEntry, Author, Deed, Noted};
 pub use canonical::canonical_json;
 pub use chain::{ChainLimits, FollowUp, Lineage, ParentOutcome};
 pub use context::{Chain, Context};
@@ -52,8 +54,8 @@ pub use entry::{Entry, Header};
 pub use event::{Event, Origin};
 pub use event_type::EventType;
 pub use id::{
-    ActionId, AttachmentId, EventId, EventTypeId, Ids, RequestId, RunId, ScheduleId, SecretId, SinkId, SinkTypeId,
-    SourceId, SourceTypeId, TokenId,
+    ActionId, AttachmentId, AuditId, EventId, EventTypeId, Ids, RequestId, RunId, ScheduleId, SecretId, SinkId,
+    SinkTypeId, SourceId, SourceTypeId, TokenId,
 };
 pub use input_schema::full_input_schema;
 pub use json::{Json, JsonError};

@@ -1,7 +1,7 @@
 //! Secrets: write-only values, encrypted at rest (DESIGN §3.6).
 
 use super::{Entry, Header, KeyId, SecretId};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -9,7 +9,13 @@ use zeroize::Zeroizing;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Secret {
     pub header: Header<SecretId>,
+    #[serde(serialize_with = "sealed_for_files")]
     pub sealed: Sealed,
+}
+
+/// In JSON, and wherever else people read, it is a word that says so.
+fn sealed_for_files<S: Serializer>(sealed: &Sealed, serializer: S) -> Result<S::Ok, S::Error> {
+    if serializer.is_human_readable() { serializer.serialize_str("sealed") } else { sealed.serialize(serializer) }
 }
 
 impl Entry for Secret {

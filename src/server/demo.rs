@@ -3,9 +3,9 @@
 use super::Wired;
 use crate::dispatch::{Fire, FireError};
 use crate::domain::{
-    Action, ActionId, ActionName, DedupMode, Event, EventType, EventTypeId, EventTypeName, Flow, Json, LimitsPatch,
-    Module, ModuleName, ModuleNaming, ModuleRef, ObjectRef, Origin, Parameter, ParameterValue, RetryPolicy, Run,
-    Sameness, TenantId,
+    Action, ActionId, ActionName, Author, DedupMode, Event, EventType, EventTypeId, EventTypeName, Flow, Json,
+    LimitsPatch, Module, ModuleName, ModuleNaming, ModuleRef, ObjectRef, Origin, Parameter, ParameterValue,
+    RetryPolicy, Run, Sameness, TenantId,
 };
 use crate::sandbox::UploadError;
 use crate::store::{Change, CommitError, Transition};
@@ -157,7 +157,8 @@ async fn install(wired: &Wired, example: &Example, description: &Description) ->
         let event_type = event_type(description, EventTypeId::new(&wired.ids, now), id, now);
         changes.push(Change::PutEventType(Arc::new(event_type)));
     }
-    Ok(wired.store.commit(Transition::of(changes)).await?)
+    let author = Some(Author::server(by, &wired.ids, now));
+    Ok(wired.store.commit(Transition { author, ..Transition::of(changes) }).await?)
 }
 
 fn action(

@@ -1,7 +1,7 @@
 //! What makes a data folder an installation: its key and its first token.
 
 use crate::dispatch::{KeyLost, Secrets};
-use crate::domain::{Clock, Entropy, Ids, Keyring, KeyringError, Rights, TenantId, Token, TokenHash, TokenId};
+use crate::domain::{Author, Clock, Entropy, Ids, Keyring, KeyringError, Rights, TenantId, Token, TokenHash, TokenId};
 use crate::store::{Catalogue, Change, CommitError, Store, Transition};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -119,7 +119,9 @@ impl Installation {
             created_at: now,
             created_by: by.to_owned(),
         };
-        store.commit(Transition::of([Change::PutToken(Arc::new(token))])).await?;
+        let author = Some(Author::server(by, ids, now));
+        let put = Transition::of([Change::PutToken(Arc::new(token))]);
+        store.commit(Transition { author, ..put }).await?;
         Ok(text)
     }
 }

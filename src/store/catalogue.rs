@@ -110,6 +110,11 @@ impl Catalogue {
         self.modules.values()
     }
 
+    /// What exactly this tenant has under a digest.
+    pub(super) fn own_module(&self, owner: &TenantId, digest: Digest) -> Option<&Arc<Module>> {
+        self.modules.get(&(owner.clone(), digest))
+    }
+
     /// Whether any tenant has a module with these bytes.
     pub(super) fn needs_bytes(&self, digest: Digest) -> bool {
         self.modules.keys().any(|(_, d)| *d == digest)
@@ -164,7 +169,7 @@ impl Catalogue {
     /// The change breaks a rule of the catalogue; throw the copy away then.
     pub(super) fn apply(&mut self, change: &Change) -> Result<(), Conflict> {
         match change {
-            Change::Event(_) | Change::Run(_) | Change::Log(_) => Ok(()),
+            Change::Event(_) | Change::Run(_) | Change::Log(_) | Change::Audit(_) | Change::DeleteAudit(..) => Ok(()),
             Change::PutModule(module, _) => self.put_module(module),
             Change::DeleteModule(tenant, digest) => self.delete_module(tenant, *digest),
             Change::PutAction(action) => self.put_action(action),

@@ -111,6 +111,25 @@ macro_rules! kinds {
                 }
             }
 
+            pub(super) fn owner(&self) -> &TenantId {
+                match self {
+                    $(Named::$kind(entry) => &entry.header.owner_id),*
+                }
+            }
+
+            pub(super) fn name(&self) -> &EntryName {
+                match self {
+                    $(Named::$kind(entry) => &entry.header.name),*
+                }
+            }
+
+            /// As JSON; its types keep to themselves what nobody may read.
+            pub(super) fn shown(&self) -> serde_json::Value {
+                match self {
+                    $(Named::$kind(entry) => serde_json::to_value(&**entry).unwrap_or_default()),*
+                }
+            }
+
             pub(super) fn record(&self) -> Vec<u8> {
                 match self {
                     $(Named::$kind(entry) => encode(&**entry)),*
@@ -145,6 +164,12 @@ macro_rules! kinds {
             $(pub fn $registry(&self) -> &Registry<$kind> {
                 &self.named.$registry
             })*
+
+            pub(super) fn entry(&self, id: NamedId) -> Option<Named> {
+                match id {
+                    $(NamedId::$kind(id) => self.$registry().get(id).cloned().map(Named::$kind)),*
+                }
+            }
 
             pub(super) fn version_of(&self, id: NamedId) -> Option<u64> {
                 match id {

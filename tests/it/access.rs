@@ -46,10 +46,32 @@ impl Operation {
         self.path.contains('{')
     }
 
-    /// What it needs: tokens are the admin's, reading needs read, firing execute, everything else write.
+    /// What a success of it leaves in the audit log: what was done, to what kind of thing.
+    fn audited(&self) -> Option<(&'static str, &str)> {
+        let kind = match self.path.as_str() {
+            // The history says who fired.
+            "/event" | "/trigger/{event_type}" => return None,
+            "/{object_type}/{object_id}/action" => "attachment",
+            path if path.starts_with("/action/{id}/object") => "attachment",
+            path => path.split('/').nth(1).unwrap(),
+        };
+        match (self.method, self.path.as_str()) {
+            ("GET", _) => None,
+            ("POST", "/action/{id}/rollback") => Some(("changed", "action")),
+            ("POST", path) if path.ends_with("/cancel") => Some(("cancelled", kind)),
+            ("POST", "/secret-key/rotate") => Some(("rotated", kind)),
+            ("POST", _) => Some(("created", kind)),
+            ("PUT", _) => Some(("changed", kind)),
+            ("DELETE", _) => Some(("deleted", kind)),
+            other => panic!("{other:?}: a method that this test does not know"),
+        }
+    }
+
+    /// What it needs: tokens and the audit log are the admin's, reading needs read, firing execute, everything else write.
     fn right(&self) -> &'static str {
         match (self.method, self.path.as_str()) {
-            (_, path) if path.starts_with("/token") || ["/backup", "/secret-key/rotate"].contains(&path) => "admin",
+            (_, path) if path.starts_with("/token") => "admin",
+            (_, "/audit" | "/backup" | "/secret-key/rotate") => "admin",
             ("GET", _) => "read",
             (_, path) if path.ends_with("/cancel") => "execute",
             ("POST", "/event" | "/trigger/{event_type}") => "execute",
@@ -227,8 +249,15 @@ fn another_tenants_things_are_not_there() {
     assert_eq!(stranger.get("/token").body["count"], 1, "its own");
 }
 
+/// The audit log of tenant `a`, newest first.
+fn audited(server: &TestServer) -> Vec<Value> {
+    server.admin.pages("/audit?owner_id=a&limit=200")
+}
+
+/// And each success that changes something leaves exactly one entry in the audit log, which says so. What goes with an
+/// action that is deleted has entries of its own.
 #[test]
-fn every_route_of_the_document_answers() {
+fn every_route_of_the_document_answers_and_every_change_is_in_the_audit_log() {
     let server = TestServer::start();
     let mut last = Vec::new();
     for operation in operations() {
@@ -274,12 +303,25 @@ fn every_route_of_the_document_answers() {
             owner.delete(&format!("/action/{new}")).expect(200);
         }
         let query = if path.ends_with("/effective") { "?event_type=mine" } else { "" };
+        let before = audited(&server).len();
         let answer = operation.send(&owner, &format!("{path}{query}"), &body);
         assert!((200..300).contains(&answer.status), "{}: {}", operation.name(), answer.text);
         let described = &operation.described["responses"][answer.status.to_string()];
         assert!(described.is_object(), "{} answers {}, which is not described", operation.name(), answer.status);
         let kind = answer.header("content-type").split(';').next().unwrap().to_owned();
         assert!(described["content"][&kind].is_object(), "{} answers with {kind}: {described}", operation.name());
+        let entries = audited(&server);
+        let new = &entries[..entries.len() - before];
+        let told: Vec<_> = new
+            .iter()
+            .filter(|entry| !entry["note"].as_str().unwrap().starts_with("its action"))
+            .map(|entry| (entry["what"].as_str().unwrap(), entry["kind"].as_str().unwrap()))
+            .collect();
+        assert_eq!(told, operation.audited().into_iter().collect::<Vec<_>>(), "{}: {new:#?}", operation.name());
+        for entry in new {
+            assert_eq!(entry["request_id"], answer.header("x-request-id"), "{}", operation.name());
+            assert_eq!(entry["by"]["name"], "a token");
+        }
     }
 }
 

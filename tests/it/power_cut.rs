@@ -228,7 +228,7 @@ async fn rotate_twice(store: &Store, secrets: &Secrets) -> Option<()> {
     store.commit(Transition::of(sealed)).await.ok()?;
     drop(sealing);
     for _ in 0..2 {
-        secrets.rotate(store, None).await.ok()?;
+        secrets.rotate(store).await.ok()?;
     }
     Some(())
 }
@@ -279,7 +279,7 @@ fn every_secret_opens_whenever_the_power_goes_while_the_key_is_changed() {
             // The next rotation takes up what was left over.
             let file = KeyFile::new(Mutex::new(saved[..=kept].to_vec()));
             let secrets = secrets_over(&disk, &file);
-            assert_eq!(runtime.block_on(secrets.rotate(&store, None)).unwrap().secrets, found);
+            assert_eq!(runtime.block_on(secrets.rotate(&store)).unwrap().secrets, found);
             let keyring = file.lock().unwrap().last().unwrap().1.clone();
             assert_eq!(format!("{keyring:?}"), format!("{{{}}}", keyring.current()), "no older key is left");
             assert_eq!(assert_all_open(&store, &keyring, cut), found);

@@ -102,6 +102,10 @@ impl TestServer {
         self.store().dump().unwrap()
     }
 
+    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.as_ref().unwrap().block_on(future)
+    }
+
     /// Lets time pass and does what is due.
     pub(crate) fn pass_ms(&self, ms: i64) {
         self.clock.advance_ms(ms);
