@@ -92,6 +92,7 @@ fn transition(ids: &Ids) -> Transition {
         flow: Flow::default(),
         payload: Json::parse(r#"{"booking":"bk_2f6c1d7e","seats":4}"#.to_owned()).unwrap(),
         origin: Origin::Api,
+        cause: None,
         state: State::Success,
         reason: None,
         message: String::new(),

@@ -8,7 +8,7 @@ use super::page::{self, Data, List, encode_cursor};
 use super::run::{RunOut, history_query};
 use crate::dispatch::{Fire, Fired};
 use crate::domain::{
-    Event, EventId, EventTypeId, EventTypeName, Flow, Json, ObjectRef, Origin, Reason, Run, State as EventState,
+    Cause, Event, EventId, EventTypeId, EventTypeName, Flow, Json, ObjectRef, Origin, Reason, Run, ScheduleId, State as EventState,
     TenantId, Timestamp,
 };
 use axum::extract::{Request, State};
@@ -78,9 +78,15 @@ pub(super) struct EventOut {
     flow: Flow,
     #[schema(value_type = serde_json::Value)]
     payload: Json,
-    /// `api` or `demo`: what made it.
+    /// What made it: `api`, `chain`, `schedule`, `replay`, `source`, `webhook`, `test` or `demo`.
     #[schema(value_type = String)]
     origin: Origin,
+    /// The schedule that fired it.
+    #[schema(value_type = Option<uuid::Uuid>)]
+    schedule_id: Option<ScheduleId>,
+    /// The time that the schedule fired it for; earlier than `created_at` when the server was down then.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    scheduled_at: Option<Timestamp>,
     /// QUEUED, RUNNING, SUCCESS, WARNING, ERROR, SKIPPED or CANCELLED.
     #[schema(value_type = String)]
     state: EventState,
@@ -124,6 +130,7 @@ pub(super) async fn fire(
         payload: body.payload,
         tenant: caller.owner(body.owner_id)?,
         origin: Origin::Api,
+        cause: None,
         created_by: caller.name().to_owned(),
     };
     fire_and_answer(&api, &headers, fire).await
@@ -169,7 +176,7 @@ pub(super) async fn trigger(
     let payload = if body.is_empty() { Json::empty_object() } else { extract::parse(&body)? };
     let (tenant, created_by) = (caller.owner(query.owner_id)?, caller.name().to_owned());
     let flow = query.flow.unwrap_or_default();
-    let fire = Fire { event_type, object, flow, payload, tenant, origin: Origin::Api, created_by };
+    let fire = Fire { event_type, object, flow, payload, tenant, origin: Origin::Api, cause: None, created_by };
     fire_and_answer(&api, &headers, fire).await
 }
 
@@ -271,6 +278,10 @@ pub(super) async fn read(
 
 impl EventOut {
     pub(super) fn of(event: &Event, runs: Option<&[Arc<Run>]>) -> EventOut {
+        let (schedule_id, scheduled_at) = match event.cause {
+            Some(Cause::Schedule { id, due_at }) => (Some(id), Some(due_at)),
+            None => (None, None),
+        };
         EventOut {
             id: event.id,
             owner_id: event.owner_id.to_string(),
@@ -280,6 +291,8 @@ impl EventOut {
             flow: event.flow,
             payload: event.payload.clone(),
             origin: event.origin,
+            schedule_id,
+            scheduled_at,
             state: event.state,
             reason: event.reason,
             message: event.message.clone(),

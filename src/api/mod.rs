@@ -18,6 +18,7 @@ mod openapi;
 mod page;
 mod parameter;
 mod run;
+mod schedule;
 mod stream;
 mod token;
 
@@ -94,6 +95,8 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(run::list))
         .routes(routes!(run::read))
         .routes(routes!(run::log))
+        .routes(routes!(schedule::create, schedule::list))
+        .routes(routes!(schedule::read, schedule::change, schedule::delete))
         .routes(routes!(stream::watch))
         .routes(routes!(token::create, token::list))
         .routes(routes!(token::delete))
@@ -182,15 +185,20 @@ impl Api {
         self.store().commit(Transition { author, ..transition }).await
     }
 
+    /// Computes what may take long without holding up an async thread.
+    async fn computing<T: Send + 'static>(&self, compute: impl FnOnce() -> T + Send + 'static) -> T {
+        match tokio::task::spawn_blocking(compute).await {
+            Ok(computed) => computed,
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        }
+    }
+
     /// Reads from the store without holding up an async thread.
     async fn reading<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Store) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, Problem> {
         let store = self.0.parts.store.clone();
-        match tokio::task::spawn_blocking(move || read(&store)).await {
-            Ok(result) => Ok(result?),
-            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
-        }
+        Ok(self.computing(move || read(&store)).await?)
     }
 }

@@ -2,14 +2,15 @@
 
 use super::job::{Job, Live};
 use super::payload_schema::Violation;
+use super::raise::storing;
 use super::resolve::{FanOut, owner_of, plan};
 use super::scheduler::Dispatch;
 use super::settle::{Next, settle};
 use crate::domain::{
-    Event, EventId, EventType, EventTypeName, FAN_OUT_MAX, Flow, Json, ObjectRef, Origin, Run, State, TenantId,
+    Cause, Event, EventId, EventType, EventTypeName, FAN_OUT_MAX, Flow, Json, ObjectRef, Origin, Run, State, TenantId,
     Timestamp,
 };
-use crate::store::{Change, CommitError, Transition};
+use crate::store::CommitError;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -24,6 +25,8 @@ pub struct Fire {
     pub payload: Json,
     pub tenant: TenantId,
     pub origin: Origin,
+    /// What it goes back to, when that is not the caller.
+    pub cause: Option<Cause>,
     /// Who fires, for the record.
     pub created_by: String,
 }
@@ -64,7 +67,7 @@ impl Dispatch {
     pub async fn fire(&self, fire: Fire) -> Result<Fired, FireError> {
         let (live, next) = self.accept(fire)?;
         let (sender, committed) = oneshot::channel();
-        self.store().submit(accepting(&live), Some(Box::new(move |result| drop(sender.send(result)))));
+        self.store().submit(storing(&live), Some(Box::new(move |result| drop(sender.send(result)))));
         let fired = Fired { event: Arc::clone(&live.event), runs: live.runs.clone() };
         self.go_on(live, next, None);
         committed.await.unwrap_or_else(|_| Err(CommitError::Broken("its writer has ended".into())))?;
@@ -78,12 +81,12 @@ impl Dispatch {
     pub async fn fire_and_wait(&self, fire: Fire, patience: Duration) -> Result<Fired, FireError> {
         let (live, next) = self.accept(fire)?;
         if next == Next::Nothing {
-            self.store().commit(accepting(&live)).await?;
+            self.store().commit(storing(&live)).await?;
             return Ok(Fired { event: live.event, runs: live.runs });
         }
         // Commits keep their order: when the end is on the disk, the beginning is.
         let (accepted, committed) = oneshot::channel();
-        self.store().submit(accepting(&live), Some(Box::new(move |result| drop(accepted.send(result)))));
+        self.store().submit(storing(&live), Some(Box::new(move |result| drop(accepted.send(result)))));
         let (waiter, ended) = oneshot::channel();
         let fired = Fired { event: Arc::clone(&live.event), runs: live.runs.clone() };
         self.go_on(live, next, Some(waiter));
@@ -108,7 +111,7 @@ impl Dispatch {
         if !event_type.enabled {
             return Err(FireError::Disabled(event_type.display_name.clone()));
         }
-        let violations = self.payload_schemas().violations(event_type, &fire.payload);
+        let violations = self.payload_violations(event_type, &fire.payload);
         if !violations.is_empty() {
             return Err(FireError::PayloadInvalid(violations));
         }
@@ -133,12 +136,7 @@ impl Dispatch {
     }
 }
 
-fn accepting(live: &Live) -> Transition {
-    let runs = live.runs.iter().map(|run| Change::Run(Arc::clone(run)));
-    Transition::of(std::iter::once(Change::Event(Arc::clone(&live.event))).chain(runs))
-}
-
-fn new_event(id: EventId, event_type: &EventType, owner_id: TenantId, fire: Fire, now: Timestamp) -> Event {
+pub(super) fn new_event(id: EventId, event_type: &EventType, owner_id: TenantId, fire: Fire, now: Timestamp) -> Event {
     Event {
         id,
         owner_id,
@@ -148,6 +146,7 @@ fn new_event(id: EventId, event_type: &EventType, owner_id: TenantId, fire: Fire
         flow: event_type.flow.narrowed(fire.flow),
         payload: fire.payload,
         origin: fire.origin,
+        cause: fire.cause,
         state: State::Queued,
         reason: None,
         message: String::new(),

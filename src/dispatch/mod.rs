@@ -11,15 +11,18 @@ mod input_schema;
 mod job;
 mod payload_schema;
 mod placement;
+mod raise;
 mod recovery;
 mod resolve;
 #[cfg(test)]
 mod resolve_tests;
 mod scheduler;
+mod schedules;
 mod services;
 mod settle;
 #[cfg(test)]
 mod testing;
+mod timing;
 mod worker;
 
 pub use accept::{Fire, FireError, Fired};
@@ -29,3 +32,4 @@ pub use input_schema::{check_input_schema, input_violations};
 pub use payload_schema::{SchemaError, Violation, check_schema};
 pub use resolve::{Binding, FanOut, bindings};
 pub use scheduler::{Config, Dispatch, Load, StartError};
+pub use timing::{TimingError, first_after, next_firings};

@@ -5,10 +5,11 @@
 use super::accept::FireError;
 use super::capacity::{Capacity, Permits};
 use super::job::Job;
-use super::payload_schema::PayloadSchemas;
+use super::payload_schema::{PayloadSchemas, Violation};
 use super::placement::Placement;
+use super::schedules::FiringNow;
 use super::worker;
-use crate::domain::{Clock, Entropy, Ids, Reason, State, TenantId, Timestamp};
+use crate::domain::{Clock, Entropy, EventType, Ids, Json, Reason, State, TenantId, Timestamp};
 use crate::sandbox::Sandbox;
 use crate::store::{ReadError, Store};
 use std::collections::BTreeMap;
@@ -74,6 +75,7 @@ pub(super) struct Shared {
     /// Running attempts are broken off.
     pub(super) breaking_off: CancellationToken,
     payload_schemas: PayloadSchemas,
+    pub(super) firing: FiringNow,
     /// Attempts that ended since the start, by state and reason.
     endings: Mutex<BTreeMap<(State, Option<Reason>), u64>>,
 }
@@ -112,6 +114,7 @@ impl Dispatch {
             stopping: CancellationToken::new(),
             breaking_off: CancellationToken::new(),
             payload_schemas: PayloadSchemas::default(),
+            firing: FiringNow::default(),
             endings: Mutex::default(),
         };
         let dispatch = Dispatch { shared: Arc::new(shared) };
@@ -153,6 +156,21 @@ impl Dispatch {
 
     /// Does everything that is due at `now`, and says when the next thing is.
     pub fn tick(&self, now: Timestamp) -> Option<Timestamp> {
+        let (fires, goes_on) = (self.fire_schedules(now), self.wake(now));
+        [fires, goes_on].into_iter().flatten().min()
+    }
+
+    /// To be called when something may be due before what is waited for now, such as after a change of a schedule.
+    pub fn look_again(&self) {
+        self.shared.sooner.notify_one();
+    }
+
+    /// A task that a shutdown waits for.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.shared.tasks.spawn(task);
+    }
+
+    fn wake(&self, now: Timestamp) -> Option<Timestamp> {
         loop {
             let mut waiting = self.lock_waiting();
             match waiting.jobs.first_key_value().map(|((due, _), _)| *due) {
@@ -249,8 +267,9 @@ impl Dispatch {
         &self.shared.store
     }
 
-    pub(super) fn payload_schemas(&self) -> &PayloadSchemas {
-        &self.shared.payload_schemas
+    /// The places where `payload` breaks the schema of `event_type`; none when it has no schema.
+    pub fn payload_violations(&self, event_type: &EventType, payload: &Json) -> Vec<Violation> {
+        self.shared.payload_schemas.violations(event_type, payload)
     }
 
     fn lock_capacity(&self) -> MutexGuard<'_, Capacity<Job>> {

@@ -42,6 +42,12 @@ pub(super) fn settle(event: &mut Event, runs: &mut [Arc<Run>], now: Timestamp) -
     (next, skipped)
 }
 
+/// Ends an event that could not be planned: nothing of it runs.
+pub(super) fn refuse(event: &mut Event, reason: Reason, message: String, now: Timestamp) {
+    let state = if reason == Reason::Disabled { State::Skipped } else { State::Error };
+    event.end(state, Some(reason), message, now);
+}
+
 /// The event's own end: a failure that stopped the plan is its failure, one that did not is a warning.
 fn end(event: &mut Event, runs: &[Arc<Run>], now: Timestamp) {
     if let Some(failed) = runs.iter().find(|run| run.aborts_the_plan()) {

@@ -18,6 +18,7 @@ pub(super) fn event() -> Event {
         flow: Flow::Both,
         payload: Json::empty_object(),
         origin: Origin::Api,
+        cause: None,
         state: State::Queued,
         reason: None,
         message: String::new(),

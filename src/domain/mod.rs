@@ -41,7 +41,7 @@ pub use context::{Chain, Context};
 pub use digest::{Digest, DigestError};
 pub use entropy::Entropy;
 pub use entry::{Entry, Header};
-pub use event::{Event, Origin};
+pub use event::{Cause, Event, Origin};
 pub use event_type::EventType;
 pub use id::{
     ActionId, AttachmentId, EventId, EventTypeId, Ids, RequestId, RunId, ScheduleId, SecretId, SinkId, SinkTypeId,
@@ -58,7 +58,7 @@ pub use outcome::{Ending, Failure, Outcome};
 pub use parameter::{Parameter, ParameterMissing, ParameterValue, resolve_parameters};
 pub use retry::{RetryPolicy, RetryPolicyError};
 pub use run::{Attempt, Failed, IllegalChange, Interruption, Run};
-pub use schedule::Schedule;
+pub use schedule::{Firing, Schedule, Timing};
 pub use scope::{DEPTH_MAX, FAN_OUT_MAX, Flow, GraphError, PARENTS_MAX, Walk, check_parents};
 pub use secret::Secret;
 pub use sink::Sink;

@@ -113,6 +113,7 @@ pub(super) async fn run(wired: &Wired) -> Result<Demo, DemoError> {
                 payload,
                 tenant: TenantId::shared(),
                 origin: Origin::Demo,
+                cause: None,
                 created_by: "demo".to_owned(),
             };
             let fired = wired.dispatch.fire_and_wait(fire, PATIENCE).await?;

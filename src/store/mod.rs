@@ -17,6 +17,7 @@ mod read;
 mod references;
 mod schema;
 mod scopes;
+mod timetable;
 mod transition;
 mod writer;
 

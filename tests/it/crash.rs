@@ -1,7 +1,7 @@
 //! The program as a process that is killed: nothing acknowledged is lost, nothing happens twice, nothing stays open.
 
 use crate::support::{Client, PATIENCE, Serving, component, is_ended};
-use fusebox::domain::{Event, EventId, Run, State, TenantId};
+use fusebox::domain::{Cause, Event, EventId, Run, ScheduleId, State, TenantId, Timestamp};
 use fusebox::store::{Config, Query, Store};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -121,6 +121,44 @@ fn what_was_acknowledged_outlives_a_kill_and_happens_once() {
         let ended = run.attempts.iter().filter(|attempt| attempt.state == State::Success).count();
         assert_eq!(ended, 1, "{run:?}");
         assert_eq!(run.attempts.len() as u32, 1 + run.interruptions, "{run:?}");
+    }
+    assert_eq!(store.check().unwrap(), [""; 0]);
+    store.close();
+}
+
+#[test]
+fn a_schedule_fires_for_no_time_twice_however_often_the_server_is_killed() {
+    let (data, first) = first_start("noop", json!({}), &[]);
+    let schedules = 20;
+    for number in 0..schedules {
+        let body = json!({ "name": format!("s{number}"), "event_type": "t", "cron": "* * * * * *", "payload": number });
+        first.client(&data.token).post("/schedule", &body).expect(201);
+    }
+    let mut serving = Some(first);
+    for round in 1..=4 {
+        let server = serving.take().unwrap_or_else(|| Serving::start(&data.path, &[]));
+        let client = server.client(&data.token);
+        let fired = || client.get("/event?limit=1").body["data"][0]["scheduled_at"].clone();
+        // Right after something fired, so that the kill is in the middle of firing the others.
+        let before = fired();
+        until(|| (fired() != before).then_some(()));
+        std::thread::sleep(Duration::from_millis(round));
+        server.kill();
+    }
+    let store = open(&data.path);
+    let (events, _) = everything(&store);
+    let mut newest: HashMap<ScheduleId, (Timestamp, EventId)> = HashMap::new();
+    for event in &events {
+        let Some(Cause::Schedule { id, due_at }) = event.cause else { panic!("{event:?}") };
+        let before = newest.insert(id, (due_at, event.id));
+        assert!(before.is_none_or(|(before, _)| before < due_at), "{event:?} was fired for already");
+    }
+    // What a schedule says is what is there: no firing is lost, and none is there that it does not know.
+    assert_eq!(newest.len(), schedules);
+    for schedule in store.catalogue().schedules().iter() {
+        let (due_at, event) = newest[&schedule.header.id];
+        assert_eq!(schedule.last.map(|last| last.event_id), Some(event), "{schedule:?}");
+        assert!(schedule.next_at.is_some_and(|next| next > due_at), "{schedule:?}");
     }
     assert_eq!(store.check().unwrap(), [""; 0]);
     store.close();

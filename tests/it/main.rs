@@ -11,6 +11,7 @@ mod http_chains;
 mod http_events;
 mod http_limits;
 mod http_modules;
+mod http_schedules;
 mod http_scopes;
 mod power_cut;
 mod sandbox;

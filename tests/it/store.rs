@@ -80,6 +80,7 @@ pub(crate) fn event(id: EventId, owner_id: &TenantId, event_type_id: EventTypeId
         flow: Flow::default(),
         payload: Json::empty_object(),
         origin: Origin::Api,
+        cause: None,
         state,
         reason: None,
         message: String::new(),
