@@ -8,8 +8,8 @@ use super::page::{self, Data, List, encode_cursor};
 use super::run::{RunOut, history_query};
 use crate::dispatch::{Fire, Fired};
 use crate::domain::{
-    Cause, Event, EventId, EventTypeId, EventTypeName, Flow, Json, ObjectRef, Origin, Reason, Run, ScheduleId, State as EventState,
-    TenantId, Timestamp,
+    Cause, Event, EventId, EventTypeId, EventTypeName, Flow, Json, ObjectRef, Origin, Reason, Run, ScheduleId,
+    State as EventState, TenantId, Timestamp,
 };
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue};

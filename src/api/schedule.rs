@@ -244,12 +244,7 @@ fn find(api: &Api, tenant: &TenantId, id: &str) -> Result<Arc<Schedule>, Problem
 
 impl ScheduleIn {
     /// Whether everything is well, and when it fires first.
-    async fn checked(
-        &self,
-        api: &Api,
-        owner: &TenantId,
-        old: Option<&Schedule>,
-    ) -> Result<Option<Timestamp>, Problem> {
+    async fn checked(&self, api: &Api, owner: &TenantId, old: Option<&Schedule>) -> Result<Option<Timestamp>, Problem> {
         let mut faults = Vec::new();
         if self.description.len() > 10_000 {
             faults.push(Fault::new("/description", "a description has at most 10000 bytes"));

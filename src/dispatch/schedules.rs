@@ -9,7 +9,7 @@ use super::raise::storing;
 use super::scheduler::Dispatch;
 use super::settle::Next;
 use super::timing::first_after;
-use crate::domain::{Cause, Flow, Firing, Origin, Schedule, ScheduleId, Timestamp};
+use crate::domain::{Cause, Firing, Flow, Origin, Schedule, ScheduleId, Timestamp};
 use crate::store::{Catalogue, Change, CommitError, Expectation};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -131,18 +131,18 @@ mod tests {
             &["2026-03-08T07:00:00Z", "2026-03-09T06:30:00Z"],
         );
         // What repeats has nothing in the gap.
-        check("*/30 * * * *", "Europe/Berlin", "2026-03-29T00:30:00Z", &["2026-03-29T01:00:00Z", "2026-03-29T01:30:00Z"]);
+        check(
+            "*/30 * * * *",
+            "Europe/Berlin",
+            "2026-03-29T00:30:00Z",
+            &["2026-03-29T01:00:00Z", "2026-03-29T01:30:00Z"],
+        );
     }
 
     #[test]
     fn a_time_that_happens_twice_fires_the_first_time() {
         // Berlin, 2026-10-25: 03:00 is followed by 02:00. New York, 2026-11-01: 02:00 by 01:00.
-        check(
-            "30 2 * * *",
-            "Europe/Berlin",
-            "2026-10-24T12:00:00Z",
-            &["2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"],
-        );
+        check("30 2 * * *", "Europe/Berlin", "2026-10-24T12:00:00Z", &["2026-10-25T00:30:00Z", "2026-10-26T01:30:00Z"]);
         check(
             "30 1 * * *",
             "America/New_York",

@@ -9,8 +9,8 @@ use super::scopes::Scopes;
 use super::timetable::Timetable;
 use super::transition::{Change, Conflict, Expectation};
 use crate::domain::{
-    Action, ActionId, ActionName, Digest, Entry, EventType, EventTypeId, EventTypeName, Module, ModuleNaming, ModuleRef,
-    Schedule, TenantId, Timestamp, Token, TokenHash, TokenId,
+    Action, ActionId, ActionName, Digest, Entry, EventType, EventTypeId, EventTypeName, Module, ModuleNaming,
+    ModuleRef, Schedule, TenantId, Timestamp, Token, TokenHash, TokenId,
 };
 use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
 use std::sync::Arc;

@@ -201,8 +201,8 @@ kinds! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Change;
     use crate::domain::{SecretId, SourceTypeId, Timestamp};
+    use crate::store::Change;
 
     const NOW: Timestamp = Timestamp::from_ms(0);
 

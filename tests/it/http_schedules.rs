@@ -271,7 +271,10 @@ fn a_change_of_the_timing_begins_anew_and_any_other_does_not() {
     world.server.pass_to("2026-01-01T05:00:00Z");
     // What went by while it was disabled is not made up for.
     assert_eq!(change(&world, json!({ "cron": "15 * * * *" })), "2026-01-01T05:15:00.000Z");
-    assert_eq!(change(&world, json!({ "cron": "15 * * * *", "timezone": "Asia/Kathmandu" })), "2026-01-01T05:30:00.000Z");
+    assert_eq!(
+        change(&world, json!({ "cron": "15 * * * *", "timezone": "Asia/Kathmandu" })),
+        "2026-01-01T05:30:00.000Z"
+    );
     assert_eq!(world.events().len(), 1);
 }
 
@@ -356,7 +359,8 @@ fn what_cannot_be_planned_is_stored_with_the_reason() {
     assert!(event["message"].as_str().unwrap().contains("payload at /n"), "{event:#}");
 
     change(json!({}));
-    let action = world.server.action("bound", world.get("/module")[0]["digest"].as_str().unwrap(), json!({ "trigger": "due" }));
+    let action =
+        world.server.action("bound", world.get("/module")[0]["digest"].as_str().unwrap(), json!({ "trigger": "due" }));
     let action = action.parse().unwrap();
     commit(world.server.store(), Transition::of((0..1_000_u16).flat_map(|n| attached(action, n)))).unwrap();
     world.pass_to(&path, "2026-01-01T03:00:00Z", "2026-01-01T04:00:00.000Z");
@@ -429,7 +433,10 @@ fn a_tenants_schedules_are_its_own() {
         client.delete(path).problem(404, "not_found");
         client.put(path, &body("x", json!({ "cron": "0 * * * *" }))).problem(404, "not_found");
     }
-    assert_eq!((a.get("/schedule").body["count"].clone(), b.get("/schedule").body["count"].clone()), (json!(1), json!(0)));
+    assert_eq!(
+        (a.get("/schedule").body["count"].clone(), b.get("/schedule").body["count"].clone()),
+        (json!(1), json!(0))
+    );
     assert_eq!(a.get("/schedule/daily").expect(200)["id"], made.body["data"]["id"], "its own, not the platform's");
     assert_eq!(world.server.admin.get("/schedule").body["count"], 2);
     b.post("/schedule", &body("x", json!({ "cron": "0 * * * *", "owner_id": "a" }))).problem(403, "forbidden");

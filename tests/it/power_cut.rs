@@ -2,8 +2,8 @@
 
 use crate::store::{NOW, event, event_type, run};
 use fusebox::domain::{
-    ActionId, Cause, Entropy, EventId, EventTypeId, Firing, Header, Ids, Json, Level, LogLine, LogSource, RunId, Schedule,
-    ScheduleId, State, TenantId, Timestamp, Timing,
+    ActionId, Cause, Entropy, EventId, EventTypeId, Firing, Header, Ids, Json, Level, LogLine, LogSource, RunId,
+    Schedule, ScheduleId, State, TenantId, Timestamp, Timing,
 };
 use fusebox::store::{Change, CommitError, Config, Expectation, LogChunk, Query, Store, Transition};
 use std::io;
