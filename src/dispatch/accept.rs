@@ -23,6 +23,8 @@ pub struct Fire {
     /// Narrows how far the event type lets it reach among the objects.
     pub flow: Flow,
     pub payload: Json,
+    /// None of its runs starts before; what is past puts nothing off.
+    pub run_at: Option<Timestamp>,
     pub tenant: TenantId,
     pub origin: Origin,
     /// What it goes back to, when that is not the caller.
@@ -129,8 +131,8 @@ impl Dispatch {
     /// Hands the event to whoever carries it on.
     pub(super) fn go_on(&self, live: Live, next: Next, waiter: Option<oneshot::Sender<Live>>) {
         match next {
-            Next::Run(place) => self.offer(Job::new(live, place, waiter)),
-            Next::Wait(place, due) => self.wait_until(due, Job::new(live, place, waiter)),
+            Next::Run(_) => self.offer(Job::new(live, waiter)),
+            Next::Wait(_, due) => self.wait_until(due, Job::new(live, waiter)),
             Next::Nothing => {}
         }
     }
@@ -145,6 +147,7 @@ pub(super) fn new_event(id: EventId, event_type: &EventType, owner_id: TenantId,
         object: fire.object,
         flow: event_type.flow.narrowed(fire.flow),
         payload: fire.payload,
+        run_at: fire.run_at,
         origin: fire.origin,
         cause: fire.cause,
         state: State::Queued,

@@ -113,6 +113,7 @@ impl Dispatch {
             object: schedule.object.clone(),
             flow: Flow::default(),
             payload: schedule.payload.clone(),
+            run_at: None,
             tenant,
             origin: Origin::Schedule,
             cause: Some(Cause::Schedule { id, due_at }),

@@ -4,6 +4,7 @@ mod clock;
 mod demo;
 mod install;
 mod listener;
+mod restore;
 
 use crate::api::{self, Bounds};
 use crate::dispatch::{self, Dispatch, Load, Permits};
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 pub use clock::SystemClock;
 pub use demo::{Demo, DemoError, DemoRun};
 pub use install::{ADMIN_TOKEN_FILE, InstallError};
+pub use restore::{RestoreError, Restored, restore};
 
 /// How a server is set up. [`Config::new`] has the defaults.
 #[derive(Clone, Debug)]
