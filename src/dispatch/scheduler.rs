@@ -4,12 +4,13 @@
 
 use super::accept::FireError;
 use super::capacity::{Capacity, Permits};
+use super::family::Families;
 use super::job::Job;
 use super::payload_schema::{PayloadSchemas, Violation};
 use super::placement::Placement;
 use super::schedules::FiringNow;
 use super::worker;
-use crate::domain::{Clock, Entropy, EventType, Ids, Json, Reason, State, TenantId, Timestamp};
+use crate::domain::{ChainLimits, Clock, Entropy, EventType, Ids, Json, Reason, State, TenantId, Timestamp};
 use crate::sandbox::Sandbox;
 use crate::store::{ReadError, Store};
 use std::collections::BTreeMap;
@@ -31,6 +32,7 @@ pub struct Config {
     pub permits: Permits,
     /// Runs of one tenant that may wait for a permit; one more event is refused with 429.
     pub queue_per_tenant: usize,
+    pub chain: ChainLimits,
     /// How long a shutdown lets running attempts finish.
     pub grace: Duration,
 }
@@ -78,6 +80,7 @@ pub(super) struct Shared {
     pub(super) breaking_off: CancellationToken,
     payload_schemas: PayloadSchemas,
     pub(super) firing: FiringNow,
+    families: Families,
     /// Attempts that ended since the start, by state and reason.
     endings: Mutex<BTreeMap<(State, Option<Reason>), u64>>,
 }
@@ -117,6 +120,7 @@ impl Dispatch {
             breaking_off: CancellationToken::new(),
             payload_schemas: PayloadSchemas::default(),
             firing: FiringNow::default(),
+            families: Families::default(),
             endings: Mutex::default(),
         };
         let dispatch = Dispatch { shared: Arc::new(shared) };
@@ -272,7 +276,15 @@ impl Dispatch {
 
     /// The places where `payload` breaks the schema of `event_type`; none when it has no schema.
     pub fn payload_violations(&self, event_type: &EventType, payload: &Json) -> Vec<Violation> {
-        self.shared.payload_schemas.violations(event_type, payload)
+        self.payload_schemas().violations(event_type, payload)
+    }
+
+    pub(super) fn payload_schemas(&self) -> &PayloadSchemas {
+        &self.shared.payload_schemas
+    }
+
+    pub(super) fn families(&self) -> &Families {
+        &self.shared.families
     }
 
     fn lock_capacity(&self) -> MutexGuard<'_, Capacity<Job>> {

@@ -3,14 +3,11 @@
 //! An event and the next time of the schedule that fired it are one transition, which expects the time that it fires
 //! for: whatever happens around it, a time is fired for once. What was missed is fired for once, late.
 
-use super::accept::Fire;
-use super::job::Live;
-use super::raise::storing;
+use super::accept::{Accepted, Fire, accepting};
 use super::scheduler::Dispatch;
-use super::settle::Next;
 use super::timing::first_after;
 use crate::domain::{Cause, Firing, Flow, Origin, Schedule, ScheduleId, Timestamp};
-use crate::store::{Catalogue, Change, CommitError, Expectation};
+use crate::store::{Catalogue, Change, CommitError, Expectation, Transition};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
@@ -70,9 +67,12 @@ impl Dispatch {
             None
         });
         let mut fired = Schedule { next_at, ..schedule.clone() };
-        let live = self.raise_for(catalogue, schedule, due_at, now);
-        let mut transition = live.as_ref().map(|(live, _)| storing(live)).unwrap_or_default();
-        fired.last = live.as_ref().map(|(live, _)| Firing { at: now, event_id: live.event.id }).or(fired.last);
+        let raised = self.raise_for(catalogue, schedule, due_at, now);
+        let mut transition = Transition::default();
+        if let Some(Accepted { live, children, .. }) = &raised {
+            transition = accepting(live, children);
+            fired.last = Some(Firing { at: now, event_id: live.event.id });
+        }
         transition.changes.push(Change::Put(fired.into()));
         let (sender, committed) = oneshot::channel();
         let transition = transition.expecting(Expectation::Unfired(id, version, Some(due_at)));
@@ -81,8 +81,9 @@ impl Dispatch {
         self.spawn(async move {
             match committed.await {
                 Ok(Ok(())) => {
-                    if let Some((live, next)) = live {
+                    if let Some(Accepted { live, next, children }) = raised {
                         dispatch.go_on(live, next, None);
+                        dispatch.go_on_with(children);
                     }
                 }
                 // Somebody changed or deleted it meanwhile: what it is now says when it fires.
@@ -102,7 +103,7 @@ impl Dispatch {
         schedule: &Schedule,
         due_at: Timestamp,
         now: Timestamp,
-    ) -> Option<(Live, Next)> {
+    ) -> Option<Accepted> {
         let (id, tenant) = (schedule.header.id, schedule.header.owner_id.clone());
         let Some(event_type) = catalogue.event_type_named(&tenant, &schedule.event_type) else {
             tracing::error!(schedule.id = %id, "a schedule's event type is gone; it fires nothing");

@@ -8,6 +8,7 @@ mod cli;
 mod crash;
 mod examples;
 mod http_catalogue;
+mod http_chain_limits;
 mod http_chains;
 mod http_delays;
 mod http_events;
