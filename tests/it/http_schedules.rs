@@ -356,7 +356,7 @@ fn what_cannot_be_planned_is_stored_with_the_reason() {
     world.pass_to(&path, "2026-01-01T02:00:00Z", "2026-01-01T03:00:00.000Z");
     let event = newest();
     assert_eq!((&event["state"], &event["reason"]), (&json!("ERROR"), &json!("input_invalid")));
-    assert!(event["message"].as_str().unwrap().contains("payload at /n"), "{event:#}");
+    assert!(event["message"].as_str().unwrap().contains("/n: "), "{event:#}");
 
     change(json!({}));
     let action =
