@@ -93,6 +93,7 @@ fn transition(ids: &Ids) -> Transition {
         payload: Json::parse(r#"{"booking":"bk_2f6c1d7e","seats":4}"#.to_owned()).unwrap(),
         run_at: None,
         origin: Origin::Api,
+        cause: None,
         state: State::Success,
         reason: None,
         message: String::new(),

@@ -9,8 +9,8 @@ use super::page::{self, Data, List, encode_cursor};
 use super::run::{RunOut, history_query};
 use crate::dispatch::{Fire, Fired, Target};
 use crate::domain::{
-    CallerKey, Deed, Event, EventId, EventTypeId, EventTypeName, Flow, Json, Noted, ObjectRef, Origin, Reason, Run,
-    RunId, Sameness, State as EventState, TenantId, Timestamp,
+    CallerKey, Cause, Deed, Event, EventId, EventTypeId, EventTypeName, Flow, Json, Noted, ObjectRef, Origin, Reason,
+    Run, RunId, Sameness, ScheduleId, State as EventState, TenantId, Timestamp,
 };
 use crate::store::Page;
 use axum::extract::{Request, State};
@@ -93,9 +93,15 @@ pub(super) struct EventOut {
     /// None of its runs starts before.
     #[schema(value_type = Option<String>, format = DateTime)]
     run_at: Option<Timestamp>,
-    /// `api` or `demo`: what made it.
+    /// What made it: `api`, `chain`, `schedule`, `replay`, `source`, `webhook`, `test` or `demo`.
     #[schema(value_type = String)]
     origin: Origin,
+    /// The schedule that fired it.
+    #[schema(value_type = Option<uuid::Uuid>)]
+    schedule_id: Option<ScheduleId>,
+    /// The time that the schedule fired it for; earlier than `created_at` when the server was down then.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    scheduled_at: Option<Timestamp>,
     /// QUEUED, WAITING (nothing of it can start yet), RUNNING, SUCCESS, WARNING, ERROR, SKIPPED or CANCELLED.
     #[schema(value_type = String)]
     state: EventState,
@@ -148,6 +154,7 @@ pub(super) async fn fire(
         run_at,
         tenant: caller.owner(body.owner_id)?,
         origin: Origin::Api,
+        cause: None,
         created_by: caller.name().to_owned(),
     };
     fire_and_answer(&api, &headers, fire).await
@@ -209,7 +216,8 @@ pub(super) async fn trigger(
     let (tenant, created_by) = (caller.owner(query.owner_id)?, caller.name().to_owned());
     let flow = query.flow.unwrap_or_default();
     let sameness = Some(sameness(query.dedup_key));
-    let fire = Fire { event_type, object, flow, payload, sameness, run_at, tenant, origin: Origin::Api, created_by };
+    let (origin, cause) = (Origin::Api, None);
+    let fire = Fire { event_type, object, flow, payload, sameness, run_at, tenant, origin, cause, created_by };
     fire_and_answer(&api, &headers, fire).await
 }
 
@@ -358,6 +366,10 @@ pub(super) async fn cancel(
 
 impl EventOut {
     pub(super) fn of(event: &Event, runs: Option<&[Arc<Run>]>) -> EventOut {
+        let (schedule_id, scheduled_at) = match event.cause {
+            Some(Cause::Schedule { id, due_at }) => (Some(id), Some(due_at)),
+            None => (None, None),
+        };
         EventOut {
             id: event.id,
             owner_id: event.owner_id.to_string(),
@@ -368,6 +380,8 @@ impl EventOut {
             payload: event.payload.clone(),
             run_at: event.run_at,
             origin: event.origin,
+            schedule_id,
+            scheduled_at,
             state: event.state,
             reason: event.reason,
             message: event.message.clone(),

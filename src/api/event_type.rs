@@ -8,9 +8,10 @@ use super::event::FlowSchema;
 use super::extract::{Body, Path, Query, check_version};
 use super::page::{self, Data, Filter, List, Row};
 use super::parameter::{ParameterSchema, check_parameters};
+use super::schedule;
 use crate::dispatch::{check_schema, cycle_of_event_type};
 use crate::domain::{
-    Action, ActionId, EventType, EventTypeId, EventTypeName, Flow, Json, Parameter, TenantId, Timestamp,
+    Action, ActionId, EventType, EventTypeId, EventTypeName, Flow, Json, Parameter, Schedule, TenantId, Timestamp,
 };
 use crate::store::{Change, Expectation, Mention, Transition};
 use axum::extract::State;
@@ -189,15 +190,16 @@ pub(super) async fn change(
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Force {
-    /// Also blank it in the actions that fire it on success or failure.
+    /// Also blank it in the actions that fire it on success or failure, and disable the schedules that fire it.
     #[serde(default)]
     force: bool,
 }
 
 /// Delete an event type
 ///
-/// Refused with 409 and the list while an action names it; `force=true` blanks `on_success` and `on_failure`, as new
-/// versions of those actions, but no trigger. `If-Match` guards against somebody else's change. Its history stays.
+/// Refused with 409 and the list while an action or a schedule names it; `force=true` blanks `on_success` and
+/// `on_failure`, as new versions of those actions, but no trigger, and disables the schedules. `If-Match` guards against
+/// somebody else's change. Its history stays.
 #[utoipa::path(delete, path = "/event-type/{id}", tag = "event types", params(("id" = String, Path), Force), responses((status = 200, body = page::Envelope<EventTypeOut>)))]
 pub(super) async fn delete(
     caller: Caller<Write>,
@@ -236,6 +238,12 @@ fn without_follow_up(api: &Api, event_type: &EventType, by: &str) -> Transition 
             ..action.as_ref().clone()
         };
         transition.changes.push(Change::PutAction(Arc::new(blanked)));
+    }
+    for schedule in catalogue.schedules_firing(event_type) {
+        transition.expect.push(schedule::unfired(schedule));
+        let header = schedule.header.changed(schedule.header.name.clone(), by, api.now());
+        let disabled = Schedule { header, enabled: false, next_at: None, ..schedule.as_ref().clone() };
+        transition.changes.push(Change::Put(disabled.into()));
     }
     transition
 }

@@ -21,6 +21,7 @@ mod openapi;
 mod page;
 mod parameter;
 mod run;
+mod schedule;
 mod secret;
 mod stream;
 mod token;
@@ -102,6 +103,8 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(run::read))
         .routes(routes!(run::cancel))
         .routes(routes!(run::log))
+        .routes(routes!(schedule::create, schedule::list))
+        .routes(routes!(schedule::read, schedule::change, schedule::delete))
         .routes(routes!(stream::watch))
         .routes(routes!(secret::list))
         .routes(routes!(secret::put, secret::read, secret::delete))
@@ -202,15 +205,20 @@ impl Api {
         self.commit(caller, Transition::of([Change::Audit(Arc::new(noted))])).await
     }
 
+    /// Computes what may take long without holding up an async thread.
+    async fn computing<T: Send + 'static>(&self, compute: impl FnOnce() -> T + Send + 'static) -> T {
+        match tokio::task::spawn_blocking(compute).await {
+            Ok(computed) => computed,
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        }
+    }
+
     /// Reads from the store without holding up an async thread.
     async fn reading<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Store) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, Problem> {
         let store = self.0.parts.store.clone();
-        match tokio::task::spawn_blocking(move || read(&store)).await {
-            Ok(result) => Ok(result?),
-            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
-        }
+        Ok(self.computing(move || read(&store)).await?)
     }
 }

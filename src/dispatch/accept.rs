@@ -7,10 +7,10 @@ use super::resolve::{FanOut, owner_of, plan};
 use super::scheduler::Dispatch;
 use super::settle::Next;
 use crate::domain::{
-    Event, EventId, EventType, EventTypeName, FAN_OUT_MAX, Flow, Json, ObjectRef, Origin, Run, Sameness, State,
+    Cause, Event, EventId, EventType, EventTypeName, FAN_OUT_MAX, Flow, Json, ObjectRef, Origin, Run, Sameness, State,
     TenantId, Timestamp,
 };
-use crate::store::CommitError;
+use crate::store::{Change, CommitError, Transition};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -29,6 +29,8 @@ pub struct Fire {
     pub run_at: Option<Timestamp>,
     pub tenant: TenantId,
     pub origin: Origin,
+    /// What it goes back to, when that is not the caller.
+    pub cause: Option<Cause>,
     /// Who fires, for the record.
     pub created_by: String,
 }
@@ -66,7 +68,6 @@ pub(super) struct Accepted {
     pub(super) live: Live,
     pub(super) next: Next,
     pub(super) children: Vec<Child>,
-    pub(super) committed: Committed,
 }
 
 impl Dispatch {
@@ -75,7 +76,7 @@ impl Dispatch {
     /// # Errors
     /// See [`FireError`].
     pub async fn fire(&self, fire: Fire) -> Result<Fired, FireError> {
-        let Accepted { live, next, children, committed } = self.accept(fire)?;
+        let (Accepted { live, next, children }, committed) = self.accept(fire)?;
         let fired = Fired { event: Arc::clone(&live.event), runs: live.runs.clone() };
         self.go_on(live, next, None);
         self.go_on_with(children);
@@ -89,7 +90,7 @@ impl Dispatch {
     /// See [`FireError`].
     pub async fn fire_and_wait(&self, fire: Fire, patience: Duration) -> Result<Fired, FireError> {
         // Commits keep their order: when the end is on the disk, the beginning is.
-        let Accepted { live, next, children, committed } = self.accept(fire)?;
+        let (Accepted { live, next, children }, committed) = self.accept(fire)?;
         self.go_on_with(children);
         let fired = Fired { event: Arc::clone(&live.event), runs: live.runs.clone() };
         if next == Next::Nothing {
@@ -109,7 +110,7 @@ impl Dispatch {
     }
 
     /// Checks, plans, reserves and hands in.
-    fn accept(&self, mut fire: Fire) -> Result<Accepted, FireError> {
+    fn accept(&self, mut fire: Fire) -> Result<(Accepted, Committed), FireError> {
         if self.is_stopping() {
             return Err(FireError::ShuttingDown);
         }
@@ -120,18 +121,17 @@ impl Dispatch {
         if !event_type.enabled {
             return Err(FireError::Disabled(event_type.display_name.clone()));
         }
-        let violations = self.payload_schemas().violations(event_type, &fire.payload);
+        let violations = self.payload_violations(event_type, &fire.payload);
         if !violations.is_empty() {
             return Err(FireError::PayloadInvalid(violations));
         }
         let owner = owner_of(event_type, &fire.tenant);
         self.check_queue(&owner)?;
         let (now, sameness) = (self.now(), fire.sameness.take());
-        let mut event = new_event(EventId::new(self.ids(), now), event_type, owner, fire, now);
-        let plan = plan(&catalogue, event_type, &event, self.ids(), sameness.as_ref());
-        let plan = plan.map_err(|FanOut| FireError::FanOut)?;
-        event.runs = plan.runs.iter().map(|run| run.id).collect();
-        Ok(self.reserve_and_hand_in(event, plan.runs))
+        let event = new_event(EventId::new(self.ids(), now), event_type, owner, fire, now);
+        let planned = plan(&catalogue, event_type, &event, self.ids(), sameness.as_ref());
+        let planned = planned.map_err(|FanOut| FireError::FanOut)?;
+        Ok(self.reserve_and_hand_in(event, Ok(planned.runs), |accepting, _| accepting))
     }
 
     /// Hands the event to whoever carries it on.
@@ -157,7 +157,13 @@ pub(super) async fn kept(committed: Committed) -> Result<(), CommitError> {
     committed.await.unwrap_or_else(|_| Err(CommitError::Broken("its writer has ended".into())))
 }
 
-fn new_event(id: EventId, event_type: &EventType, owner_id: TenantId, fire: Fire, now: Timestamp) -> Event {
+pub(super) fn accepting(live: &Live, children: &[Child]) -> Transition {
+    let runs = live.runs.iter().map(|run| Change::Run(Arc::clone(run)));
+    let accepted = std::iter::once(Change::Event(Arc::clone(&live.event))).chain(runs);
+    Transition::of(accepted.chain(children.iter().flat_map(Child::changes)))
+}
+
+pub(super) fn new_event(id: EventId, event_type: &EventType, owner_id: TenantId, fire: Fire, now: Timestamp) -> Event {
     Event {
         id,
         owner_id,
@@ -168,6 +174,7 @@ fn new_event(id: EventId, event_type: &EventType, owner_id: TenantId, fire: Fire
         payload: fire.payload,
         run_at: fire.run_at,
         origin: fire.origin,
+        cause: fire.cause,
         state: State::Queued,
         reason: None,
         message: String::new(),

@@ -19,17 +19,20 @@ mod input_schema;
 mod job;
 mod payload_schema;
 mod placement;
+mod raise;
 mod recovery;
 mod reservations;
 mod resolve;
 #[cfg(test)]
 mod resolve_tests;
 mod scheduler;
+mod schedules;
 mod secrets;
 mod services;
 mod settle;
 #[cfg(test)]
 mod testing;
+mod timing;
 mod worker;
 
 pub use accept::{Fire, FireError, Fired};
@@ -42,3 +45,4 @@ pub use resolve::{Binding, FanOut, bindings};
 pub use scheduler::{Config, Dispatch, Load, StartError};
 pub use secrets::{KeyLost, RotateError, Rotated, SaveKeyring, Sealing, SecretError, Secrets};
 pub use settle::Target;
+pub use timing::{TimingError, first_after, next_firings};

@@ -8,13 +8,15 @@ use super::capacity::Permits;
 use super::desk::{Desk, Put};
 use super::family::Families;
 use super::job::Job;
-use super::payload_schema::PayloadSchemas;
+use super::payload_schema::{PayloadSchemas, Violation};
 use super::placement::Placement;
 use super::reservations::Reservations;
+use super::schedules::FiringNow;
 use super::secrets::{SecretError, Secrets};
 use super::worker;
 use crate::domain::{
-    ChainLimits, Clock, Entropy, EntryName, EventId, Ids, Reason, SecretText, State, TenantId, Timestamp,
+    ChainLimits, Clock, Entropy, EntryName, EventId, EventType, Ids, Json, Reason, SecretText, State, TenantId,
+    Timestamp,
 };
 use crate::sandbox::Sandbox;
 use crate::store::{ReadError, Store};
@@ -93,6 +95,7 @@ pub(super) struct Shared {
     pub(super) breaking_off: CancellationToken,
     payload_schemas: PayloadSchemas,
     reservations: Reservations,
+    pub(super) firing: FiringNow,
     families: Families,
     /// Attempts that ended since the start, by state and reason.
     endings: Mutex<BTreeMap<(State, Option<Reason>), u64>>,
@@ -126,6 +129,7 @@ impl Dispatch {
             breaking_off: CancellationToken::new(),
             payload_schemas: PayloadSchemas::default(),
             reservations: Reservations::default(),
+            firing: FiringNow::default(),
             families: Families::default(),
             endings: Mutex::default(),
         };
@@ -179,6 +183,21 @@ impl Dispatch {
 
     /// Does everything that is due at `now`, and says when the next thing is.
     pub fn tick(&self, now: Timestamp) -> Option<Timestamp> {
+        let (fires, goes_on) = (self.fire_schedules(now), self.wake(now));
+        [fires, goes_on].into_iter().flatten().min()
+    }
+
+    /// To be called when something may be due before what is waited for now, such as after a change of a schedule.
+    pub fn look_again(&self) {
+        self.shared.sooner.notify_one();
+    }
+
+    /// A task that a shutdown waits for.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.shared.tasks.spawn(task);
+    }
+
+    fn wake(&self, now: Timestamp) -> Option<Timestamp> {
         loop {
             let mut desk = self.lock_desk();
             match desk.offer_due(now) {
@@ -286,6 +305,11 @@ impl Dispatch {
 
     pub(super) fn store(&self) -> &Store {
         &self.shared.store
+    }
+
+    /// The places where `payload` breaks the schema of `event_type`; none when it has no schema.
+    pub fn payload_violations(&self, event_type: &EventType, payload: &Json) -> Vec<Violation> {
+        self.payload_schemas().violations(event_type, payload)
     }
 
     pub(super) fn payload_schemas(&self) -> &PayloadSchemas {

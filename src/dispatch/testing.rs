@@ -19,6 +19,7 @@ pub(super) fn event() -> Event {
         payload: Json::empty_object(),
         run_at: None,
         origin: Origin::Api,
+        cause: None,
         state: State::Queued,
         reason: None,
         message: String::new(),

@@ -51,7 +51,7 @@ pub use dedup::{CallerKey, CallerKeyError, DedupKey, Fingerprint, Sameness};
 pub use digest::{Digest, DigestError};
 pub use entropy::Entropy;
 pub use entry::{Entry, Header};
-pub use event::{Event, Origin};
+pub use event::{Cause, Event, Origin};
 pub use event_type::EventType;
 pub use id::{
     ActionId, AttachmentId, AuditId, EventId, EventTypeId, Ids, RequestId, RunId, ScheduleId, SecretId, SinkId,
@@ -69,7 +69,7 @@ pub use outcome::{Ending, Failed, Failure, Outcome};
 pub use parameter::{Parameter, ParameterMissing, ParameterValue, resolve_parameters};
 pub use retry::{RetryPolicy, RetryPolicyError};
 pub use run::{Attempt, IllegalChange, Interruption, Run};
-pub use schedule::Schedule;
+pub use schedule::{Firing, Schedule, Timing};
 pub use scope::{DEPTH_MAX, FAN_OUT_MAX, Flow, GraphError, PARENTS_MAX, Walk, check_parents};
 pub use secret::{Sealed, Secret, SecretText, SecretTextError};
 pub use sink::Sink;

@@ -115,6 +115,7 @@ pub(super) async fn run(wired: &Wired) -> Result<Demo, DemoError> {
                 run_at: None,
                 tenant: TenantId::shared(),
                 origin: Origin::Demo,
+                cause: None,
                 created_by: "demo".to_owned(),
             };
             let fired = wired.dispatch.fire_and_wait(fire, PATIENCE).await?;

@@ -2,7 +2,7 @@
 
 use super::catalogue::full;
 use super::codec::encode;
-use super::transition::{Change, Conflict};
+use super::transition::Conflict;
 use super::{Catalogue, ReadError, schema};
 use crate::domain::{Entry, EntryName, Header, Schedule, Secret, Sink, SinkType, Source, SourceType, TenantId};
 use rpds::RedBlackTreeMapSync;
@@ -179,6 +179,12 @@ macro_rules! kinds {
 
             pub(super) fn put_named(&mut self, entry: &Named) -> Result<(), Conflict> {
                 self.check_references(entry)?;
+                self.insert_named(entry)
+            }
+
+            /// Without a look at what it names, for what was checked when it was written.
+            pub(super) fn insert_named(&mut self, entry: &Named) -> Result<(), Conflict> {
+                self.retime(entry);
                 match entry {
                     $(Named::$kind(entry) => self.named.$registry.put(entry, $limit)),*
                 }
@@ -186,22 +192,23 @@ macro_rules! kinds {
 
             pub(super) fn delete_named(&mut self, id: NamedId) -> Result<(), Conflict> {
                 self.check_unused(id)?;
+                self.untime(id);
                 match id {
                     $(NamedId::$kind(id) => self.named.$registry.delete(id)),*
                 }
             }
         }
 
-        /// Every entry in the file, in an order in which each comes after what it names.
+        /// Every entry in the file.
         pub(super) fn load(
             mut records: impl FnMut(schema::Table) -> Result<Vec<Vec<u8>>, ReadError>,
-        ) -> Result<Vec<Change>, ReadError> {
-            let mut changes = Vec::new();
+        ) -> Result<Vec<Named>, ReadError> {
+            let mut entries = Vec::new();
             $(for record in records(schema::$table)? {
                 let entry = super::codec::decode(stringify!($registry), &record)?;
-                changes.push(Change::Put(Named::$kind(Arc::new(entry))));
+                entries.push(Named::$kind(Arc::new(entry)));
             })*
-            Ok(changes)
+            Ok(entries)
         }
     };
 }
@@ -220,6 +227,7 @@ kinds! {
 mod tests {
     use super::*;
     use crate::domain::{Sealed, SecretId, SourceTypeId, Timestamp};
+    use crate::store::Change;
 
     const NOW: Timestamp = Timestamp::from_ms(0);
 

@@ -16,6 +16,15 @@ impl Catalogue {
                 }
                 Ok(())
             }
+            Named::Schedule(schedule) if schedule.enabled => {
+                match self.event_type_named(&schedule.header.owner_id, &schedule.event_type) {
+                    Some(_) => Ok(()),
+                    None => {
+                        let (what, name) = ("event type", schedule.event_type.to_string());
+                        Err(Conflict::NoSuch { what, name, field: "/event_type" })
+                    }
+                }
+            }
             _ => Ok(()),
         }
     }

@@ -158,6 +158,7 @@ struct Things {
     run: String,
     token: String,
     attachment: String,
+    schedule: String,
 }
 
 fn things_of(server: &TestServer, tenant: &str) -> Things {
@@ -175,6 +176,7 @@ fn things_of(server: &TestServer, tenant: &str) -> Things {
     client.put("/secret/mine", &json!({ "value": "hunter2" })).expect(201);
     let object = json!({ "object_type": "place", "object_id": "1" });
     let attachment = text(&client.post(&format!("/action/{action}/object"), &object), "id");
+    let schedule = client.post("/schedule", &json!({ "name": "mine", "event_type": "mine", "cron": "0 0 1 1 *" }));
     let token = client.post("/token", &json!({ "name": "more", "rights": { "read": true } }));
     Things {
         module: digest,
@@ -184,6 +186,7 @@ fn things_of(server: &TestServer, tenant: &str) -> Things {
         run,
         token: text(&token, "id"),
         attachment,
+        schedule: text(&schedule, "id"),
     }
 }
 
@@ -200,6 +203,7 @@ impl Things {
             ("run", _) => self.run.as_str(),
             ("token", _) => self.token.as_str(),
             ("secret", _) => "mine",
+            ("schedule", _) => self.schedule.as_str(),
             other => panic!("nothing to name in {path}: {other:?}"),
         }
         .to_owned()
@@ -213,6 +217,7 @@ impl Things {
             "/action/{id}/rollback" => json!({ "version": 1 }),
             "/event-type/{id}" => json!({ "display_name": "taken_over" }),
             "/secret/{key}" => json!({ "value": "hunter2" }),
+            "/schedule/{id}" => json!({ "name": "mine", "event_type": "mine", "cron": "0 0 1 1 *" }),
             _ => json!({}),
         }
     }
@@ -243,7 +248,7 @@ fn another_tenants_things_are_not_there() {
     }
     assert!(walked >= 12, "only {walked} routes were walked");
     assert_eq!(server.dump(), before, "a stranger changed something");
-    for route in ["/module", "/action", "/event-type", "/event", "/run", "/secret"] {
+    for route in ["/module", "/action", "/event-type", "/schedule", "/event", "/run", "/secret"] {
         assert_eq!(stranger.get(route).body["count"], 0, "{route}");
     }
     assert_eq!(stranger.get("/token").body["count"], 1, "its own");
@@ -264,9 +269,10 @@ fn every_route_of_the_document_answers_and_every_change_is_in_the_audit_log() {
         // Deleting comes last, and each thing is deleted before what it names.
         let rank = match operation.path.as_str() {
             _ if operation.method != "DELETE" => 0,
-            "/event-type/{id}" | "/action/{id}/object/{attachment_id}" => 1,
-            "/action/{id}" => 2,
-            _ => 3,
+            "/schedule/{id}" => 1,
+            "/event-type/{id}" | "/action/{id}/object/{attachment_id}" => 2,
+            "/action/{id}" => 3,
+            _ => 4,
         };
         last.push((rank, operation));
     }
@@ -293,6 +299,9 @@ fn every_route_of_the_document_answers_and_every_change_is_in_the_audit_log() {
             ("POST", "/action/{id}/object") => json!({ "object_type": "place", "object_id": "2" }),
             ("POST", "/{object_type}/{object_id}/action") => json!({ "action_id": things.action }),
             ("POST", "/event") => json!({ "event_type": "mine" }),
+            ("POST", "/schedule") => {
+                json!({ "name": "new", "event_type": "mine", "at": "2100-01-01T00:00:00Z", "enabled": false })
+            }
             ("POST", "/token") => json!({ "name": "new", "rights": { "read": true } }),
             ("PUT", "/action/{id}") => json!({ "name": "mine", "module": things.module }),
             ("PUT", "/event-type/{id}") => json!({ "display_name": "mine", "action": things.action }),

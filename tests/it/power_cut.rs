@@ -1,12 +1,12 @@
 //! The plug is pulled at every sync of a workload: what was acknowledged before is there, and all of it agrees.
 
-use crate::store::{NOW, event, run};
+use crate::store::{NOW, event, event_type, run};
 use fusebox::dispatch::Secrets;
 use fusebox::domain::{
-    ActionId, DedupKey, Entropy, EntryName, EventId, EventTypeId, Header, Ids, Keyring, Level, LogLine, LogSource,
-    RunId, SecretId, SecretText, State, TenantId,
+    ActionId, Cause, DedupKey, Entropy, EntryName, EventId, EventTypeId, Firing, Header, Ids, Json, Keyring, Level,
+    LogLine, LogSource, RunId, Schedule, ScheduleId, SecretId, SecretText, State, TenantId, Timestamp, Timing,
 };
-use fusebox::store::{Change, CommitError, Config, LogChunk, Store, Transition};
+use fusebox::store::{Change, CommitError, Config, Expectation, LogChunk, Query, Store, Transition};
 use std::io;
 use std::sync::{Arc, Mutex};
 
@@ -287,4 +287,82 @@ fn every_secret_opens_whenever_the_power_goes_while_the_key_is_changed() {
         }
     }
     assert!(cut_between >= 18, "only {cut_between} cuts were among the commits of a rotation");
+}
+
+/// A schedule that fires 12 times, one commit each; gives the times whose commits were acknowledged.
+fn firings(store: &Store) -> Vec<Timestamp> {
+    let ids = Ids::new(Arc::new(Entropy::new([9; 32])));
+    let tenant = TenantId::shared();
+    let header = (ScheduleId::from_bytes([1; 16]), tenant.clone(), "often".parse().unwrap());
+    let mut schedule = Schedule {
+        header: Header::new(header, "test", NOW),
+        event_type: "tested".parse().unwrap(),
+        object: None,
+        payload: Json::empty_object(),
+        enabled: true,
+        timing: Timing::Cron { expression: "* * * * *".to_owned(), timezone: "UTC".to_owned() },
+        next_at: Some(NOW),
+        last: None,
+    };
+    let (id, of_type) = (schedule.header.id, EventTypeId::from_bytes([2; 16]));
+    let made = [event_type(of_type, &tenant, "tested", None), Change::Put(schedule.clone().into())];
+    let mut acknowledged = Vec::new();
+    if commit(store, Transition::of(made)).is_err() {
+        return acknowledged;
+    }
+    for _ in 0..12 {
+        let due_at = schedule.next_at.unwrap();
+        let mut event = event(EventId::new(&ids, NOW), &tenant, of_type, State::Success);
+        event.cause = Some(Cause::Schedule { id, due_at });
+        schedule.next_at = Some(due_at.plus_ms(60_000));
+        schedule.last = Some(Firing { at: due_at, event_id: event.id });
+        let fired = Transition::of([Change::Event(Arc::new(event)), Change::Put(schedule.clone().into())]);
+        if commit(store, fired.expecting(Expectation::Unfired(id, 1, Some(due_at)))).is_err() {
+            return acknowledged;
+        }
+        acknowledged.push(due_at);
+    }
+    acknowledged
+}
+
+#[test]
+fn a_schedule_fires_for_each_time_once_whenever_the_power_goes() {
+    let whole = Disk::dying_at(None);
+    let store = Store::open_on(whole.clone(), &config()).unwrap();
+    let opening = whole.syncs();
+    assert_eq!(firings(&store).len(), 12);
+    store.close();
+    for cut in opening + 1..=whole.syncs() {
+        let disk = Disk::dying_at(Some(cut));
+        let store = Store::open_on(disk.clone(), &config()).unwrap();
+        let acknowledged = firings(&store);
+        store.close();
+        drop(store);
+        let mixtures: [fn(usize) -> bool; 3] = [|_| false, |_| true, |n| n % 2 == 0];
+        for survives in mixtures {
+            let store = Store::open_on(disk.after_the_cut(survives), &config()).unwrap();
+            let everything = Query { tenant: None, state: None, after: None, oldest_first: true, limit: 100 };
+            let events = store.list_events(&everything, None, |_| true).unwrap().items;
+            let fired: Vec<Timestamp> = events
+                .iter()
+                .map(|event| match event.cause {
+                    Some(Cause::Schedule { due_at, .. }) => due_at,
+                    None => panic!("{event:?}"),
+                })
+                .collect();
+            // Each time from the first, without a gap, and the schedule waits for the one after the last.
+            let expected: Vec<Timestamp> = (0..fired.len() as u64).map(|n| NOW.plus_ms(n * 60_000)).collect();
+            assert_eq!(fired, expected, "cut at sync {cut}");
+            assert!(fired.starts_with(&acknowledged), "cut at sync {cut}");
+            let catalogue = store.catalogue();
+            if let Some((next_at, schedule)) = catalogue.schedules_by_time().next() {
+                assert_eq!(next_at, NOW.plus_ms(fired.len() as u64 * 60_000), "cut at sync {cut}");
+                assert_eq!(schedule.last.map(|last| last.at), fired.last().copied(), "cut at sync {cut}");
+            } else {
+                assert!(fired.is_empty(), "cut at sync {cut}");
+            }
+            assert_eq!(store.check().unwrap(), Vec::<String>::new(), "cut at sync {cut}");
+            store.close();
+        }
+    }
 }

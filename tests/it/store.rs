@@ -81,6 +81,7 @@ pub(crate) fn event(id: EventId, owner_id: &TenantId, event_type_id: EventTypeId
         payload: Json::empty_object(),
         run_at: None,
         origin: Origin::Api,
+        cause: None,
         state,
         reason: None,
         message: String::new(),

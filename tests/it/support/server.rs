@@ -38,8 +38,13 @@ impl TestServer {
 
     /// With a clock that stands still until [`TestServer::pass`].
     pub(crate) fn with_manual_clock() -> TestServer {
+        TestServer::with_manual_clock_and(|_| {})
+    }
+
+    /// The same with other settings.
+    pub(crate) fn with_manual_clock_and(change: impl FnOnce(&mut Config)) -> TestServer {
         let clock = Arc::new(ManualClock::new());
-        TestServer::launch(|_| {}, Arc::<ManualClock>::clone(&clock) as Arc<dyn Clock>, clock)
+        TestServer::launch(change, Arc::<ManualClock>::clone(&clock) as Arc<dyn Clock>, clock)
     }
 
     fn launch(change: impl FnOnce(&mut Config), time: Arc<dyn Clock>, clock: Arc<ManualClock>) -> TestServer {
@@ -104,6 +109,11 @@ impl TestServer {
 
     pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.as_ref().unwrap().block_on(future)
+    }
+
+    /// Lets time pass to one such as `2026-03-29T01:30:00Z`, and does what is due.
+    pub(crate) fn pass_to(&self, time: &str) {
+        self.pass_ms(self.clock.ms_until(time));
     }
 
     /// Lets time pass and does what is due.
@@ -175,7 +185,13 @@ impl TestServer {
     /// Looks at an event after every change of the store until `done`.
     #[track_caller]
     pub(crate) fn until(&self, event: &str, done: impl Fn(&Value) -> bool) -> Value {
-        self.watch(|| self.event(event), done)
+        self.until_at(&format!("/event/{event}"), done)
+    }
+
+    /// Looks at what is at a path after every change of the history until `done`.
+    #[track_caller]
+    pub(crate) fn until_at(&self, path: &str, done: impl Fn(&Value) -> bool) -> Value {
+        self.watch(|| self.admin.get(path).expect(200).clone(), done)
     }
 
     /// The events of a chain with their runs, oldest first, as soon as there are so many and all have ended.
