@@ -1,15 +1,16 @@
 //! Events: firing triggers, and what became of it.
 
 use super::Api;
-use super::auth::{Caller, Execute, Read};
+use super::auth::{Caller, Firing, Read};
 use super::error::Problem;
 use super::extract::{self, Body, Path, Query, preferred_wait_s};
 use super::page::{self, Data, List, encode_cursor};
+use super::request_id;
 use super::run::{RunOut, history_query};
-use crate::dispatch::{Fire, Fired};
+use crate::dispatch::{Fire, FireError, Fired};
 use crate::domain::{
-    Event, EventId, EventTypeId, EventTypeName, Flow, Json, ObjectRef, Origin, Reason, Run, State as EventState,
-    TenantId, Timestamp,
+    Event, EventId, EventTypeId, EventTypeName, Flow, Json, ObjectRef, Origin, Reason, Run, SourceId,
+    State as EventState, TenantId, Timestamp,
 };
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue};
@@ -78,7 +79,7 @@ pub(super) struct EventOut {
     flow: Flow,
     #[schema(value_type = serde_json::Value)]
     payload: Json,
-    /// `api` or `demo`: what made it.
+    /// What made it: `api`, `source`, `webhook`, `chain`, `schedule`, `replay`, `test` or `demo`.
     #[schema(value_type = String)]
     origin: Origin,
     /// QUEUED, RUNNING, SUCCESS, WARNING, ERROR, SKIPPED or CANCELLED.
@@ -92,7 +93,11 @@ pub(super) struct EventOut {
     #[schema(value_type = uuid::Uuid)]
     root_id: EventId,
     depth: u32,
+    /// The name of the token or the source that fired it.
     created_by: String,
+    /// The source that fired it.
+    #[schema(value_type = Option<uuid::Uuid>)]
+    source_id: Option<SourceId>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -112,7 +117,7 @@ pub(super) struct EventOut {
     params(("prefer" = Option<String>, Header, description = "`wait=N`: wait up to N seconds for the end")),
     responses((status = 202, body = page::Envelope<EventOut>), (status = 200, description = "It has ended", body = page::Envelope<EventOut>)))]
 pub(super) async fn fire(
-    caller: Caller<Execute>,
+    firing: Firing,
     State(api): State<Api>,
     headers: HeaderMap,
     Body(body): Body<EventIn>,
@@ -122,9 +127,10 @@ pub(super) async fn fire(
         object: body.object,
         flow: body.flow,
         payload: body.payload,
-        tenant: caller.owner(body.owner_id)?,
-        origin: Origin::Api,
-        created_by: caller.name().to_owned(),
+        tenant: firing.owner(body.owner_id)?,
+        origin: firing.origin(),
+        by: firing.producer(),
+        created_by: firing.name().to_owned(),
     };
     fire_and_answer(&api, &headers, fire).await
 }
@@ -150,7 +156,7 @@ pub(super) struct TriggerQuery {
     params(("event_type" = String, Path), TriggerQuery, ("prefer" = Option<String>, Header, description = "`wait=N`: wait up to N seconds for the end")),
     responses((status = 202, body = page::Envelope<EventOut>), (status = 200, description = "It has ended", body = page::Envelope<EventOut>)))]
 pub(super) async fn trigger(
-    caller: Caller<Execute>,
+    firing: Firing,
     State(api): State<Api>,
     Path(event_type): Path<String>,
     Query(query): Query<TriggerQuery>,
@@ -167,19 +173,27 @@ pub(super) async fn trigger(
     let headers = request.headers().clone();
     let body = extract::read(request, "the payload", api.bounds().body_bytes).await?;
     let payload = if body.is_empty() { Json::empty_object() } else { extract::parse(&body)? };
-    let (tenant, created_by) = (caller.owner(query.owner_id)?, caller.name().to_owned());
-    let flow = query.flow.unwrap_or_default();
-    let fire = Fire { event_type, object, flow, payload, tenant, origin: Origin::Api, created_by };
+    let fire = Fire {
+        event_type,
+        object,
+        flow: query.flow.unwrap_or_default(),
+        payload,
+        tenant: firing.owner(query.owner_id)?,
+        origin: firing.origin(),
+        by: firing.producer(),
+        created_by: firing.name().to_owned(),
+    };
     fire_and_answer(&api, &headers, fire).await
 }
 
 async fn fire_and_answer(api: &Api, headers: &HeaderMap, fire: Fire) -> Result<Response, Problem> {
     let Some(wait_s) = preferred_wait_s(headers)?.filter(|seconds| *seconds > 0) else {
-        let Fired { event, .. } = api.dispatch().fire(fire).await?;
+        let Fired { event, .. } = api.dispatch().fire(fire).await.map_err(refused)?;
         return Ok(Data::accepted(EventOut::of(&event, None)).into_response());
     };
     let wait_s = wait_s.min(api.bounds().wait_s);
-    let Fired { event, runs } = api.dispatch().fire_and_wait(fire, Duration::from_secs(wait_s)).await?;
+    let fired = api.dispatch().fire_and_wait(fire, Duration::from_secs(wait_s)).await;
+    let Fired { event, runs } = fired.map_err(refused)?;
     let out = EventOut::of(&event, Some(&runs));
     let answer = if event.state.is_terminal() { Data::ok(out) } else { Data::accepted(out) };
     let mut response = answer.into_response();
@@ -187,6 +201,14 @@ async fn fire_and_answer(api: &Api, headers: &HeaderMap, fire: Fire) -> Result<R
         response.headers_mut().insert("preference-applied", applied);
     }
     Ok(response)
+}
+
+/// Whoever fires what its source type does not allow may be a credential in the wrong hands: it is noted.
+fn refused(error: FireError) -> Problem {
+    if let FireError::SourceType(message) = &error {
+        tracing::warn!(request.id = %request_id(), detail = message, "a source type did not allow an event");
+    }
+    error.into()
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -287,6 +309,7 @@ impl EventOut {
             root_id: event.root_id,
             depth: event.depth,
             created_by: event.created_by.clone(),
+            source_id: event.source_id,
             created_at: event.created_at,
             started_at: event.started_at,
             ended_at: event.ended_at,

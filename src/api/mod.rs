@@ -6,6 +6,7 @@
 mod action;
 mod attachment;
 mod auth;
+mod entry;
 mod error;
 mod event;
 mod event_type;
@@ -18,6 +19,8 @@ mod openapi;
 mod page;
 mod parameter;
 mod run;
+mod source;
+mod source_type;
 mod stream;
 mod token;
 
@@ -88,6 +91,11 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(object::effective))
         .routes(routes!(event_type::create, event_type::list))
         .routes(routes!(event_type::read, event_type::change, event_type::delete))
+        .routes(routes!(source_type::create, source_type::list))
+        .routes(routes!(source_type::read, source_type::change, source_type::delete))
+        .routes(routes!(source::create, source::list))
+        .routes(routes!(source::read, source::change, source::delete))
+        .routes(routes!(source::rotate))
         .routes(routes!(event::fire, event::list))
         .routes(routes!(event::read))
         .routes(routes!(event::trigger))

@@ -6,8 +6,8 @@ use super::resolve::{FanOut, owner_of, plan};
 use super::scheduler::Dispatch;
 use super::settle::{Next, settle};
 use crate::domain::{
-    Event, EventId, EventType, EventTypeName, FAN_OUT_MAX, Flow, Json, ObjectRef, Origin, Run, State, TenantId,
-    Timestamp,
+    Event, EventId, EventType, EventTypeName, FAN_OUT_MAX, Flow, Json, ObjectRef, Origin, Run, Source, SourceId, State,
+    TenantId, Timestamp,
 };
 use crate::store::{Change, CommitError, Transition};
 use std::sync::Arc;
@@ -24,8 +24,20 @@ pub struct Fire {
     pub payload: Json,
     pub tenant: TenantId,
     pub origin: Origin,
+    pub by: Producer,
     /// Who fires, for the record.
     pub created_by: String,
+}
+
+/// Who fires, as far as the source type of an event type is concerned (DESIGN §3.10).
+#[derive(Clone, Debug)]
+pub enum Producer {
+    /// Fusebox itself, or an admin: whatever the source type.
+    Exempt,
+    /// Another token: what names no source type.
+    Token,
+    /// What names its source type, and nothing else.
+    Source(Arc<Source>),
 }
 
 /// An event that was accepted: it is on the disk.
@@ -40,6 +52,8 @@ pub struct Fired {
 pub enum FireError {
     #[error("there is no event type `{0}`")]
     NoSuchEventType(EventTypeName),
+    #[error("{0}")]
+    SourceType(String),
     #[error("the event type `{0}` is disabled")]
     Disabled(EventTypeName),
     #[error("the payload does not follow the schema of the event type")]
@@ -105,6 +119,7 @@ impl Dispatch {
         let Some(event_type) = catalogue.event_type_named(&fire.tenant, &fire.event_type) else {
             return Err(FireError::NoSuchEventType(fire.event_type));
         };
+        fire.by.check_may_fire(event_type)?;
         if !event_type.enabled {
             return Err(FireError::Disabled(event_type.display_name.clone()));
         }
@@ -133,6 +148,32 @@ impl Dispatch {
     }
 }
 
+impl Producer {
+    fn check_may_fire(&self, event_type: &EventType) -> Result<(), FireError> {
+        let name = &event_type.display_name;
+        match self {
+            Producer::Exempt => Ok(()),
+            Producer::Token if event_type.source_type.is_none() => Ok(()),
+            Producer::Token => {
+                let message = format!("only sources of its source type and admins fire the event type `{name}`");
+                Err(FireError::SourceType(message))
+            }
+            Producer::Source(source) if event_type.source_type == Some(source.source_type) => Ok(()),
+            Producer::Source(source) => {
+                let (source, own) = (&source.header.name, "a source fires event types of its own source type only");
+                Err(FireError::SourceType(format!("{own}, which `{name}` is not for `{source}`")))
+            }
+        }
+    }
+
+    fn source_id(&self) -> Option<SourceId> {
+        match self {
+            Producer::Source(source) => Some(source.header.id),
+            Producer::Exempt | Producer::Token => None,
+        }
+    }
+}
+
 fn accepting(live: &Live) -> Transition {
     let runs = live.runs.iter().map(|run| Change::Run(Arc::clone(run)));
     Transition::of(std::iter::once(Change::Event(Arc::clone(&live.event))).chain(runs))
@@ -154,6 +195,7 @@ fn new_event(id: EventId, event_type: &EventType, owner_id: TenantId, fire: Fire
         parent_id: None,
         root_id: id,
         depth: 0,
+        source_id: fire.by.source_id(),
         created_by: fire.created_by,
         created_at: now,
         started_at: None,

@@ -22,7 +22,7 @@ mod settle;
 mod testing;
 mod worker;
 
-pub use accept::{Fire, FireError, Fired};
+pub use accept::{Fire, FireError, Fired, Producer};
 pub use capacity::Permits;
 pub use cycle::{cycle_of_action, cycle_of_event_type};
 pub use input_schema::{check_input_schema, input_violations};

@@ -109,6 +109,7 @@ fn event_type(trigger: &str, action: Option<u8>) -> EventType {
         display_name: trigger.parse().unwrap(),
         description: String::new(),
         sink_type: "wasm".into(),
+        source_type: None,
         action: action.map(|number| ActionId::from_bytes(id(number))),
         enabled: true,
         flow: Flow::Both,

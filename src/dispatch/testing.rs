@@ -25,6 +25,7 @@ pub(super) fn event() -> Event {
         root_id: id,
         depth: 0,
         created_by: "test".into(),
+        source_id: None,
         created_at: NOW,
         started_at: None,
         ended_at: None,

@@ -1,6 +1,6 @@
 //! Events: one firing of an event type.
 
-use super::{EventId, EventTypeId, Flow, Json, ObjectRef, Reason, RunId, State, TenantId, Timestamp};
+use super::{EventId, EventTypeId, Flow, Json, ObjectRef, Reason, RunId, SourceId, State, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// What made an event.
@@ -44,8 +44,11 @@ pub struct Event {
     pub parent_id: Option<EventId>,
     pub root_id: EventId,
     pub depth: u32,
-    /// The name of the token that fired it.
+    /// The name of the token or the source that fired it.
     pub created_by: String,
+    /// The source that fired it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_id: Option<SourceId>,
     pub created_at: Timestamp,
     pub started_at: Option<Timestamp>,
     pub ended_at: Option<Timestamp>,

@@ -1,7 +1,7 @@
 //! The examples, installed and fired: what `serve --demo` shows.
 
 use super::Wired;
-use crate::dispatch::{Fire, FireError};
+use crate::dispatch::{Fire, FireError, Producer};
 use crate::domain::{
     Action, ActionId, ActionName, DedupMode, Event, EventType, EventTypeId, EventTypeName, Flow, Json, LimitsPatch,
     Module, ModuleName, ModuleNaming, ModuleRef, ObjectRef, Origin, Parameter, ParameterValue, RetryPolicy, Run,
@@ -113,6 +113,7 @@ pub(super) async fn run(wired: &Wired) -> Result<Demo, DemoError> {
                 payload,
                 tenant: TenantId::shared(),
                 origin: Origin::Demo,
+                by: Producer::Exempt,
                 created_by: "demo".to_owned(),
             };
             let fired = wired.dispatch.fire_and_wait(fire, PATIENCE).await?;
@@ -208,6 +209,7 @@ fn event_type(
         display_name: description.trigger.clone(),
         description: format!("Runs the example `{}`.", description.name),
         sink_type: "wasm".to_owned(),
+        source_type: None,
         action: Some(action),
         enabled: true,
         flow: Flow::default(),

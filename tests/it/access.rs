@@ -9,6 +9,8 @@ use std::os::unix::fs::PermissionsExt;
 
 /// Routes that need no token: whether it lives, whether it is ready, what it can.
 const OPEN: [&str; 3] = ["/healthz", "/readyz", "/openapi.json"];
+/// What a source may do.
+const FIRING: [&str; 2] = ["/event", "/trigger/{event_type}"];
 const NOBODY: &str = "01a1ff7d-875e-7388-ab52-e35ac67b46e8";
 
 struct Operation {
@@ -46,11 +48,12 @@ impl Operation {
         self.path.contains('{')
     }
 
-    /// What it needs: tokens are the admin's, reading needs read, firing execute, everything else write.
+    /// What it needs: credentials are the admin's, reading needs read, firing execute, everything else write.
     fn right(&self) -> &'static str {
         match (self.method, self.path.as_str()) {
             (_, path) if path.starts_with("/token") => "admin",
             ("GET", _) => "read",
+            (_, path) if path == "/source" || path.starts_with("/source/") => "admin",
             ("POST", "/event" | "/trigger/{event_type}") => "execute",
             _ => "write",
         }
@@ -108,6 +111,24 @@ fn only_three_routes_answer_without_a_token() {
     }
 }
 
+/// A source fires; whatever else it asks for is refused, before anything is read or looked up.
+#[test]
+fn a_sources_token_fires_and_does_nothing_else() {
+    let server = TestServer::start();
+    server.admin.post("/source-type", &json!({ "name": "t" })).expect(201);
+    let source = server.admin.post("/source", &json!({ "name": "s", "source_type": "t" }));
+    let client = server.admin.with_token(source.expect(201)["token"].as_str().unwrap());
+    for operation in operations().iter().filter(|operation| !operation.is_open()) {
+        let answer = operation.send(&client, &operation.path_for(|_| NOBODY.to_owned()), &json!({}));
+        if operation.right() == "execute" && FIRING.contains(&operation.path.as_str()) {
+            assert!(![401, 403].contains(&answer.status), "{}: {}", operation.name(), answer.text);
+        } else {
+            answer.problem(403, "forbidden");
+            assert!(answer.detail().contains("`s` fires events"), "{}: {}", operation.name(), answer.detail());
+        }
+    }
+}
+
 #[test]
 fn every_route_needs_its_right_and_no_other() {
     let server = TestServer::start();
@@ -135,6 +156,8 @@ struct Things {
     run: String,
     token: String,
     attachment: String,
+    source_type: String,
+    source: String,
 }
 
 fn things_of(server: &TestServer, tenant: &str) -> Things {
@@ -151,6 +174,8 @@ fn things_of(server: &TestServer, tenant: &str) -> Things {
     client.put("/object/place/place", &json!({})).expect(201);
     let object = json!({ "object_type": "place", "object_id": "1" });
     let attachment = text(&client.post(&format!("/action/{action}/object"), &object), "id");
+    let source_type = text(&client.post("/source-type", &json!({ "name": "mine" })), "id");
+    let source = text(&client.post("/source", &json!({ "name": "mine", "source_type": source_type })), "id");
     let token = client.post("/token", &json!({ "name": "more", "rights": { "read": true } }));
     Things {
         module: digest,
@@ -160,6 +185,8 @@ fn things_of(server: &TestServer, tenant: &str) -> Things {
         run,
         token: text(&token, "id"),
         attachment,
+        source_type,
+        source,
     }
 }
 
@@ -175,6 +202,8 @@ impl Things {
             ("event", _) => self.event.as_str(),
             ("run", _) => self.run.as_str(),
             ("token", _) => self.token.as_str(),
+            ("source-type", _) => self.source_type.as_str(),
+            ("source", _) => self.source.as_str(),
             other => panic!("nothing to name in {path}: {other:?}"),
         }
         .to_owned()
@@ -187,6 +216,8 @@ impl Things {
             "/action/{id}/object" => json!({ "object_type": "place", "object_id": "1" }),
             "/action/{id}/rollback" => json!({ "version": 1 }),
             "/event-type/{id}" => json!({ "display_name": "taken_over" }),
+            "/source-type/{id}" => json!({ "name": "taken_over" }),
+            "/source/{id}" => json!({ "name": "taken_over", "source_type": self.source_type }),
             _ => json!({}),
         }
     }
@@ -215,7 +246,7 @@ fn another_tenants_things_are_not_there() {
     }
     assert!(walked >= 12, "only {walked} routes were walked");
     assert_eq!(server.dump(), before, "a stranger changed something");
-    for route in ["/module", "/action", "/event-type", "/event", "/run"] {
+    for route in ["/module", "/action", "/event-type", "/event", "/run", "/source-type", "/source"] {
         assert_eq!(stranger.get(route).body["count"], 0, "{route}");
     }
     assert_eq!(stranger.get("/token").body["count"], 1, "its own");
@@ -229,7 +260,7 @@ fn every_route_of_the_document_answers() {
         // Deleting comes last, and each thing is deleted before what it names.
         let rank = match operation.path.as_str() {
             _ if operation.method != "DELETE" => 0,
-            "/event-type/{id}" | "/action/{id}/object/{attachment_id}" => 1,
+            "/event-type/{id}" | "/action/{id}/object/{attachment_id}" | "/source/{id}" => 1,
             "/action/{id}" => 2,
             _ => 3,
         };
@@ -248,6 +279,8 @@ fn every_route_of_the_document_answers() {
             ("POST", "/{object_type}/{object_id}/action") => json!({ "action_id": things.action }),
             ("POST", "/event") => json!({ "event_type": "mine" }),
             ("POST", "/token") => json!({ "name": "new", "rights": { "read": true } }),
+            ("POST", "/source-type") => json!({ "name": "new" }),
+            ("POST", "/source") => json!({ "name": "new", "source_type": things.source_type }),
             ("PUT", "/action/{id}") => json!({ "name": "mine", "module": things.module }),
             ("PUT", "/event-type/{id}") => json!({ "display_name": "mine", "action": things.action }),
             _ => things.body(operation),
@@ -255,6 +288,9 @@ fn every_route_of_the_document_answers() {
         if operation.name() == "DELETE /module/{ref}" {
             let new = owner.get("/action").body["data"][0]["id"].as_str().unwrap().to_owned();
             owner.delete(&format!("/action/{new}")).expect(200);
+        }
+        if operation.name() == "DELETE /source-type/{id}" {
+            owner.delete("/source/new").expect(200);
         }
         let query = if path.ends_with("/effective") { "?event_type=mine" } else { "" };
         let answer = operation.send(&owner, &format!("{path}{query}"), &body);

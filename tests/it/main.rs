@@ -12,6 +12,7 @@ mod http_events;
 mod http_limits;
 mod http_modules;
 mod http_scopes;
+mod http_sources;
 mod power_cut;
 mod sandbox;
 mod store;
