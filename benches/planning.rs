@@ -127,6 +127,7 @@ fn action(number: usize) -> Action {
         parameters: Vec::new(),
         retry: RetryPolicy::default(),
         limits: LimitsPatch::default(),
+        when: None,
         version: 1,
         created_by: "bench".to_owned(),
         created_at: NOW,

@@ -2,8 +2,10 @@
 
 use super::Api;
 use super::error::Problem;
-use crate::dispatch::Producer;
-use crate::domain::{Origin, RequestId, Rights, Source, TenantId, Timestamp, Token, TokenHash};
+use crate::dispatch::{Fire, Producer};
+use crate::domain::{
+    EventTypeName, Flow, Json, Origin, RequestId, Rights, Source, TenantId, Timestamp, Token, TokenHash,
+};
 use crate::store::Author;
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
@@ -153,30 +155,34 @@ pub(super) enum Firing {
 }
 
 impl Firing {
-    pub(super) fn name(&self) -> &str {
-        match self {
-            Firing::Token(caller) => caller.name(),
-            Firing::Source(source) => source.header.name.as_str(),
-        }
-    }
-
-    /// Whose event it is: the caller's tenant's unless the platform names another.
-    pub(super) fn owner(&self, asked: Option<TenantId>) -> Result<TenantId, Problem> {
-        match self {
-            Firing::Token(caller) => caller.owner(asked),
-            Firing::Source(source) => owner_for(&source.header.owner_id, asked),
-        }
-    }
-
-    pub(super) fn origin(&self) -> Origin {
-        match self {
-            Firing::Token(_) => Origin::Api,
-            Firing::Source(_) => Origin::Source,
-        }
+    /// The wish to fire an event type in its name, for its own tenant unless the platform names another.
+    pub(super) fn fire(
+        &self,
+        event_type: EventTypeName,
+        payload: Json,
+        owner: Option<TenantId>,
+    ) -> Result<Fire, Problem> {
+        let (tenant, created_by, origin) = match self {
+            Firing::Token(caller) => (caller.owner(owner)?, caller.name(), Origin::Api),
+            Firing::Source(source) => {
+                (owner_for(&source.header.owner_id, owner)?, source.header.name.as_str(), Origin::Source)
+            }
+        };
+        Ok(Fire {
+            event_type,
+            object: None,
+            flow: Flow::default(),
+            payload,
+            run_at: None,
+            tenant,
+            origin,
+            by: self.producer(),
+            created_by: created_by.to_owned(),
+        })
     }
 
     /// An admin could make itself a source; it may as well try out what sources fire.
-    pub(super) fn producer(&self) -> Producer {
+    fn producer(&self) -> Producer {
         match self {
             Firing::Token(caller) if caller.token.rights.admin => Producer::Exempt,
             Firing::Token(_) => Producer::Token,

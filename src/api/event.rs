@@ -2,6 +2,7 @@
 
 use super::Api;
 use super::auth::{Caller, Firing, Read};
+use super::delay::{self, DelayIn};
 use super::error::Problem;
 use super::extract::{self, Body, Path, Query, preferred_wait_s};
 use super::page::{self, Data, List, encode_cursor};
@@ -40,6 +41,12 @@ pub(super) struct EventIn {
     #[serde(default = "Json::empty_object")]
     #[schema(value_type = Option<serde_json::Value>)]
     payload: Json,
+    /// No run starts before this time, at most 366 days ahead. A past time is now.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    run_at: Option<Timestamp>,
+    /// The same from now: whole seconds, or a length of time such as `"2h30m"`. Not with `run_at`.
+    #[schema(value_type = Option<String>)]
+    delay: Option<DelayIn>,
 }
 
 /// Which attachments, besides those on its own object, an event reaches.
@@ -79,10 +86,13 @@ pub(super) struct EventOut {
     flow: Flow,
     #[schema(value_type = serde_json::Value)]
     payload: Json,
+    /// None of its runs starts before.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    run_at: Option<Timestamp>,
     /// What made it: `api`, `source`, `webhook`, `chain`, `schedule`, `replay`, `test` or `demo`.
     #[schema(value_type = String)]
     origin: Origin,
-    /// QUEUED, RUNNING, SUCCESS, WARNING, ERROR, SKIPPED or CANCELLED.
+    /// QUEUED, WAITING (nothing of it can start yet), RUNNING, SUCCESS, WARNING, ERROR, SKIPPED or CANCELLED.
     #[schema(value_type = String)]
     state: EventState,
     #[schema(value_type = Option<String>)]
@@ -122,15 +132,12 @@ pub(super) async fn fire(
     headers: HeaderMap,
     Body(body): Body<EventIn>,
 ) -> Result<Response, Problem> {
+    let run_at = delay::run_at(api.now(), body.run_at, body.delay).map_err(|fault| Problem::invalid(vec![fault]))?;
     let fire = Fire {
-        event_type: body.event_type,
         object: body.object,
         flow: body.flow,
-        payload: body.payload,
-        tenant: firing.owner(body.owner_id)?,
-        origin: firing.origin(),
-        by: firing.producer(),
-        created_by: firing.name().to_owned(),
+        run_at,
+        ..firing.fire(body.event_type, body.payload, body.owner_id)?
     };
     fire_and_answer(&api, &headers, fire).await
 }
@@ -144,6 +151,12 @@ pub(super) struct TriggerQuery {
     /// Narrows how far the event type lets it reach among the objects: `both`, `up`, `down` or `none`.
     #[param(value_type = Option<FlowSchema>)]
     flow: Option<Flow>,
+    /// No run starts before this time.
+    #[param(value_type = Option<String>, format = DateTime)]
+    run_at: Option<Timestamp>,
+    /// The same from now: whole seconds, or a length of time such as `2h30m`. Not with `run_at`.
+    #[param(value_type = Option<String>)]
+    delay: Option<DelayIn>,
     /// The tenant whose event it is; only the platform names another than its own.
     #[param(value_type = Option<String>)]
     owner_id: Option<TenantId>,
@@ -170,18 +183,16 @@ pub(super) async fn trigger(
         }
         _ => return Err(Problem::bad_request("object_type and object_id go together")),
     };
+    let run_at = delay::run_at(api.now(), query.run_at, query.delay);
+    let run_at = run_at.map_err(|fault| Problem::bad_request(format!("the query of the URL: {}", fault.message)))?;
     let headers = request.headers().clone();
     let body = extract::read(request, "the payload", api.bounds().body_bytes).await?;
     let payload = if body.is_empty() { Json::empty_object() } else { extract::parse(&body)? };
     let fire = Fire {
-        event_type,
         object,
         flow: query.flow.unwrap_or_default(),
-        payload,
-        tenant: firing.owner(query.owner_id)?,
-        origin: firing.origin(),
-        by: firing.producer(),
-        created_by: firing.name().to_owned(),
+        run_at,
+        ..firing.fire(event_type, payload, query.owner_id)?
     };
     fire_and_answer(&api, &headers, fire).await
 }
@@ -215,7 +226,7 @@ fn refused(error: FireError) -> Problem {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct EventFilter {
-    /// QUEUED, RUNNING, SUCCESS, WARNING, ERROR, SKIPPED or CANCELLED.
+    /// QUEUED, WAITING, RUNNING, SUCCESS, WARNING, ERROR, SKIPPED or CANCELLED.
     state: Option<String>,
     /// Display name of an event type.
     event_type: Option<String>,
@@ -301,6 +312,7 @@ impl EventOut {
             object: event.object.clone(),
             flow: event.flow,
             payload: event.payload.clone(),
+            run_at: event.run_at,
             origin: event.origin,
             state: event.state,
             reason: event.reason,

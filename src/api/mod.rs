@@ -6,6 +6,7 @@
 mod action;
 mod attachment;
 mod auth;
+mod delay;
 mod entry;
 mod error;
 mod event;

@@ -22,6 +22,8 @@ pub struct Fire {
     /// Narrows how far the event type lets it reach among the objects.
     pub flow: Flow,
     pub payload: Json,
+    /// None of its runs starts before; what is past puts nothing off.
+    pub run_at: Option<Timestamp>,
     pub tenant: TenantId,
     pub origin: Origin,
     pub by: Producer,
@@ -141,8 +143,8 @@ impl Dispatch {
     /// Hands the event to whoever carries it on.
     pub(super) fn go_on(&self, live: Live, next: Next, waiter: Option<oneshot::Sender<Live>>) {
         match next {
-            Next::Run(place) => self.offer(Job::new(live, place, waiter)),
-            Next::Wait(place, due) => self.wait_until(due, Job::new(live, place, waiter)),
+            Next::Run(_) => self.offer(Job::new(live, waiter)),
+            Next::Wait(_, due) => self.wait_until(due, Job::new(live, waiter)),
             Next::Nothing => {}
         }
     }
@@ -188,6 +190,7 @@ fn new_event(id: EventId, event_type: &EventType, owner_id: TenantId, fire: Fire
         object: fire.object,
         flow: event_type.flow.narrowed(fire.flow),
         payload: fire.payload,
+        run_at: fire.run_at,
         origin: fire.origin,
         state: State::Queued,
         reason: None,

@@ -1,6 +1,6 @@
 //! One event on its way through its plan.
 
-use crate::domain::{Event, EventId, Run, RunId, TenantId};
+use crate::domain::{Event, EventId, Run, TenantId};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -11,12 +11,11 @@ pub(super) struct Live {
     pub(super) runs: Vec<Arc<Run>>,
 }
 
-/// What waits for a permit or for its time: the run of an event that is next.
+/// What waits for a permit or for its time: an event, of which the run that is next is chosen when its turn comes.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) tenant: TenantId,
     pub(super) event_id: EventId,
-    pub(super) run_id: RunId,
     /// `None` when it is to be read from the store: a long queue holds ids, not payloads.
     pub(super) live: Option<Box<Live>>,
     /// Who waits for the end of the event.
@@ -27,11 +26,10 @@ pub(super) struct Job {
 }
 
 impl Job {
-    pub(super) fn new(live: Live, place: usize, waiter: Option<oneshot::Sender<Live>>) -> Job {
+    pub(super) fn new(live: Live, waiter: Option<oneshot::Sender<Live>>) -> Job {
         Job {
             tenant: live.event.owner_id.clone(),
             event_id: live.event.id,
-            run_id: live.runs[place].id,
             live: Some(Box::new(live)),
             waiter,
             durable_start: false,

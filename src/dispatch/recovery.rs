@@ -2,11 +2,11 @@
 
 use super::job::{Job, Live};
 use super::scheduler::{Dispatch, StartError};
-use super::settle::{Next, settle};
+use super::settle::{Next, Standing, choose, settle};
 use super::worker::blocking;
-use crate::domain::{EventId, Interruption, RunId, State, TenantId, Timestamp};
+use crate::domain::{EventId, Interruption, State, TenantId};
 use crate::store::{Change, ReadError, Store, Transition};
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 impl Live {
@@ -23,13 +23,12 @@ impl Live {
     }
 }
 
-/// The run of an event that was next when the process ended.
+/// An event that was open when the process ended.
 struct Left {
     tenant: TenantId,
     event_id: EventId,
-    run_id: RunId,
-    state: State,
-    due_at: Option<Timestamp>,
+    /// Its open runs with their places in the plan.
+    open: Vec<(usize, Standing)>,
 }
 
 impl Dispatch {
@@ -39,56 +38,60 @@ impl Dispatch {
         let left = blocking(move || leftovers(&store)).await?;
         let found = left.len();
         let mut interrupted = 0_usize;
-        for left in left {
-            let job = if left.state == State::Running {
+        for mut left in left {
+            if left.open.iter().any(|(_, run)| run.state == State::Running) {
                 interrupted += 1;
-                self.interrupt(&left).await?
-            } else {
-                let Left { tenant, event_id, run_id, .. } = left;
-                Some(Job { tenant, event_id, run_id, live: None, waiter: None, durable_start: true })
-            };
-            match (job, left.due_at) {
-                (Some(job), Some(due)) => self.wait_until(due, job),
-                (Some(job), None) => self.offer(job),
-                (None, _) => {}
+                self.interrupt(&left).await?;
+                continue;
             }
+            left.open.sort_unstable_by_key(|(place, _)| *place);
+            let next = choose(left.open, self.now());
+            let Left { tenant, event_id, .. } = left;
+            let job = Job { tenant, event_id, live: None, waiter: None, durable_start: true };
+            self.take_up(job, next);
         }
         if found > 0 {
-            tracing::info!(found, interrupted, "took up the runs that were open when the server last ended");
+            tracing::info!(found, interrupted, "took up the events that were open when the server last ended");
         }
         Ok(())
     }
 
+    fn take_up(&self, job: Job, next: Next) {
+        match next {
+            Next::Run(_) => self.offer(job),
+            Next::Wait(_, due) => self.wait_until(due, job),
+            Next::Nothing => {}
+        }
+    }
+
     /// Counts the interruption, durably, before the run can start again.
-    async fn interrupt(&self, left: &Left) -> Result<Option<Job>, StartError> {
+    async fn interrupt(&self, left: &Left) -> Result<(), StartError> {
         let (store, tenant, id) = (self.store().clone(), left.tenant.clone(), left.event_id);
-        let Some(mut live) = blocking(move || Live::load(&store, &tenant, id)).await? else { return Ok(None) };
-        let Some(place) = live.runs.iter().position(|run| run.id == left.run_id) else { return Ok(None) };
+        let Some(mut live) = blocking(move || Live::load(&store, &tenant, id)).await? else { return Ok(()) };
         let now = self.now();
-        if let Err(error) = Arc::make_mut(&mut live.runs[place]).interrupt(Interruption::Crash, now) {
-            tracing::error!(run.id = %left.run_id, %error, "a run was left in a state that recovery does not know");
-            return Ok(None);
+        let mut changed = Vec::new();
+        for (place, run) in live.runs.iter_mut().enumerate().filter(|(_, run)| run.state == State::Running) {
+            if Arc::make_mut(run).interrupt(Interruption::Crash, now).is_ok() {
+                changed.push(place);
+            }
         }
         let (next, skipped) = settle(Arc::make_mut(&mut live.event), &mut live.runs, now);
-        let mut changes = vec![Change::Event(Arc::clone(&live.event)), Change::Run(Arc::clone(&live.runs[place]))];
-        changes.extend(skipped.iter().map(|place| Change::Run(Arc::clone(&live.runs[*place]))));
+        changed.extend(skipped);
+        let runs = changed.iter().map(|place| Change::Run(Arc::clone(&live.runs[*place])));
+        let changes: Vec<Change> = std::iter::once(Change::Event(Arc::clone(&live.event))).chain(runs).collect();
         self.store().commit(Transition::of(changes)).await?;
-        Ok(match next {
-            Next::Run(place) | Next::Wait(place, _) => Some(Job { durable_start: true, ..Job::new(live, place, None) }),
-            Next::Nothing => None,
-        })
+        self.take_up(Job { durable_start: true, ..Job::new(live, None) }, next);
+        Ok(())
     }
 }
 
-/// For every open event the first of its open runs: runs go one after the other, and their ids rise with their places.
+/// The open events in the order in which they were accepted, each with its open runs.
 fn leftovers(store: &Store) -> Result<Vec<Left>, ReadError> {
-    let mut seen = HashSet::new();
-    let mut left = Vec::new();
+    let mut left: BTreeMap<EventId, Left> = BTreeMap::new();
     store.visit_open_runs(|run| {
-        if seen.insert(run.event_id) {
-            let (tenant, event_id, run_id) = (run.owner_id, run.event_id, run.id);
-            left.push(Left { tenant, event_id, run_id, state: run.state, due_at: run.due_at });
-        }
+        let standing = (run.position as usize, Standing::from(&run));
+        let (tenant, event_id) = (run.owner_id, run.event_id);
+        left.entry(event_id).or_insert_with(|| Left { tenant, event_id, open: Vec::new() }).open.push(standing);
     })?;
-    Ok(left)
+    Ok(left.into_values().collect())
 }

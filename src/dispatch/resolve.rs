@@ -163,6 +163,7 @@ fn planned(
     let reference = pinned.map_or_else(|| action.module.clone(), |pin| ModuleRef::Digest(pin.module));
     let module = catalogue.module(&action.owner_id, &reference);
     let params = parameters(action, event_type, event);
+    let due = action.when.as_ref().map(|when| when.time(&event.payload)).transpose();
     let mut run = Run {
         position: u32::try_from(position).unwrap_or(u32::MAX),
         action: action.name.to_string(),
@@ -189,7 +190,12 @@ fn planned(
     } else if let Err(missing) = params {
         run.refuse(Reason::ParamMissing, missing.to_string(), now)
     } else {
-        Ok(())
+        match due.map(|due| due.max(event.run_at)) {
+            Err(unknown) => run.refuse(Reason::ParamMissing, unknown.to_string(), now),
+            // A past time is now.
+            Ok(Some(due)) if due > now => run.delay(due),
+            Ok(_) => Ok(()),
+        }
     };
     debug_assert!(refused.is_ok(), "a run that was just planned is QUEUED");
     run

@@ -63,6 +63,7 @@ fn action(number: u8, owner_id: &TenantId) -> Action {
         parameters: Vec::new(),
         retry: RetryPolicy::default(),
         limits: LimitsPatch::default(),
+        when: None,
         version: 1,
         created_by: "test".into(),
         created_at: NOW,
@@ -378,4 +379,28 @@ fn what_another_tenant_attached_stays_at_its_version() {
     assert_eq!(found(&user, TRIGGERS[0], 0), [(1, None)], "its version, trigger included");
     assert_eq!(found(&user, TRIGGERS[1], 1), [(2, Some(Reason::Denied))], "one that follows loses what is withdrawn");
     assert_eq!(found(&publisher, TRIGGERS[0], 0), [], "the publisher's events do not run it");
+}
+
+#[test]
+fn a_run_is_due_at_the_later_of_its_own_time_and_the_events() {
+    let shared = TenantId::shared();
+    let when = serde_json::from_value(serde_json::json!({ "at": "/at", "offset": "-1s" })).unwrap();
+    let action = Action { when: Some(when), ..action(0, &shared) };
+    let catalogue = Catalogue::of([module(), Change::PutAction(Arc::new(action))]).unwrap();
+    let ids = Ids::new(Arc::new(Entropy::new([1; 32])));
+    let planned = |at_ms: Option<i64>, run_at_ms: Option<i64>| {
+        let text = at_ms.map(|ms| Timestamp::from_ms(ms).to_string());
+        let payload = Json::from(serde_json::json!({ "at": text }));
+        let run_at = run_at_ms.map(Timestamp::from_ms);
+        let event = crate::domain::Event { payload, run_at, ..testing::event() };
+        let run = plan(&catalogue, &event_type(TRIGGERS[0], Some(0)), &event, &ids).unwrap().runs.remove(0);
+        (run.state, run.reason, run.due_at.map(Timestamp::as_ms))
+    };
+    // The event is made at 1,000 ms.
+    assert_eq!(planned(Some(2_001), None), (State::Waiting, None, Some(1_001)));
+    assert_eq!(planned(Some(2_000), None), (State::Queued, None, None), "now is not later");
+    assert_eq!(planned(Some(0), Some(900)), (State::Queued, None, None), "what is past puts nothing off");
+    assert_eq!(planned(Some(5_000), Some(3_000)), (State::Waiting, None, Some(4_000)));
+    assert_eq!(planned(Some(5_000), Some(4_500)), (State::Waiting, None, Some(4_500)));
+    assert_eq!(planned(None, Some(4_500)), (State::Error, Some(Reason::ParamMissing), None));
 }

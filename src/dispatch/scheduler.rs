@@ -20,6 +20,8 @@ use tokio_util::task::TaskTracker;
 
 /// Queued jobs that keep their event in memory; what is behind them is read from the store when its turn comes.
 const LIVE_MAX: usize = 10_000;
+/// What goes on later than this is read from the store then, too: payloads should not lie in memory for days.
+const LIVE_WAIT_MS: u64 = 60_000;
 /// The longest sleep between two looks at the clock: bounds how late a jump of the clock is noticed.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
 
@@ -196,8 +198,9 @@ impl Dispatch {
 
     /// Lets the job go on at `due`.
     pub(super) fn wait_until(&self, due: Timestamp, mut job: Job) {
+        let is_far = due.ms_since(self.now()) > LIVE_WAIT_MS;
         let mut waiting = self.lock_waiting();
-        if waiting.jobs.len() >= LIVE_MAX {
+        if is_far || waiting.jobs.len() >= LIVE_MAX {
             job.live = None;
         }
         waiting.count += 1;

@@ -8,14 +8,50 @@ use std::sync::Arc;
 pub(super) enum Next {
     /// The run at this place in the plan may start.
     Run(usize),
-    /// The run at this place goes on at this time.
+    /// No run may start before this time, which is the one of the run at this place.
     Wait(usize, Timestamp),
     /// The event has ended.
     Nothing,
 }
 
-/// Carries `event` on from the states of its `runs`: what follows a failure is skipped (DESIGN §3.4), and when no run
-/// is left the event ends.
+/// What of a run decides whether its turn has come.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Standing {
+    pub(super) state: State,
+    pub(super) due_at: Option<Timestamp>,
+    pub(super) has_started: bool,
+}
+
+impl From<&Run> for Standing {
+    fn from(run: &Run) -> Standing {
+        Standing { state: run.state, due_at: run.due_at, has_started: run.has_started() }
+    }
+}
+
+/// Chooses among the runs of an event, given with their places and in the order of the plan: one after the other, where
+/// a run that is put off steps aside until its time, and one that waits for another attempt holds back what is behind
+/// it. Of two whose time has come the first in the plan is next.
+pub(super) fn choose(runs: impl IntoIterator<Item = (usize, Standing)>, now: Timestamp) -> Next {
+    let mut soonest: Option<(Timestamp, usize)> = None;
+    for (place, run) in runs.into_iter().filter(|(_, run)| !run.state.is_terminal()) {
+        match run.due_at.filter(|due| run.state == State::Waiting && *due > now) {
+            None => return Next::Run(place),
+            Some(due) => soonest = Some(soonest.map_or((due, place), |soonest| soonest.min((due, place)))),
+        }
+        if run.has_started {
+            break;
+        }
+    }
+    soonest.map_or(Next::Nothing, |(due, place)| Next::Wait(place, due))
+}
+
+/// [`choose`] of a plan.
+pub(super) fn next(runs: &[Arc<Run>], now: Timestamp) -> Next {
+    choose(runs.iter().map(|run| Standing::from(&**run)).enumerate(), now)
+}
+
+/// Carries `event` on from the states of its `runs`: what has not started behind a failure is skipped (DESIGN §3.4),
+/// and when no run is left the event ends.
 ///
 /// Gives what comes next and the places of the runs that it changed.
 pub(super) fn settle(event: &mut Event, runs: &mut [Arc<Run>], now: Timestamp) -> (Next, Vec<usize>) {
@@ -23,22 +59,19 @@ pub(super) fn settle(event: &mut Event, runs: &mut [Arc<Run>], now: Timestamp) -
     if let Some(failed) = runs.iter().position(|run| run.aborts_the_plan()) {
         let message = format!("the run of `{}` before it failed ({})", runs[failed].action, runs[failed].id);
         for (place, run) in runs.iter_mut().enumerate().skip(failed + 1) {
-            // Runs go one after the other: what comes later has not started.
-            if !run.state.is_terminal() && Arc::make_mut(run).skip(Reason::Aborted, message.clone(), now).is_ok() {
+            // One that was put off may fail when one behind it has begun already; that one goes on.
+            let open = !run.state.is_terminal() && !run.has_started();
+            if open && Arc::make_mut(run).skip(Reason::Aborted, message.clone(), now).is_ok() {
                 skipped.push(place);
             }
         }
     }
-    let next = match runs.iter().position(|run| !run.state.is_terminal()) {
-        Some(place) => match runs[place].due_at {
-            Some(due) if runs[place].state == State::Waiting => Next::Wait(place, due),
-            _ => Next::Run(place),
-        },
-        None => {
-            end(event, runs, now);
-            Next::Nothing
-        }
-    };
+    let next = next(runs, now);
+    match next {
+        Next::Run(_) => {}
+        Next::Wait(..) => event.wait(),
+        Next::Nothing => end(event, runs, now),
+    }
     (next, skipped)
 }
 
@@ -70,6 +103,7 @@ mod tests {
     use super::*;
     use crate::dispatch::testing::{event, run};
     use crate::domain::{Failed, Outcome, Usage};
+    use proptest::prelude::*;
 
     const NOW: Timestamp = Timestamp::from_ms(2_000);
 
@@ -77,16 +111,23 @@ mod tests {
         (0..length).map(|position| Arc::new(run(position))).collect()
     }
 
-    fn succeed(run: &mut Arc<Run>, warnings: &[&str]) {
+    fn start(run: &mut Arc<Run>, now: Timestamp) -> &mut Run {
         let run = Arc::make_mut(run);
-        run.start((0, 0), NOW).unwrap();
+        if run.state == State::Waiting {
+            run.wake().unwrap();
+        }
+        run.start((0, 0), now).unwrap();
+        run
+    }
+
+    fn succeed(run: &mut Arc<Run>, warnings: &[&str]) {
+        let run = start(run, NOW);
         let warnings = warnings.iter().map(|w| (*w).to_owned()).collect();
         run.succeed(Outcome { output: None, warnings, event: None }, Usage::default(), NOW).unwrap();
     }
 
     fn fail(run: &mut Arc<Run>, retryable: bool) {
-        let run = Arc::make_mut(run);
-        run.start((0, 0), NOW).unwrap();
+        let run = start(run, NOW);
         let failed = Failed { reason: Reason::GuestError, message: "no".into(), code: 1, retryable, after_ms: Some(9) };
         run.fail(failed, Usage::default(), 0, NOW).unwrap();
     }
@@ -146,5 +187,147 @@ mod tests {
         Arc::make_mut(&mut runs[0]).skip(Reason::Disabled, "off".into(), NOW).unwrap();
         settle(&mut skipped, &mut runs, NOW);
         assert_eq!((skipped.state, skipped.reason), (State::Skipped, Some(Reason::Disabled)));
+    }
+
+    fn delay(run: &mut Arc<Run>, ms: u64) {
+        Arc::make_mut(run).delay(NOW.plus_ms(ms)).unwrap();
+    }
+
+    #[test]
+    fn a_run_that_is_put_off_steps_aside_and_runs_at_its_time() {
+        let (mut event, mut runs) = (event(), plan(3));
+        delay(&mut runs[0], 10);
+        assert_eq!(settle(&mut event, &mut runs, NOW), (Next::Run(1), vec![]));
+        succeed(&mut runs[1], &[]);
+        assert_eq!(settle(&mut event, &mut runs, NOW), (Next::Run(2), vec![]));
+        succeed(&mut runs[2], &[]);
+        assert_eq!(settle(&mut event, &mut runs, NOW), (Next::Wait(0, NOW.plus_ms(10)), vec![]));
+        assert_eq!(settle(&mut event, &mut runs, NOW.plus_ms(10)), (Next::Run(0), vec![]));
+    }
+
+    #[test]
+    fn of_two_whose_time_has_come_the_first_in_the_plan_is_next() {
+        let (mut event, mut runs) = (event(), plan(3));
+        for (run, ms) in runs.iter_mut().zip([20, 10, 10]) {
+            delay(run, ms);
+        }
+        assert_eq!(settle(&mut event, &mut runs, NOW), (Next::Wait(1, NOW.plus_ms(10)), vec![]));
+        assert_eq!(event.state, State::Waiting, "nothing of it can start yet");
+        assert_eq!(settle(&mut event, &mut runs, NOW.plus_ms(15)).0, Next::Run(1));
+        assert_eq!(settle(&mut event, &mut runs, NOW.plus_ms(20)).0, Next::Run(0));
+    }
+
+    #[test]
+    fn a_retry_holds_back_what_is_behind_it_and_not_what_was_put_off_before_it() {
+        let (mut event, mut runs) = (event(), plan(3));
+        delay(&mut runs[0], 5);
+        fail(&mut runs[1], true);
+        assert_eq!(settle(&mut event, &mut runs, NOW).0, Next::Wait(0, NOW.plus_ms(5)));
+        assert_eq!(settle(&mut event, &mut runs, NOW.plus_ms(6)).0, Next::Run(0));
+        succeed(&mut runs[0], &[]);
+        assert_eq!(settle(&mut event, &mut runs, NOW.plus_ms(6)).0, Next::Wait(1, NOW.plus_ms(9)));
+        assert_eq!(settle(&mut event, &mut runs, NOW.plus_ms(9)).0, Next::Run(1));
+    }
+
+    #[test]
+    fn a_failure_skips_what_is_put_off_behind_it_but_not_what_has_begun() {
+        let (mut event, mut runs) = (event(), plan(4));
+        delay(&mut runs[0], 5);
+        fail(&mut runs[1], true);
+        delay(&mut runs[3], 50);
+        fail(&mut runs[0], false);
+        // Time went by: the first has run late.
+        assert_eq!(settle(&mut event, &mut runs, NOW), (Next::Wait(1, NOW.plus_ms(9)), vec![2, 3]));
+        succeed(&mut runs[1], &[]);
+        assert_eq!(settle(&mut event, &mut runs, NOW), (Next::Nothing, vec![]));
+        assert_eq!(event.state, State::Error);
+    }
+
+    /// How a run goes: when it is due, whether the plan goes on when it fails, and how often it fails before its end.
+    #[derive(Clone, Debug)]
+    struct Going {
+        delay_ms: Option<u64>,
+        continue_on_fail: bool,
+        retries_after_ms: Vec<u64>,
+        succeeds: bool,
+    }
+
+    fn goings() -> impl Strategy<Value = Vec<Going>> {
+        let delay = prop::option::of(1..40_u64);
+        let going = (delay, any::<bool>(), prop::collection::vec(0..30_u64, 0..3), any::<bool>());
+        let going = going.prop_map(|(delay_ms, continue_on_fail, retries_after_ms, succeeds)| Going {
+            delay_ms,
+            continue_on_fail,
+            retries_after_ms,
+            succeeds,
+        });
+        prop::collection::vec(going, 0..6)
+    }
+
+    /// One attempt of `run`, which takes a millisecond.
+    fn go(run: &mut Arc<Run>, going: &Going, now: Timestamp) {
+        let attempt = run.attempts.len();
+        let run = start(run, now);
+        let after_ms = going.retries_after_ms.get(attempt).copied();
+        if after_ms.is_none() && going.succeeds {
+            run.succeed(Outcome { output: None, warnings: vec![], event: None }, Usage::default(), now).unwrap();
+        } else {
+            let retryable = after_ms.is_some();
+            let failed = Failed { reason: Reason::GuestError, message: "no".into(), code: 1, retryable, after_ms };
+            run.fail(failed, Usage::default(), 0, now.plus_ms(1)).unwrap();
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn runs_go_one_after_the_other_in_the_order_of_the_plan_but_for_what_waits(goings in goings()) {
+            let (mut event, mut now) = (event(), NOW);
+            let mut runs = plan(u32::try_from(goings.len()).unwrap());
+            for (run, going) in runs.iter_mut().zip(&goings) {
+                Arc::make_mut(run).continue_on_fail = going.continue_on_fail;
+                going.delay_ms.into_iter().for_each(|ms| delay(run, ms));
+            }
+            // Each attempt and each wait before one is a step.
+            for step in 0.. {
+                prop_assert!(step < 50, "it never ends");
+                let aborted = runs.iter().position(|run| run.aborts_the_plan());
+                match settle(&mut event, &mut runs, now).0 {
+                    Next::Run(place) => {
+                        let run = &runs[place];
+                        prop_assert!(run.due_at.is_none_or(|due| due <= now), "too early");
+                        for before in runs[..place].iter().filter(|run| !run.state.is_terminal()) {
+                            let put_off = before.due_at.is_some_and(|due| due > now) && !before.has_started();
+                            prop_assert!(put_off, "it ran before {before:?}");
+                        }
+                        let may = aborted.is_none_or(|failed| place < failed || run.has_started());
+                        prop_assert!(may, "it began after the failure of the one at {aborted:?}");
+                        go(&mut runs[place], &goings[place], now);
+                        now = now.plus_ms(1);
+                    }
+                    Next::Wait(place, due) => {
+                        prop_assert!(due > now && runs[place].due_at == Some(due));
+                        let retry = runs.iter().position(|run| run.state == State::Waiting && run.has_started());
+                        let choice = &runs[..retry.map_or(runs.len(), |retry| retry + 1)];
+                        let first = choice.iter().filter_map(|run| run.due_at).min();
+                        prop_assert_eq!(first, Some(due), "something could go on earlier");
+                        now = due;
+                    }
+                    Next::Nothing => break,
+                }
+            }
+            prop_assert!(event.state.is_terminal());
+            for (place, (run, going)) in runs.iter().zip(&goings).enumerate() {
+                let skipped = run.state == State::Skipped;
+                let failed = runs[..place].iter().any(|run| run.aborts_the_plan());
+                prop_assert!(run.state.is_terminal() && (!skipped || failed), "{run:?}");
+                if !skipped {
+                    prop_assert_eq!(run.attempts.len(), going.retries_after_ms.len() + 1);
+                    let due = NOW.plus_ms(going.delay_ms.unwrap_or(0));
+                    prop_assert!(run.started_at.is_some_and(|started| started >= due));
+                }
+            }
+        }
     }
 }

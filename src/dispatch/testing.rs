@@ -17,6 +17,7 @@ pub(super) fn event() -> Event {
         object: None,
         flow: Flow::Both,
         payload: Json::empty_object(),
+        run_at: None,
         origin: Origin::Api,
         state: State::Queued,
         reason: None,

@@ -4,7 +4,7 @@ use super::job::{Job, Live};
 use super::placement::Briefly;
 use super::scheduler::Dispatch;
 use super::services::AttemptServices;
-use super::settle::{Next, settle};
+use super::settle::{Next, next, settle};
 use crate::domain::{
     Attempt, Chain, Context, Ending, Event, Failed, IllegalChange, Interruption, Reason, Run, State, TenantId, Usage,
 };
@@ -33,15 +33,15 @@ enum WorkError {
 
 /// Carries the job through one attempt. Its permit comes back whatever happens.
 pub(super) async fn work(dispatch: Dispatch, job: Job) {
-    let (event, run) = (job.event_id, job.run_id);
+    let event = job.event_id;
     let permit = Permit { dispatch: dispatch.clone(), tenant: job.tenant.clone() };
     match AssertUnwindSafe(attempt(&dispatch, job, permit)).catch_unwind().await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
-            tracing::error!(run.id = %run, event.id = %event, %error, "a run could not be carried on; it is taken up again at the next start");
+            tracing::error!(event.id = %event, %error, "an event could not be carried on; it is taken up again at the next start");
         }
         Err(_) => {
-            tracing::error!(run.id = %run, event.id = %event, "a bug in the server stopped a run; it is taken up again at the next start");
+            tracing::error!(event.id = %event, "a bug in the server stopped an event; it is taken up again at the next start");
         }
     }
 }
@@ -58,7 +58,7 @@ impl Drop for Permit {
 }
 
 async fn attempt(dispatch: &Dispatch, job: Job, permit: Permit) -> Result<(), WorkError> {
-    let Job { tenant, event_id, run_id, live, waiter, durable_start } = job;
+    let Job { tenant, event_id, live, waiter, durable_start } = job;
     let live = match live {
         Some(live) => live,
         None => {
@@ -69,7 +69,15 @@ async fn attempt(dispatch: &Dispatch, job: Job, permit: Permit) -> Result<(), Wo
             blocking(load).await?.ok_or(WorkError::Missing)?
         }
     };
-    let place = live.runs.iter().position(|run| run.id == run_id).ok_or(WorkError::Missing)?;
+    let place = match next(&live.runs, dispatch.now()) {
+        Next::Run(place) => place,
+        // The clock was set back, or another is next than when it began to wait.
+        other => {
+            drop(permit);
+            dispatch.go_on(*live, other, waiter);
+            return Ok(());
+        }
+    };
     let mut work = Work { dispatch, live: *live, place, services: None };
     match work.prepare().await {
         Ok(prepared) => {
@@ -79,7 +87,7 @@ async fn attempt(dispatch: &Dispatch, job: Job, permit: Permit) -> Result<(), Wo
         }
         Err(message) => {
             let now = dispatch.now();
-            tracing::warn!(run.id = %run_id, message, "a module could not be loaded");
+            tracing::warn!(run.id = %work.live.runs[place].id, message, "a module could not be loaded");
             work.run_mut().refuse(Reason::Denied, message, now)?;
         }
     }

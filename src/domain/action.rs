@@ -2,6 +2,7 @@
 
 use super::{
     ActionId, ActionName, EventTypeName, Json, LimitsPatch, ModuleRef, Parameter, RetryPolicy, TenantId, Timestamp,
+    When,
 };
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +41,9 @@ pub struct Action {
     pub retry: RetryPolicy,
     #[serde(default)]
     pub limits: LimitsPatch,
+    /// Puts its runs off to a time in the payload.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<When>,
     /// 1 for the first.
     pub version: u64,
     pub created_by: String,

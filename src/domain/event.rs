@@ -36,6 +36,9 @@ pub struct Event {
     #[serde(default, skip_serializing_if = "super::is_default")]
     pub flow: Flow,
     pub payload: Json,
+    /// None of its runs starts before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_at: Option<Timestamp>,
     pub origin: Origin,
     pub state: State,
     pub reason: Option<Reason>,
@@ -59,9 +62,16 @@ pub struct Event {
 impl Event {
     /// The first of its runs starts. Nothing changes when it already did.
     pub fn start(&mut self, now: Timestamp) {
-        if self.state == State::Queued {
+        if matches!(self.state, State::Queued | State::Waiting) {
             self.state = State::Running;
             self.started_at = Some(now);
+        }
+    }
+
+    /// Nothing of it can start before a later time. Nothing changes when something did.
+    pub fn wait(&mut self) {
+        if self.state == State::Queued {
+            self.state = State::Waiting;
         }
     }
 

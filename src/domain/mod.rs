@@ -34,6 +34,7 @@ mod state;
 mod tenant;
 mod time;
 mod token;
+mod when;
 
 pub use action::{Action, DedupMode};
 pub use attachment::{Attachment, Pin};
@@ -67,8 +68,9 @@ pub use source::Source;
 pub use source_type::SourceType;
 pub use state::{Reason, State};
 pub use tenant::{TenantId, TenantIdError};
-pub use time::{Clock, Timestamp};
+pub use time::{Clock, Timestamp, TimestampError};
 pub use token::{Rights, Token, TokenHash};
+pub use when::{DELAY_MAX_MS, Offset, OffsetError, When, WhenError};
 
 /// Whether a field that came later is as it is in records from before: then it is not written, and they look alike.
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

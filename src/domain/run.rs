@@ -62,7 +62,7 @@ pub struct Run {
     pub attempts: Vec<Attempt>,
     /// How often the server went down while it was running.
     pub interruptions: u32,
-    /// While WAITING: when it goes on.
+    /// While WAITING: when it goes on, or when it begins if there was no attempt yet.
     pub due_at: Option<Timestamp>,
     pub queued_at: Timestamp,
     pub started_at: Option<Timestamp>,
@@ -119,6 +119,19 @@ impl Run {
 
     fn expect(&self, from: &[State], to: State) -> Result<(), IllegalChange> {
         if from.contains(&self.state) { Ok(()) } else { Err(IllegalChange { run: self.id, from: self.state, to }) }
+    }
+
+    /// QUEUED → WAITING until its time, before anything was tried.
+    pub fn delay(&mut self, due: Timestamp) -> Result<(), IllegalChange> {
+        self.expect(&[State::Queued], State::Waiting)?;
+        self.state = State::Waiting;
+        self.due_at = Some(due);
+        Ok(())
+    }
+
+    /// Whether there was an attempt.
+    pub fn has_started(&self) -> bool {
+        !self.attempts.is_empty()
     }
 
     /// QUEUED → RUNNING, with a new attempt.
@@ -326,6 +339,17 @@ mod tests {
         }
         assert_eq!((run.state, run.reason, run.code), (State::Error, Some(Reason::GuestError), 75));
         assert!(run.aborts_the_plan());
+    }
+
+    #[test]
+    fn a_run_can_be_put_off_only_before_it_began() {
+        let mut run = run();
+        run.delay(NOW.plus_ms(5)).unwrap();
+        assert_eq!((run.state, run.due_at, run.has_started()), (State::Waiting, Some(NOW.plus_ms(5)), false));
+        assert!(run.delay(NOW).is_err() && run.start((0, 0), NOW).is_err());
+        run.wake().unwrap();
+        run.start((0, 0), NOW).unwrap();
+        assert!(run.has_started() && run.delay(NOW).is_err());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
+use std::str::FromStr;
 
 /// Milliseconds since 1970-01-01T00:00:00Z. In JSON an RFC 3339 text in UTC.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -27,6 +28,13 @@ impl Timestamp {
         Timestamp(self.0.saturating_add_unsigned(ms))
     }
 
+    /// This time moved by `ms` milliseconds, within the times that can be written (years 1 BC to 9999).
+    #[must_use]
+    pub fn shifted_ms(self, ms: i64) -> Timestamp {
+        let (first, last) = (jiff::Timestamp::MIN.as_second(), jiff::Timestamp::MAX.as_second());
+        Timestamp(self.0.saturating_add(ms).clamp(first * 1_000, last * 1_000))
+    }
+
     /// Milliseconds from `earlier` to this time, 0 if it is not earlier.
     pub const fn ms_since(self, earlier: Timestamp) -> u64 {
         let ms = self.0.saturating_sub(earlier.0);
@@ -40,6 +48,20 @@ impl fmt::Display for Timestamp {
             Ok(time) => write!(f, "{time:.3}"),
             Err(_) => write!(f, "{} ms", self.0),
         }
+    }
+}
+
+/// Not an RFC 3339 time with a zone.
+#[derive(Debug, thiserror::Error)]
+#[error("not a time with a zone such as 2026-01-31T09:30:00Z: {0}")]
+pub struct TimestampError(jiff::Error);
+
+impl FromStr for Timestamp {
+    type Err = TimestampError;
+
+    fn from_str(text: &str) -> Result<Timestamp, TimestampError> {
+        let time: jiff::Timestamp = text.parse().map_err(TimestampError)?;
+        Ok(Timestamp(time.as_millisecond()))
     }
 }
 
@@ -58,9 +80,7 @@ impl Serialize for Timestamp {
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
         if deserializer.is_human_readable() {
-            let text = String::deserialize(deserializer)?;
-            let time: jiff::Timestamp = text.parse().map_err(serde::de::Error::custom)?;
-            Ok(Timestamp(time.as_millisecond()))
+            String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
         } else {
             i64::deserialize(deserializer).map(Timestamp)
         }

@@ -8,6 +8,7 @@ mod crash;
 mod examples;
 mod http_catalogue;
 mod http_chains;
+mod http_delays;
 mod http_events;
 mod http_limits;
 mod http_modules;

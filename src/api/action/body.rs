@@ -7,7 +7,7 @@ use crate::api::module::check_exists;
 use crate::api::parameter::{ParameterSchema, check_parameters};
 use crate::domain::{
     Action, ActionId, ActionName, DedupMode, EventType, EventTypeId, EventTypeName, Json, LIMITS_WASM, LimitsPatch,
-    ModuleRef, Parameter, RetryPolicy, TenantId, Timestamp,
+    ModuleRef, Parameter, RetryPolicy, TenantId, Timestamp, When,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -58,6 +58,9 @@ pub(in crate::api) struct ActionIn {
     #[serde(default)]
     #[schema(value_type = LimitsSchema)]
     limits: LimitsPatch,
+    /// Puts its runs off to a time in the payload.
+    #[schema(value_type = Option<WhenSchema>)]
+    when: Option<When>,
     /// The tenant it is for; only the platform names another than its own, and only when creating.
     #[schema(value_type = Option<String>)]
     pub(super) owner_id: Option<TenantId>,
@@ -88,6 +91,17 @@ struct LimitsSchema {
     timeout_ms: Option<u64>,
     output_bytes: Option<u64>,
     log_bytes: Option<u64>,
+}
+
+/// The time of a run: one in the payload and an offset. A past time is now.
+#[derive(ToSchema)]
+#[schema(as = When)]
+#[expect(dead_code, reason = "describes a type of the domain for the document")]
+struct WhenSchema {
+    /// JSON Pointer (RFC 6901) to an RFC 3339 time with a zone in the payload, such as `/starts_at`.
+    at: String,
+    /// Added to it: a length of time with a sign, such as `-5m`, `2h30m`, `1d` or `PT90S`, at most 366 days. Default `0s`.
+    offset: Option<String>,
 }
 
 /// One version of an action.
@@ -122,6 +136,8 @@ pub(in crate::api) struct ActionOut {
     retry: RetryPolicy,
     #[schema(value_type = LimitsSchema)]
     limits: LimitsPatch,
+    #[schema(value_type = Option<WhenSchema>)]
+    when: Option<When>,
     /// Every change makes a new one.
     version: u64,
     created_by: String,
@@ -192,6 +208,7 @@ impl ActionIn {
             parameters: self.parameters,
             retry: self.retry,
             limits: self.limits,
+            when: self.when,
             version: stamp.version,
             created_by: stamp.created_by,
             created_at: stamp.created_at,
@@ -233,6 +250,7 @@ impl From<Action> for ActionIn {
             parameters: action.parameters,
             retry: action.retry,
             limits: action.limits,
+            when: action.when,
             owner_id: None,
         }
     }
@@ -267,6 +285,7 @@ impl ActionOut {
             parameters: Some(action.parameters.clone()),
             retry: action.retry,
             limits: action.limits,
+            when: action.when.clone(),
             version: action.version,
             created_by: action.created_by.clone(),
             created_at: action.created_at,
