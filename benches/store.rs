@@ -99,6 +99,7 @@ fn transition(ids: &Ids) -> Transition {
         parent_id: None,
         root_id: id,
         depth: 0,
+        lineage: None,
         created_by: "bench".to_owned(),
         source_id: None,
         created_at: now,

@@ -6,6 +6,7 @@
 mod action;
 mod attachment;
 mod auth;
+mod backup;
 mod delay;
 mod entry;
 mod error;
@@ -50,6 +51,8 @@ pub struct Api(Arc<Shared>);
 struct Shared {
     parts: Parts,
     stream_slots: Arc<Semaphore>,
+    /// One backup at a time: each keeps pages of the store's file from being used again.
+    backup_slot: Arc<Semaphore>,
 }
 
 /// What a server hands to its API.
@@ -106,6 +109,7 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(stream::watch))
         .routes(routes!(token::create, token::list))
         .routes(routes!(token::delete))
+        .routes(routes!(backup::take))
         .routes(routes!(health::metrics))
         .routes(routes!(health::live))
         .routes(routes!(health::ready))
@@ -115,7 +119,8 @@ fn described() -> OpenApiRouter<Api> {
 /// The API as a service.
 pub fn router(parts: Parts) -> Router {
     let stream_slots = Arc::new(Semaphore::new(parts.bounds.streams));
-    let api = Api(Arc::new(Shared { parts, stream_slots }));
+    let backup_slot = Arc::new(Semaphore::new(1));
+    let api = Api(Arc::new(Shared { parts, stream_slots, backup_slot }));
     let (router, _) = described().split_for_parts();
     router
         .fallback(|request: Request| async move { Problem::not_found("route", request.uri().path()) })

@@ -71,6 +71,16 @@ impl Client {
         Ok(BufReader::new(response.into_body().into_reader()))
     }
 
+    /// A body as it comes, whatever it is.
+    pub(super) fn download(&self, path: &str) -> Result<impl Read + use<>> {
+        let response = self.send("GET", path, &[], SendBody::none())?;
+        if !response.status().is_success() {
+            answer(response)?;
+            bail!("the server gives nothing");
+        }
+        Ok(response.into_body().into_reader())
+    }
+
     fn send(&self, method: &str, path: &str, headers: &[(&str, String)], body: SendBody<'_>) -> Result<Response<Body>> {
         let url = format!("{}{path}", self.url);
         let mut request =

@@ -2,12 +2,14 @@
 //!
 //! Exit codes: 0 all well; 1 it was tried and did not work, or what ran failed; 2 wrong use of the command.
 
+mod backup;
 mod client;
 mod fire;
 mod logs;
 mod new;
 mod output;
 mod push;
+mod restore;
 mod runs;
 mod serve;
 mod test;
@@ -70,6 +72,10 @@ enum Command {
     Test(test::Test),
     /// Make a new action from a template
     New(new::New),
+    /// Save everything a running server has in one file
+    Backup(backup::Take),
+    /// Make a data folder out of such a file
+    Restore(restore::Restore),
     /// Compile an upload under limits; the server starts this for itself
     #[command(name = crate::sandbox::SUBCOMMAND, hide = true)]
     CompileModule { order: String },
@@ -87,6 +93,8 @@ pub fn run() -> ExitCode {
         Command::Logs(logs) => logs::run(&logs, &cli.server, json),
         Command::Test(test) => test::run(&test, json),
         Command::New(new) => new::run(&new, json),
+        Command::Backup(take) => backup::run(&take, &cli.server, json),
+        Command::Restore(restore) => restore::run(&restore, &cli.server, json),
         Command::CompileModule { order } => {
             let compiled = crate::sandbox::compile_child(&order, std::io::stdin().lock(), std::io::stdout().lock());
             compiled.map(|()| ExitCode::SUCCESS).map_err(Into::into)

@@ -6,11 +6,18 @@
 
 mod accept;
 mod capacity;
+mod chain;
+#[cfg(test)]
+mod chain_tests;
+#[cfg(test)]
+mod chain_worlds;
 mod cycle;
+mod family;
 mod input_schema;
 mod job;
 mod payload_schema;
 mod placement;
+mod producer;
 mod recovery;
 mod resolve;
 #[cfg(test)]
@@ -22,10 +29,11 @@ mod settle;
 mod testing;
 mod worker;
 
-pub use accept::{Fire, FireError, Fired, Producer};
+pub use accept::{Fire, FireError, Fired};
 pub use capacity::Permits;
 pub use cycle::{cycle_of_action, cycle_of_event_type};
 pub use input_schema::{check_input_schema, input_violations};
 pub use payload_schema::{SchemaError, Violation, check_schema};
+pub use producer::Producer;
 pub use resolve::{Binding, FanOut, bindings};
 pub use scheduler::{Config, Dispatch, Load, StartError};

@@ -79,6 +79,17 @@ impl Installation {
         if store.catalogue().tokens().next().is_some() {
             return Ok(None);
         }
+        self.new_admin_token(store, (ids, entropy), clock, "first start").await.map(Some)
+    }
+
+    /// Makes an admin token beside those that there are, and gives its text; `by` says what made it.
+    pub(super) async fn new_admin_token(
+        &self,
+        store: &Store,
+        (ids, entropy): (&Ids, &Entropy),
+        clock: &dyn Clock,
+        by: &str,
+    ) -> Result<String, InstallError> {
         let text = Token::text(&entropy.bytes());
         // First the file, then the hash: if the process dies in between, the next start makes a new one.
         let path = self.folder.join(ADMIN_TOKEN_FILE);
@@ -92,10 +103,10 @@ impl Installation {
             rights: Rights::ALL,
             hash: TokenHash::of(&text),
             created_at: now,
-            created_by: "first start".to_owned(),
+            created_by: by.to_owned(),
         };
         store.commit(Transition::of([Change::PutToken(Arc::new(token))])).await?;
-        Ok(Some(text))
+        Ok(text)
     }
 }
 

@@ -4,10 +4,11 @@ mod clock;
 mod demo;
 mod install;
 mod listener;
+mod restore;
 
 use crate::api::{self, Bounds};
 use crate::dispatch::{self, Dispatch, Load, Permits};
-use crate::domain::{Clock, Entropy, Ids};
+use crate::domain::{ChainLimits, Clock, Entropy, Ids};
 use crate::sandbox::{self, Sandbox};
 use crate::store::{self, Store};
 use install::Installation;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 pub use clock::SystemClock;
 pub use demo::{Demo, DemoError, DemoRun};
 pub use install::{ADMIN_TOKEN_FILE, InstallError};
+pub use restore::{RestoreError, Restored, restore};
 
 /// How a server is set up. [`Config::new`] has the defaults.
 #[derive(Clone, Debug)]
@@ -40,6 +42,8 @@ pub struct Config {
     pub bounds: Bounds,
     pub connections: usize,
     pub queue_per_tenant: usize,
+    /// How far chains go.
+    pub chain: ChainLimits,
     /// How long a shutdown lets attempts finish.
     pub grace: Duration,
 }
@@ -56,6 +60,7 @@ impl Config {
             bounds: Bounds { body_bytes: 1 << 20, module_bytes: 32 << 20, wait_s: 60, streams: 1_000 },
             connections: 10_000,
             queue_per_tenant: 1_000_000,
+            chain: ChainLimits::default(),
             grace: Duration::from_secs(5),
         }
     }
@@ -118,6 +123,7 @@ impl Server {
         let dispatching = dispatch::Config {
             permits: Permits { total: config.concurrency, per_tenant: config.concurrency_per_tenant },
             queue_per_tenant: config.queue_per_tenant,
+            chain: config.chain,
             grace: config.grace,
         };
         let randomness = (Arc::clone(&ids), Arc::clone(&entropy));

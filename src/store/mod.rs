@@ -3,6 +3,7 @@
 //! Writing is handing in a [`Transition`]; reading is a method of [`Store`]. The catalogue is also held in memory
 //! ([`Store::catalogue`]). Nothing outside knows that the file is redb's. It does not know what a run means, or Wasm.
 
+mod backup;
 mod batch;
 mod catalogue;
 mod changes;
@@ -15,11 +16,13 @@ mod open;
 mod places;
 mod read;
 mod references;
+mod restore;
 mod schema;
 mod scopes;
 mod transition;
 mod writer;
 
+pub use backup::{Backup, BackupDigest, BackupError};
 pub use catalogue::Catalogue;
 pub use changes::{Changes, Notice, Subject, Watched};
 pub use mentions::Mention;
@@ -27,6 +30,7 @@ pub use named::{Named, NamedId, Registry};
 pub use open::{Config, OpenError, Store};
 pub use places::Channel;
 pub use read::{Page, Query};
+pub use restore::{RestoreError, restore_backup, verify_backup};
 pub use transition::{Author, Change, CommitError, Conflict, Expectation, LogChunk, Transition};
 pub use writer::{OnCommit, WriterStats};
 

@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod access;
+mod backup;
 mod cli;
 mod crash;
 mod examples;
 mod http_catalogue;
+mod http_chain_limits;
 mod http_chains;
 mod http_delays;
 mod http_events;
