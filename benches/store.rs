@@ -102,6 +102,7 @@ fn transition(ids: &Ids) -> Transition {
         depth: 0,
         lineage: None,
         created_by: "bench".to_owned(),
+        source_id: None,
         created_at: now,
         started_at: Some(now),
         ended_at: Some(now),

@@ -105,6 +105,10 @@ impl Problem {
         Problem::new(StatusCode::FORBIDDEN, "forbidden", detail)
     }
 
+    pub(super) fn source_disabled(name: impl std::fmt::Display) -> Problem {
+        Problem::new(StatusCode::FORBIDDEN, "source_disabled", format!("the source `{name}` is disabled"))
+    }
+
     pub(super) fn busy(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail).retry_after(1)
     }
@@ -225,6 +229,7 @@ impl From<FireError> for Problem {
         let detail = error.to_string();
         match error {
             FireError::NoSuchEventType(name) => Problem::not_found("event type", name),
+            FireError::SourceType(_) => Problem::new(StatusCode::FORBIDDEN, "source_type_not_allowed", detail),
             FireError::Disabled(_) => Problem::new(StatusCode::CONFLICT, "event_type_disabled", detail),
             FireError::PayloadInvalid(violations) => {
                 let fault = |v: Violation| Fault::new(v.pointer, v.message);

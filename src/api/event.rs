@@ -1,16 +1,17 @@
 //! Events: firing triggers, and what became of it.
 
 use super::Api;
-use super::auth::{Caller, Execute, Read};
+use super::auth::{Caller, Execute, Firing, Read};
 use super::delay::{self, DelayIn};
 use super::error::Problem;
 use super::extract::{self, Body, Path, Query, preferred_wait_s};
 use super::page::{self, Data, List, encode_cursor};
+use super::request_id;
 use super::run::{RunOut, history_query};
-use crate::dispatch::{Fire, Fired, Target};
+use crate::dispatch::{Fire, FireError, Fired, Target};
 use crate::domain::{
     CallerKey, Cause, Deed, Event, EventId, EventTypeId, EventTypeName, Flow, Json, Noted, ObjectRef, Origin, Reason,
-    Run, RunId, Sameness, ScheduleId, State as EventState, TenantId, Timestamp,
+    Run, RunId, Sameness, ScheduleId, SourceId, State as EventState, TenantId, Timestamp,
 };
 use crate::store::Page;
 use axum::extract::{Request, State};
@@ -93,7 +94,7 @@ pub(super) struct EventOut {
     /// None of its runs starts before.
     #[schema(value_type = Option<String>, format = DateTime)]
     run_at: Option<Timestamp>,
-    /// What made it: `api`, `chain`, `schedule`, `replay`, `source`, `webhook`, `test` or `demo`.
+    /// What made it: `api`, `source`, `webhook`, `chain`, `schedule`, `replay`, `test` or `demo`.
     #[schema(value_type = String)]
     origin: Origin,
     /// The schedule that fired it.
@@ -119,7 +120,11 @@ pub(super) struct EventOut {
     /// The run whose end fired it.
     #[schema(value_type = Option<uuid::Uuid>)]
     parent_run_id: Option<RunId>,
+    /// The name of the token or the source that fired it.
     created_by: String,
+    /// The source that fired it.
+    #[schema(value_type = Option<uuid::Uuid>)]
+    source_id: Option<SourceId>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -139,23 +144,18 @@ pub(super) struct EventOut {
     params(("prefer" = Option<String>, Header, description = "`wait=N`: wait up to N seconds for the end")),
     responses((status = 202, body = page::Envelope<EventOut>), (status = 200, description = "It has ended", body = page::Envelope<EventOut>)))]
 pub(super) async fn fire(
-    caller: Caller<Execute>,
+    firing: Firing,
     State(api): State<Api>,
     headers: HeaderMap,
     Body(body): Body<EventIn>,
 ) -> Result<Response, Problem> {
     let run_at = delay::run_at(api.now(), body.run_at, body.delay).map_err(|fault| Problem::invalid(vec![fault]))?;
     let fire = Fire {
-        event_type: body.event_type,
         object: body.object,
         flow: body.flow,
-        payload: body.payload,
         sameness: Some(sameness(body.dedup_key)),
         run_at,
-        tenant: caller.owner(body.owner_id)?,
-        origin: Origin::Api,
-        cause: None,
-        created_by: caller.name().to_owned(),
+        ..firing.fire(body.event_type, body.payload, body.owner_id)?
     };
     fire_and_answer(&api, &headers, fire).await
 }
@@ -194,7 +194,7 @@ fn sameness(key: Option<CallerKey>) -> Sameness {
     params(("event_type" = String, Path), TriggerQuery, ("prefer" = Option<String>, Header, description = "`wait=N`: wait up to N seconds for the end")),
     responses((status = 202, body = page::Envelope<EventOut>), (status = 200, description = "It has ended", body = page::Envelope<EventOut>)))]
 pub(super) async fn trigger(
-    caller: Caller<Execute>,
+    firing: Firing,
     State(api): State<Api>,
     Path(event_type): Path<String>,
     Query(query): Query<TriggerQuery>,
@@ -213,21 +213,24 @@ pub(super) async fn trigger(
     let headers = request.headers().clone();
     let body = extract::read(request, "the payload", api.bounds().body_bytes).await?;
     let payload = if body.is_empty() { Json::empty_object() } else { extract::parse(&body)? };
-    let (tenant, created_by) = (caller.owner(query.owner_id)?, caller.name().to_owned());
-    let flow = query.flow.unwrap_or_default();
-    let sameness = Some(sameness(query.dedup_key));
-    let (origin, cause) = (Origin::Api, None);
-    let fire = Fire { event_type, object, flow, payload, sameness, run_at, tenant, origin, cause, created_by };
+    let fire = Fire {
+        object,
+        sameness: Some(sameness(query.dedup_key)),
+        flow: query.flow.unwrap_or_default(),
+        run_at,
+        ..firing.fire(event_type, payload, query.owner_id)?
+    };
     fire_and_answer(&api, &headers, fire).await
 }
 
 async fn fire_and_answer(api: &Api, headers: &HeaderMap, fire: Fire) -> Result<Response, Problem> {
     let Some(wait_s) = preferred_wait_s(headers)?.filter(|seconds| *seconds > 0) else {
-        let Fired { event, .. } = api.dispatch().fire(fire).await?;
+        let Fired { event, .. } = api.dispatch().fire(fire).await.map_err(refused)?;
         return Ok(Data::accepted(EventOut::of(&event, None)).into_response());
     };
     let wait_s = wait_s.min(api.bounds().wait_s);
-    let Fired { event, runs } = api.dispatch().fire_and_wait(fire, Duration::from_secs(wait_s)).await?;
+    let fired = api.dispatch().fire_and_wait(fire, Duration::from_secs(wait_s)).await;
+    let Fired { event, runs } = fired.map_err(refused)?;
     let out = EventOut::of(&event, Some(&runs));
     let answer = if event.state.is_terminal() { Data::ok(out) } else { Data::accepted(out) };
     let mut response = answer.into_response();
@@ -235,6 +238,14 @@ async fn fire_and_answer(api: &Api, headers: &HeaderMap, fire: Fire) -> Result<R
         response.headers_mut().insert("preference-applied", applied);
     }
     Ok(response)
+}
+
+/// Whoever fires what its source type does not allow may be a credential in the wrong hands: it is noted.
+fn refused(error: FireError) -> Problem {
+    if let FireError::SourceType(message) = &error {
+        tracing::warn!(request.id = %request_id(), detail = message, "a source type did not allow an event");
+    }
+    error.into()
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -390,6 +401,7 @@ impl EventOut {
             depth: event.depth,
             parent_run_id: event.lineage.as_ref().map(|lineage| lineage.parent_run_id),
             created_by: event.created_by.clone(),
+            source_id: event.source_id,
             created_at: event.created_at,
             started_at: event.started_at,
             ended_at: event.ended_at,

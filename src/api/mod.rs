@@ -9,6 +9,7 @@ mod audit;
 mod auth;
 mod backup;
 mod delay;
+mod entry;
 mod error;
 mod event;
 mod event_type;
@@ -23,6 +24,8 @@ mod parameter;
 mod run;
 mod schedule;
 mod secret;
+mod source;
+mod source_type;
 mod stream;
 mod token;
 
@@ -95,6 +98,11 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(object::effective))
         .routes(routes!(event_type::create, event_type::list))
         .routes(routes!(event_type::read, event_type::change, event_type::delete))
+        .routes(routes!(source_type::create, source_type::list))
+        .routes(routes!(source_type::read, source_type::change, source_type::delete))
+        .routes(routes!(source::create, source::list))
+        .routes(routes!(source::read, source::change, source::delete))
+        .routes(routes!(source::rotate))
         .routes(routes!(event::fire, event::list))
         .routes(routes!(event::read))
         .routes(routes!(event::cancel))

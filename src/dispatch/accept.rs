@@ -3,6 +3,7 @@
 use super::chain::Child;
 use super::job::{Job, Live};
 use super::payload_schema::Violation;
+use super::producer::Producer;
 use super::resolve::{FanOut, owner_of, plan};
 use super::scheduler::Dispatch;
 use super::settle::Next;
@@ -31,6 +32,7 @@ pub struct Fire {
     pub origin: Origin,
     /// What it goes back to, when that is not the caller.
     pub cause: Option<Cause>,
+    pub by: Producer,
     /// Who fires, for the record.
     pub created_by: String,
 }
@@ -47,6 +49,8 @@ pub struct Fired {
 pub enum FireError {
     #[error("there is no event type `{0}`")]
     NoSuchEventType(EventTypeName),
+    #[error("{0}")]
+    SourceType(String),
     #[error("the event type `{0}` is disabled")]
     Disabled(EventTypeName),
     #[error("the payload does not follow the schema of the event type")]
@@ -118,6 +122,7 @@ impl Dispatch {
         let Some(event_type) = catalogue.event_type_named(&fire.tenant, &fire.event_type) else {
             return Err(FireError::NoSuchEventType(fire.event_type));
         };
+        fire.by.check_may_fire(event_type)?;
         if !event_type.enabled {
             return Err(FireError::Disabled(event_type.display_name.clone()));
         }
@@ -182,6 +187,7 @@ pub(super) fn new_event(id: EventId, event_type: &EventType, owner_id: TenantId,
         root_id: id,
         depth: 0,
         lineage: None,
+        source_id: fire.by.source_id(),
         created_by: fire.created_by,
         created_at: now,
         started_at: None,

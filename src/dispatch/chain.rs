@@ -137,6 +137,7 @@ fn child_event(parent: &Event, run: &Run, event_type: &EventType, id: EventId, n
         depth: parent.depth + 1,
         lineage: Some(Box::new(lineage)),
         created_by: parent.created_by.clone(),
+        source_id: None,
         created_at: now,
         started_at: None,
         ended_at: None,

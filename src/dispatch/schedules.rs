@@ -4,6 +4,7 @@
 //! for: whatever happens around it, a time is fired for once. What was missed is fired for once, late.
 
 use super::accept::{Accepted, Committed, Fire, new_event};
+use super::producer::Producer;
 use super::raise::plan_or_refuse;
 use super::resolve::owner_of;
 use super::scheduler::Dispatch;
@@ -120,6 +121,7 @@ impl Dispatch {
             tenant,
             origin: Origin::Schedule,
             cause: Some(Cause::Schedule { id, due_at }),
+            by: Producer::Exempt,
             created_by: fired.header.name.to_string(),
         };
         let owner = owner_of(event_type, &fire.tenant);

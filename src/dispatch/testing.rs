@@ -28,6 +28,7 @@ pub(super) fn event() -> Event {
         depth: 0,
         lineage: None,
         created_by: "test".into(),
+        source_id: None,
         created_at: NOW,
         started_at: None,
         ended_at: None,

@@ -1,7 +1,8 @@
 //! Events: one firing of an event type.
 
 use super::{
-    EventId, EventTypeId, Flow, Json, Lineage, ObjectRef, Reason, RunId, ScheduleId, State, TenantId, Timestamp,
+    EventId, EventTypeId, Flow, Json, Lineage, ObjectRef, Reason, RunId, ScheduleId, SourceId, State, TenantId,
+    Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -62,8 +63,11 @@ pub struct Event {
     /// Where it comes from when a run fired it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lineage: Option<Box<Lineage>>,
-    /// The name of the token that fired it.
+    /// The name of the token or the source that fired it.
     pub created_by: String,
+    /// The source that fired it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_id: Option<SourceId>,
     pub created_at: Timestamp,
     pub started_at: Option<Timestamp>,
     pub ended_at: Option<Timestamp>,

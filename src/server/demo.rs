@@ -1,7 +1,7 @@
 //! The examples, installed and fired: what `serve --demo` shows.
 
 use super::Wired;
-use crate::dispatch::{Fire, FireError};
+use crate::dispatch::{Fire, FireError, Producer};
 use crate::domain::{
     Action, ActionId, ActionName, Author, DedupMode, Event, EventType, EventTypeId, EventTypeName, Flow, Json,
     LimitsPatch, Module, ModuleName, ModuleNaming, ModuleRef, ObjectRef, Origin, Parameter, ParameterValue,
@@ -115,6 +115,7 @@ pub(super) async fn run(wired: &Wired) -> Result<Demo, DemoError> {
                 run_at: None,
                 tenant: TenantId::shared(),
                 origin: Origin::Demo,
+                by: Producer::Exempt,
                 cause: None,
                 created_by: "demo".to_owned(),
             };
@@ -213,6 +214,7 @@ fn event_type(
         display_name: description.trigger.clone(),
         description: format!("Runs the example `{}`.", description.name),
         sink_type: "wasm".to_owned(),
+        source_type: None,
         action: Some(action),
         enabled: true,
         flow: Flow::default(),

@@ -293,6 +293,7 @@ impl Catalogue {
                 return Err(Conflict::NoSuchAction { id: id.to_string() });
             }
         }
+        self.check_event_type_references(event_type)?;
         self.check_event_type_name(event_type)?;
         let key = (event_type.display_name.folded(), event_type.owner_id.clone());
         match self.event_types.get(&event_type.id).cloned() {

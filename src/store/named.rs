@@ -4,8 +4,10 @@ use super::catalogue::full;
 use super::codec::encode;
 use super::transition::Conflict;
 use super::{Catalogue, ReadError, schema};
-use crate::domain::{Entry, EntryName, Header, Schedule, Secret, Sink, SinkType, Source, SourceType, TenantId};
-use rpds::RedBlackTreeMapSync;
+use crate::domain::{
+    Entry, EntryName, Header, Schedule, Secret, Sink, SinkType, Source, SourceType, TenantId, TokenHash,
+};
+use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
 use std::sync::Arc;
 
 /// All entries of one kind. Persistent: a changed copy costs the change.
@@ -14,11 +16,16 @@ pub struct Registry<E: Entry> {
     entries: RedBlackTreeMapSync<E::Id, Arc<E>>,
     /// Name first, so that one look finds every tenant that has it.
     names: RedBlackTreeMapSync<(String, TenantId), E::Id>,
+    credentials: HashTrieMapSync<TokenHash, E::Id>,
 }
 
 impl<E: Entry> Default for Registry<E> {
     fn default() -> Registry<E> {
-        Registry { entries: RedBlackTreeMapSync::new_sync(), names: RedBlackTreeMapSync::new_sync() }
+        Registry {
+            entries: RedBlackTreeMapSync::new_sync(),
+            names: RedBlackTreeMapSync::new_sync(),
+            credentials: HashTrieMapSync::new_sync(),
+        }
     }
 }
 
@@ -38,6 +45,11 @@ impl<E: Entry> Registry<E> {
         self.entries.get(id)
     }
 
+    /// The entry that authenticates with this.
+    pub fn with_credential(&self, hash: &TokenHash) -> Option<&Arc<E>> {
+        self.credentials.get(hash).and_then(|id| self.entries.get(id))
+    }
+
     /// Oldest first.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<E>> {
         self.entries.values()
@@ -48,9 +60,10 @@ impl<E: Entry> Registry<E> {
         let header = entry.header();
         match self.entries.get(&header.id).cloned() {
             None => full(E::WHAT, self.entries.size(), limit)?,
-            Some(old) => {
-                self.names.remove_mut(&(old.header().name.folded(), old.header().owner_id.clone()));
-            }
+            Some(old) => self.forget(&old),
+        }
+        if let Some(hash) = entry.credential() {
+            self.credentials.insert_mut(hash, header.id);
         }
         self.names.insert_mut((header.name.folded(), header.owner_id.clone()), header.id);
         self.entries.insert_mut(header.id, Arc::clone(entry));
@@ -73,9 +86,18 @@ impl<E: Entry> Registry<E> {
     fn delete(&mut self, id: E::Id) -> Result<(), Conflict> {
         let gone = || Conflict::Gone { what: E::WHAT, id: id.to_string() };
         let entry = self.entries.get(&id).cloned().ok_or_else(gone)?;
-        self.names.remove_mut(&(entry.header().name.folded(), entry.header().owner_id.clone()));
+        self.forget(&entry);
         self.entries.remove_mut(&id);
         Ok(())
+    }
+
+    /// Loses the ways to find what is there.
+    fn forget(&mut self, entry: &E) {
+        let header = entry.header();
+        self.names.remove_mut(&(header.name.folded(), header.owner_id.clone()));
+        if let Some(hash) = entry.credential() {
+            self.credentials.remove_mut(&hash);
+        }
     }
 }
 

@@ -9,6 +9,8 @@ use std::os::unix::fs::PermissionsExt;
 
 /// Routes that need no token: whether it lives, whether it is ready, what it can.
 const OPEN: [&str; 3] = ["/healthz", "/readyz", "/openapi.json"];
+/// What a source may do.
+const FIRING: [&str; 2] = ["/event", "/trigger/{event_type}"];
 const NOBODY: &str = "01a1ff7d-875e-7388-ab52-e35ac67b46e8";
 
 struct Operation {
@@ -67,13 +69,14 @@ impl Operation {
         }
     }
 
-    /// What it needs: tokens and the audit log are the admin's, reading needs read, firing execute, everything else write.
+    /// What it needs: credentials and the audit log are the admin's, reading needs read, firing execute, everything else write.
     fn right(&self) -> &'static str {
         match (self.method, self.path.as_str()) {
             (_, path) if path.starts_with("/token") => "admin",
             (_, "/audit" | "/backup" | "/secret-key/rotate") => "admin",
             ("GET", _) => "read",
             (_, path) if path.ends_with("/cancel") => "execute",
+            (_, path) if path == "/source" || path.starts_with("/source/") => "admin",
             ("POST", "/event" | "/trigger/{event_type}") => "execute",
             _ => "write",
         }
@@ -131,6 +134,24 @@ fn only_three_routes_answer_without_a_token() {
     }
 }
 
+/// A source fires; whatever else it asks for is refused, before anything is read or looked up.
+#[test]
+fn a_sources_token_fires_and_does_nothing_else() {
+    let server = TestServer::start();
+    server.admin.post("/source-type", &json!({ "name": "t" })).expect(201);
+    let source = server.admin.post("/source", &json!({ "name": "s", "source_type": "t" }));
+    let client = server.admin.with_token(source.expect(201)["token"].as_str().unwrap());
+    for operation in operations().iter().filter(|operation| !operation.is_open()) {
+        let answer = operation.send(&client, &operation.path_for(|_| NOBODY.to_owned()), &json!({}));
+        if operation.right() == "execute" && FIRING.contains(&operation.path.as_str()) {
+            assert!(![401, 403].contains(&answer.status), "{}: {}", operation.name(), answer.text);
+        } else {
+            answer.problem(403, "forbidden");
+            assert!(answer.detail().contains("`s` fires events"), "{}: {}", operation.name(), answer.detail());
+        }
+    }
+}
+
 #[test]
 fn every_route_needs_its_right_and_no_other() {
     let server = TestServer::start();
@@ -159,6 +180,8 @@ struct Things {
     token: String,
     attachment: String,
     schedule: String,
+    source: String,
+    source_type: String,
 }
 
 fn things_of(server: &TestServer, tenant: &str) -> Things {
@@ -177,6 +200,8 @@ fn things_of(server: &TestServer, tenant: &str) -> Things {
     let object = json!({ "object_type": "place", "object_id": "1" });
     let attachment = text(&client.post(&format!("/action/{action}/object"), &object), "id");
     let schedule = client.post("/schedule", &json!({ "name": "mine", "event_type": "mine", "cron": "0 0 1 1 *" }));
+    let source_type = text(&client.post("/source-type", &json!({ "name": "mine" })), "id");
+    let source = text(&client.post("/source", &json!({ "name": "mine", "source_type": source_type })), "id");
     let token = client.post("/token", &json!({ "name": "more", "rights": { "read": true } }));
     Things {
         module: digest,
@@ -187,6 +212,8 @@ fn things_of(server: &TestServer, tenant: &str) -> Things {
         token: text(&token, "id"),
         attachment,
         schedule: text(&schedule, "id"),
+        source_type,
+        source,
     }
 }
 
@@ -204,6 +231,8 @@ impl Things {
             ("token", _) => self.token.as_str(),
             ("secret", _) => "mine",
             ("schedule", _) => self.schedule.as_str(),
+            ("source-type", _) => self.source_type.as_str(),
+            ("source", _) => self.source.as_str(),
             other => panic!("nothing to name in {path}: {other:?}"),
         }
         .to_owned()
@@ -218,6 +247,8 @@ impl Things {
             "/event-type/{id}" => json!({ "display_name": "taken_over" }),
             "/secret/{key}" => json!({ "value": "hunter2" }),
             "/schedule/{id}" => json!({ "name": "mine", "event_type": "mine", "cron": "0 0 1 1 *" }),
+            "/source-type/{id}" => json!({ "name": "taken_over" }),
+            "/source/{id}" => json!({ "name": "taken_over", "source_type": self.source_type }),
             _ => json!({}),
         }
     }
@@ -248,7 +279,9 @@ fn another_tenants_things_are_not_there() {
     }
     assert!(walked >= 12, "only {walked} routes were walked");
     assert_eq!(server.dump(), before, "a stranger changed something");
-    for route in ["/module", "/action", "/event-type", "/schedule", "/event", "/run", "/secret"] {
+    for route in
+        ["/module", "/action", "/event-type", "/schedule", "/event", "/run", "/secret", "/source-type", "/source"]
+    {
         assert_eq!(stranger.get(route).body["count"], 0, "{route}");
     }
     assert_eq!(stranger.get("/token").body["count"], 1, "its own");
@@ -269,7 +302,7 @@ fn every_route_of_the_document_answers_and_every_change_is_in_the_audit_log() {
         // Deleting comes last, and each thing is deleted before what it names.
         let rank = match operation.path.as_str() {
             _ if operation.method != "DELETE" => 0,
-            "/schedule/{id}" => 1,
+            "/schedule/{id}" | "/source/{id}" => 1,
             "/event-type/{id}" | "/action/{id}/object/{attachment_id}" => 2,
             "/action/{id}" => 3,
             _ => 4,
@@ -303,6 +336,8 @@ fn every_route_of_the_document_answers_and_every_change_is_in_the_audit_log() {
                 json!({ "name": "new", "event_type": "mine", "at": "2100-01-01T00:00:00Z", "enabled": false })
             }
             ("POST", "/token") => json!({ "name": "new", "rights": { "read": true } }),
+            ("POST", "/source-type") => json!({ "name": "new" }),
+            ("POST", "/source") => json!({ "name": "new", "source_type": things.source_type }),
             ("PUT", "/action/{id}") => json!({ "name": "mine", "module": things.module }),
             ("PUT", "/event-type/{id}") => json!({ "display_name": "mine", "action": things.action }),
             _ => things.body(operation),
@@ -310,6 +345,9 @@ fn every_route_of_the_document_answers_and_every_change_is_in_the_audit_log() {
         if operation.name() == "DELETE /module/{ref}" {
             let new = owner.get("/action").body["data"][0]["id"].as_str().unwrap().to_owned();
             owner.delete(&format!("/action/{new}")).expect(200);
+        }
+        if operation.name() == "DELETE /source-type/{id}" {
+            owner.delete("/source/new").expect(200);
         }
         let query = if path.ends_with("/effective") { "?event_type=mine" } else { "" };
         let before = audited(&server).len();
