@@ -4,11 +4,11 @@
 
 mod support;
 
-use fusebox::dispatch::{self, Dispatch, Fire, Permits};
+use fusebox::dispatch::{self, Dispatch, Fire, Permits, Producer, Secrets};
 use fusebox::domain::{
     Action, ActionId, Chain, ChainLimits, Clock, Context, DedupMode, Entropy, Event, EventId, EventType, EventTypeId,
-    Flow, Ids, Json, Kind, LIMITS_WASM, LimitsPatch, LogLine, Module, ModuleRef, Origin, RetryPolicy, RunId, State,
-    TenantId, Timestamp,
+    Flow, Ids, Json, Keyring, Kind, LIMITS_WASM, LimitsPatch, LogLine, Module, ModuleRef, Origin, RetryPolicy, RunId,
+    State, TenantId, Timestamp,
 };
 use fusebox::sandbox::{self, HostServices, Invocation, Prepared, Sandbox};
 use fusebox::server::SystemClock;
@@ -86,7 +86,8 @@ impl Bench {
             chain: ChainLimits::default(),
             grace: Duration::from_secs(5),
         };
-        let randomness = (Arc::clone(&ids), entropy);
+        let secrets = Secrets::new(Keyring::new([4; 32]), Box::new(|_| Ok(())), Arc::clone(&entropy));
+        let randomness = (Arc::clone(&ids), entropy, secrets);
         let started = Dispatch::start(config, store.clone(), sandbox.clone(), Arc::new(SystemClock), randomness).await;
         let bench = Bench { store, sandbox, dispatch: started.unwrap(), ids, prepared };
         bench.fill(digest).await;
@@ -144,6 +145,7 @@ impl Bench {
             payload: payload(),
             run_at: None,
             origin: Origin::Api,
+            cause: None,
             state: State::Success,
             reason: None,
             message: String::new(),
@@ -152,6 +154,7 @@ impl Bench {
             depth: 0,
             lineage: None,
             created_by: "bench".to_owned(),
+            source_id: None,
             created_at: now,
             started_at: Some(now),
             ended_at: Some(now),
@@ -171,9 +174,12 @@ impl Bench {
             object: None,
             flow: Flow::default(),
             payload: payload(),
+            sameness: None,
             run_at: None,
             tenant: TenantId::shared(),
             origin: Origin::Api,
+            cause: None,
+            by: Producer::Exempt,
             created_by: "bench".to_owned(),
         };
         let begun = Instant::now();
@@ -254,6 +260,7 @@ fn event_type(id: EventTypeId, name: &str, action: ActionId, now: Timestamp) -> 
         display_name: name.parse().unwrap(),
         description: String::new(),
         sink_type: "wasm".to_owned(),
+        source_type: None,
         action: Some(action),
         enabled: true,
         flow: Flow::default(),

@@ -1,10 +1,10 @@
 //! The program as a process that is killed: nothing acknowledged is lost, nothing happens twice, nothing stays open.
 
 use crate::support::{Client, PATIENCE, Serving, component, is_ended};
-use fusebox::domain::{Event, EventId, Run, RunId, State, TenantId};
+use fusebox::domain::{Cause, Event, EventId, Run, ScheduleId, State, TenantId, Timestamp};
 use fusebox::store::{Config, Query, Store};
 use serde_json::{Value, json};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
@@ -12,14 +12,14 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// A data folder, and the token of its first start.
-struct Data {
+pub(crate) struct Data {
     _folder: TempDir,
-    path: PathBuf,
-    token: String,
+    pub(crate) path: PathBuf,
+    pub(crate) token: String,
 }
 
 /// A server that was started for the first time, with a component installed under the name `t`.
-fn first_start(module: &str, action: Value, arguments: &[&str]) -> (Data, Serving) {
+pub(crate) fn first_start(module: &str, action: Value, arguments: &[&str]) -> (Data, Serving) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data");
     let serving = Serving::start(&path, arguments);
@@ -33,11 +33,11 @@ fn first_start(module: &str, action: Value, arguments: &[&str]) -> (Data, Servin
     (Data { _folder: folder, path, token }, serving)
 }
 
-fn open(data: &Path) -> Store {
+pub(crate) fn open(data: &Path) -> Store {
     Store::open(Config { path: data.join("fusebox.redb"), cache_bytes: 8 << 20, first_notice: 1 }).unwrap()
 }
 
-fn everything(store: &Store) -> (Vec<Event>, Vec<Run>) {
+pub(crate) fn everything(store: &Store) -> (Vec<Event>, Vec<Run>) {
     let query = Query { tenant: None, state: None, after: None, oldest_first: true, limit: usize::MAX };
     let (events, runs) = (store.list_events(&query, None, |_| true), store.list_runs(&query, None, |_| true));
     let (events, runs) = (events.unwrap(), runs.unwrap());
@@ -46,7 +46,7 @@ fn everything(store: &Store) -> (Vec<Event>, Vec<Run>) {
 }
 
 /// Asks again and again: the process is another one, so that nothing else tells when it is done.
-fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
         if let Some(found) = look() {
@@ -58,7 +58,7 @@ fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
 }
 
 /// Fires from several threads until the server is gone; what was answered with 202 goes to `acknowledged`.
-fn fire_until_gone(
+pub(crate) fn fire_until_gone(
     client: &Client,
     (numbers, payload): (&AtomicU64, fn(u64) -> String),
     acknowledged: &mpsc::Sender<u64>,
@@ -131,91 +131,112 @@ fn what_was_acknowledged_outlives_a_kill_and_happens_once() {
     store.close();
 }
 
-/// Actions that each fire the next, behind what [`first_start`] installed: `slow` computes until its fuel is used up, and
-/// `needs` is refused when it is planned.
-fn install_chain(client: &Client) {
-    let noop = client.get("/module").expect(200)[0]["digest"].clone();
-    let slow =
-        client.request("POST", "/module").bytes(component("failure_gallery")).send().expect(201)["digest"].clone();
-    let names = ["t", "c1", "slow", "c3", "needs", "end"];
-    for name in &names[1..] {
-        client.post("/event-type", &json!({ "display_name": name })).expect(201);
-    }
-    for (place, name) in names.iter().enumerate() {
-        let next = names.get(place + 1);
-        let more = match *name {
-            "slow" => json!({ "module": slow, "limits": { "fuel": 20_000_000 }, "on_failure": next }),
-            "needs" => {
-                let missing = json!({ "name": "x", "type": "DATA", "value": "/no/such" });
-                json!({ "module": noop, "parameters": [missing], "on_failure": next })
-            }
-            _ => json!({ "module": noop, "on_success": next }),
-        };
-        let mut action = json!({ "name": format!("chained {name}") });
-        action.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        let action = client.post("/action", &action).expect(201)["id"].clone();
-        client.put(&format!("/event-type/{name}"), &json!({ "display_name": name, "action": action })).expect(200);
-    }
-}
-
+/// A duplicate was on the disk before the run it pointed at could have been: killed in between, the work was lost.
 #[test]
-fn no_step_of_a_chain_is_lost_or_done_twice_when_the_server_is_killed_in_its_middle() {
+fn what_was_answered_as_a_duplicate_has_its_run_and_no_key_stays_taken() {
     let (data, first) = first_start("noop", json!({}), &[]);
-    install_chain(&first.client(&data.token));
-    let numbers = AtomicU64::new(0);
-    let (mut acknowledged, mut cut_short) = (Vec::new(), 0);
     let mut serving = Some(first);
-    for round in 1..=4 {
+    for round in 1..=3 {
         let server = serving.take().unwrap_or_else(|| Serving::start(&data.path, &[]));
         let (client, gone) = (server.client(&data.token), AtomicBool::new(false));
-        let (sender, receiver) = mpsc::channel();
+        let (numbers, answered) = (AtomicU64::new(0), AtomicU64::new(0));
         std::thread::scope(|scope| {
-            let (numbers, gone, client) = (&numbers, &gone, &client);
-            let payload: fn(u64) -> String = |number| json!({ "way": "loop", "number": number }).to_string();
-            scope.spawn(move || fire_until_gone(client, (numbers, payload), &sender, gone));
-            acknowledged.extend(receiver.iter().take(25 * round));
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    while !gone.load(Ordering::SeqCst) {
+                        // Three keys for all: most are duplicates.
+                        let number = numbers.fetch_add(1, Ordering::SeqCst);
+                        let request = client.request("POST", &format!("/trigger/t?dedup_key={}", number % 3));
+                        match request.bytes(number.to_string()).try_send() {
+                            Some(status) => assert_eq!(status, 202),
+                            None => gone.store(true, Ordering::SeqCst),
+                        }
+                        answered.fetch_add(1, Ordering::SeqCst);
+                    }
+                });
+            }
+            until(|| (answered.load(Ordering::SeqCst) >= 100 * round).then_some(()));
             server.kill();
-            acknowledged.extend(receiver.iter());
         });
-        let store = open(&data.path);
-        let of = |name: &str| everything(&store).0.iter().filter(|event| event.event_type == name).count();
-        cut_short += of("t") - of("end");
-        store.close();
     }
     let mut last = Serving::start(&data.path, &[]);
     let client = last.client(&data.token);
-    let of = |name: &str| client.pages(&format!("/event?event_type={name}&limit=200"));
-    until(|| (of("end").iter().filter(|event| is_ended(event)).count() >= of("t").len()).then_some(()));
+    let none_in = |state: &str| client.get(&format!("/event?state={state}&limit=1")).body["count"] == 0;
+    until(|| ["QUEUED", "RUNNING", "WAITING"].iter().all(|state| none_in(state)).then_some(()));
+    for key in 0..3 {
+        let request = client.request("POST", &format!("/trigger/t?dedup_key={key}")).header("prefer", "wait=60");
+        assert_eq!(request.send().expect(200)["state"], "SUCCESS", "the key {key} is free");
+    }
     assert_eq!(last.terminate(), Some(0));
-
     let store = open(&data.path);
+    let (_, runs) = everything(&store);
+    let by_id: HashMap<_, &Run> = runs.iter().map(|run| (run.id, run)).collect();
+    let mut duplicates = 0;
+    for run in runs.iter().filter(|run| run.state != State::Success) {
+        let of = run.duplicate_of.unwrap_or_else(|| panic!("{run:?}"));
+        assert_eq!(by_id[&of].state, State::Success, "what it points at ran");
+        duplicates += 1;
+    }
+    assert!(duplicates > 0, "nothing was a duplicate: {} runs", runs.len());
     assert_eq!(store.check().unwrap(), [""; 0]);
-    let (events, runs) = everything(&store);
-    let runs: HashMap<RunId, &Run> = runs.iter().map(|run| (run.id, run)).collect();
-    let mut steps: HashMap<(u64, u32), u32> = HashMap::new();
+    store.close();
+}
+
+#[test]
+fn a_run_that_waited_when_the_server_was_killed_still_has_its_key() {
+    let (data, serving) = first_start("failure_gallery", json!({ "retry": { "attempts": 2 } }), &[]);
+    let body = json!({ "event_type": "t", "payload": { "way": "retry_after" } });
+    let client = serving.client(&data.token);
+    let fired = client.post("/event", &body);
+    let path = format!("/event/{}", fired.expect(202)["id"].as_str().unwrap());
+    let run = until(|| Some(client.get(&path).expect(200)["runs"][0].clone()).filter(|run| run["state"] == "WAITING"));
+    serving.kill();
+    let again = Serving::start(&data.path, &[]);
+    let client = again.client(&data.token);
+    let second = client.request("POST", "/event").header("prefer", "wait=60").json(&body).send();
+    // Unless the machine was so slow that the first is over.
+    if !is_ended(client.get(&path).expect(200)) {
+        assert_eq!(second.expect(200)["runs"][0]["duplicate_of"], run["id"], "{}", second.text);
+    }
+    until(|| is_ended(client.get(&path).expect(200)).then_some(()));
+    assert_eq!(client.post("/event", &body).expect(202)["reason"], Value::Null);
+}
+
+#[test]
+fn a_schedule_fires_for_no_time_twice_however_often_the_server_is_killed() {
+    let (data, first) = first_start("noop", json!({}), &[]);
+    let schedules = 20;
+    for number in 0..schedules {
+        let body = json!({ "name": format!("s{number}"), "event_type": "t", "cron": "* * * * * *", "payload": number });
+        first.client(&data.token).post("/schedule", &body).expect(201);
+    }
+    let mut serving = Some(first);
+    for round in 1..=4 {
+        let server = serving.take().unwrap_or_else(|| Serving::start(&data.path, &[]));
+        let client = server.client(&data.token);
+        let fired = || client.get("/event?limit=1").body["data"][0]["scheduled_at"].clone();
+        // Right after something fired, so that the kill is in the middle of firing the others.
+        let before = fired();
+        until(|| (fired() != before).then_some(()));
+        std::thread::sleep(Duration::from_millis(round));
+        server.kill();
+    }
+    let store = open(&data.path);
+    let (events, _) = everything(&store);
+    let mut newest: HashMap<ScheduleId, (Timestamp, EventId)> = HashMap::new();
     for event in &events {
-        let number = event.payload.to::<Value>().unwrap()["number"].as_u64().unwrap();
-        *steps.entry((number, event.depth)).or_default() += 1;
-        let run = runs[&event.runs[0]];
-        let fails = ["slow", "needs"].contains(&event.event_type.as_str());
-        let expected = if fails { State::Error } else { State::Success };
-        assert_eq!((event.state, run.state, event.runs.len()), (expected, expected, 1), "{event:?}");
-        assert_eq!(run.child_event_id.is_some(), event.event_type != "end", "{run:?}");
-        if let Some(lineage) = &event.lineage {
-            let parent = runs[&lineage.parent_run_id];
-            assert_eq!((parent.child_event_id, Some(parent.event_id)), (Some(event.id), event.parent_id));
-        }
+        let Some(Cause::Schedule { id, due_at }) = event.cause else { panic!("{event:?}") };
+        let before = newest.insert(id, (due_at, event.id));
+        assert!(before.is_none_or(|(before, _)| before < due_at), "{event:?} was fired for already");
     }
-    assert!(cut_short > 0, "every chain had ended whenever the server was killed");
-    assert!(acknowledged.len() >= 250, "{}", acknowledged.len());
-    let there: HashSet<u64> = steps.keys().map(|(number, _)| *number).collect();
-    assert!(acknowledged.iter().all(|number| there.contains(number)), "what was acknowledged is gone");
-    for number in there {
-        for depth in 0..6 {
-            assert_eq!(steps.get(&(number, depth)), Some(&1), "step {depth} of {number}");
-        }
+    // What a schedule says is what is there: no firing is lost, and none is there that it does not know.
+    assert!(!newest.is_empty());
+    for schedule in store.catalogue().schedules().iter() {
+        let (due_at, event) = newest.get(&schedule.header.id).copied().unzip();
+        assert_eq!(schedule.last.map(|last| last.event_id), event, "{schedule:?}");
+        assert!(schedule.next_at.is_some() && schedule.next_at > due_at, "{schedule:?}");
     }
-    assert_eq!(events.len(), steps.len(), "more steps than there are");
+    assert_eq!(store.check().unwrap(), [""; 0]);
     store.close();
 }
 
