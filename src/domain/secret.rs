@@ -1,13 +1,14 @@
 //! Secrets: write-only values, encrypted at rest (DESIGN §3.6).
 
-use super::{Entry, Header, Sealed, SecretId};
+use super::{Entry, Header, SecretId};
 use serde::{Deserialize, Serialize};
 
 /// A value that nothing shows; the name is its key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Secret {
     pub header: Header<SecretId>,
-    pub sealed: Sealed,
+    /// The encrypted value, with all that opening it takes but the key.
+    pub sealed: Vec<u8>,
 }
 
 impl Entry for Secret {

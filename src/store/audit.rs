@@ -303,12 +303,19 @@ impl Subject for Named {
     }
 
     fn shown(&self) -> Value {
-        Named::shown(self)
+        hidden(Named::to_json(self))
     }
 }
 
 fn shown(record: &impl Serialize) -> Value {
-    let mut value = serde_json::to_value(record).unwrap_or_default();
+    hidden(serde_json::to_value(record).unwrap_or_default())
+}
+
+/// Without what nobody may read. Hashes of tokens hide themselves.
+fn hidden(mut value: Value) -> Value {
+    if let Some(sealed) = value.get_mut("sealed") {
+        *sealed = "sealed".into();
+    }
     // Which code another tenant's action ran is its owner's affair; the version is what was agreed to.
     if let Some(pin) = value.get_mut("pin").and_then(Value::as_object_mut) {
         pin.remove("module");
@@ -349,6 +356,7 @@ fn depth(value: &Value) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{Header, Secret, SecretId};
     use serde_json::json;
 
     fn bounded_to(value: Value) -> (Value, Vec<String>) {
@@ -372,6 +380,16 @@ mod tests {
             (&kept["name"], kept["text"].as_str().map(str::len), cut),
             (&json!("n"), Some(9_000), vec!["list".to_owned()])
         );
+    }
+
+    #[test]
+    fn a_secret_is_told_without_its_value() {
+        let header = (SecretId::from_bytes([1; 16]), TenantId::shared(), "key".parse().unwrap());
+        let secret = Secret { header: Header::new(header, "test", Timestamp::from_ms(0)), sealed: vec![7; 40] };
+        let told = put(None, &Named::from(secret)).unwrap();
+        let after = told.after.unwrap();
+        assert_eq!((&after["sealed"], &after["header"]["name"]), (&json!("sealed"), &json!("key")));
+        assert!(!after.to_string().contains("7,7"));
     }
 
     #[test]

@@ -123,8 +123,7 @@ macro_rules! kinds {
                 }
             }
 
-            /// As JSON; its types keep to themselves what nobody may read.
-            pub(super) fn shown(&self) -> serde_json::Value {
+            pub(super) fn to_json(&self) -> serde_json::Value {
                 match self {
                     $(Named::$kind(entry) => serde_json::to_value(&**entry).unwrap_or_default()),*
                 }
@@ -230,7 +229,7 @@ mod tests {
 
     fn secret(id: u8, tenant: &str, name: &str) -> Change {
         let header = (SecretId::from_bytes([id; 16]), tenant.parse().unwrap(), name.parse::<EntryName>().unwrap());
-        Change::Put(Secret { header: Header::new(header, "test", NOW), sealed: vec![id].into() }.into())
+        Change::Put(Secret { header: Header::new(header, "test", NOW), sealed: vec![id] }.into())
     }
 
     #[test]
@@ -248,7 +247,7 @@ mod tests {
         let catalogue = Catalogue::of([secret(1, "", "key"), secret(2, "a", "key")]).unwrap();
         let sealed = |tenant: &str| {
             let secret = catalogue.secrets().named(&tenant.parse().unwrap(), &"KEY".parse().unwrap());
-            secret.unwrap().sealed.as_bytes().to_vec()
+            secret.unwrap().sealed.clone()
         };
         assert_eq!((sealed("a"), sealed("b")), (vec![2], vec![1]));
     }
