@@ -10,7 +10,7 @@ const ROWS: [&[&str]; 7] =
     [&["domain"], &["store", "sandbox"], &["dispatch"], &["api"], &["console"], &["server"], &["cli"]];
 
 /// Words that only some places may have, and why.
-const KEPT_APART: [(&[&str], &[&str], &str); 9] = [
+const KEPT_APART: [(&[&str], &[&str], &str); 10] = [
     (&["redb"], &["store"], "redb is the store's own affair"),
     (&["wasmtime", "wasmtime_wasi"], &["sandbox"], "wasmtime is the sandbox's own affair"),
     (&["axum", "utoipa", "utoipa_axum"], &["api", "console", "server"], "HTTP is for api, console and server"),
@@ -26,6 +26,11 @@ const KEPT_APART: [(&[&str], &[&str], &str); 9] = [
         &[".unwrap()"],
         &["dispatch/chain_tests.rs", "dispatch/chain_worlds.rs", "dispatch/resolve_tests.rs", "dispatch/testing.rs"],
         "unwrap is for tests",
+    ),
+    (
+        &["store().submit", "store().commit", "store.submit", "store.commit"],
+        &["dispatch/reservations.rs", "dispatch/family.rs", "store", "api", "server"],
+        "what may end a run is handed in through the one door that frees its dedup key",
     ),
     (&["crate::{", "super::super"], &[], "say `crate::layer::…`, so that it is seen who uses whom"),
 ];
@@ -241,6 +246,8 @@ fn a_planted_violation_is_found_with_its_line() {
         ("store/mod.rs", "let path = env::var(\"X\");", "`env::var`"),
         ("sandbox/engine.rs", "    unsafe { load() }", "`unsafe`"),
         ("cli/mod.rs", "    let x = y().unwrap();", "`.unwrap()`"),
+        ("dispatch/worker.rs", "dispatch.store().submit(transition, None);", "`store().submit`"),
+        ("dispatch/recovery.rs", "shared.store.commit(transition)", "`store.commit`"),
         ("domain/run.rs", "use crate::{dispatch, store};", "`crate::{`"),
     ] {
         let found = planted(file, line);

@@ -9,6 +9,7 @@ mod audit;
 mod auth;
 mod backup;
 mod delay;
+mod entry;
 mod error;
 mod event;
 mod event_type;
@@ -21,6 +22,10 @@ mod openapi;
 mod page;
 mod parameter;
 mod run;
+mod schedule;
+mod secret;
+mod source;
+mod source_type;
 mod stream;
 mod token;
 
@@ -93,13 +98,25 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(object::effective))
         .routes(routes!(event_type::create, event_type::list))
         .routes(routes!(event_type::read, event_type::change, event_type::delete))
+        .routes(routes!(source_type::create, source_type::list))
+        .routes(routes!(source_type::read, source_type::change, source_type::delete))
+        .routes(routes!(source::create, source::list))
+        .routes(routes!(source::read, source::change, source::delete))
+        .routes(routes!(source::rotate))
         .routes(routes!(event::fire, event::list))
         .routes(routes!(event::read))
+        .routes(routes!(event::cancel))
         .routes(routes!(event::trigger))
         .routes(routes!(run::list))
         .routes(routes!(run::read))
+        .routes(routes!(run::cancel))
         .routes(routes!(run::log))
+        .routes(routes!(schedule::create, schedule::list))
+        .routes(routes!(schedule::read, schedule::change, schedule::delete))
         .routes(routes!(stream::watch))
+        .routes(routes!(secret::list))
+        .routes(routes!(secret::put, secret::read, secret::delete))
+        .routes(routes!(secret::rotate))
         .routes(routes!(token::create, token::list))
         .routes(routes!(token::delete))
         .routes(routes!(audit::list))
@@ -196,15 +213,20 @@ impl Api {
         self.commit(caller, Transition::of([Change::Audit(Arc::new(noted))])).await
     }
 
+    /// Computes what may take long without holding up an async thread.
+    async fn computing<T: Send + 'static>(&self, compute: impl FnOnce() -> T + Send + 'static) -> T {
+        match tokio::task::spawn_blocking(compute).await {
+            Ok(computed) => computed,
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        }
+    }
+
     /// Reads from the store without holding up an async thread.
     async fn reading<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Store) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, Problem> {
         let store = self.0.parts.store.clone();
-        match tokio::task::spawn_blocking(move || read(&store)).await {
-            Ok(result) => Ok(result?),
-            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
-        }
+        Ok(self.computing(move || read(&store)).await?)
     }
 }

@@ -65,6 +65,14 @@ pub struct Noted {
     pub note: String,
 }
 
+impl Noted {
+    /// Of something that is the platform's and has no name.
+    pub fn of(deed: Deed, kind: &'static str, subject_id: &str) -> Noted {
+        let (subject_id, subject, note) = (subject_id.to_owned(), String::new(), String::new());
+        Noted { owner_id: TenantId::shared(), deed, kind, subject_id, subject, note }
+    }
+}
+
 /// One line of the audit log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditEntry {

@@ -1,8 +1,8 @@
 //! Runs: one action executed for one event. Every legal change of a run's state is a method here.
 
 use super::{
-    ActionId, AttachmentId, Digest, EventId, EventTypeName, Failed, FollowUp, Json, LIMITS_WASM, Limits, ObjectRef,
-    Outcome, Reason, RetryPolicy, RunId, State, TenantId, Timestamp, Usage,
+    ActionId, AttachmentId, DedupKey, Digest, EventId, EventTypeName, Failed, FollowUp, Json, LIMITS_WASM, Limits,
+    ObjectRef, Outcome, Reason, RetryPolicy, RunId, State, TenantId, Timestamp, Usage,
 };
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +41,12 @@ pub struct Run {
     /// Whether the action is another tenant's, whose parameters are not for this one to see.
     #[serde(default, skip_serializing_if = "super::is_default")]
     pub foreign: bool,
+    /// What it reserves until it ends; `None` when nothing can be its duplicate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dedup_key: Option<DedupKey>,
+    /// SKIPPED as a duplicate: the run that was in flight already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duplicate_of: Option<RunId>,
     /// Where the attachment sits that made it run.
     pub scope: Option<ObjectRef>,
     pub params: Json,
@@ -101,6 +107,8 @@ impl Run {
             module: Digest::of(b""),
             attachment_id: None,
             foreign: false,
+            dedup_key: None,
+            duplicate_of: None,
             scope: None,
             params: Json::empty_object(),
             input: Json::empty_object(),
@@ -236,12 +244,34 @@ impl Run {
         Ok(())
     }
 
+    /// QUEUED → SKIPPED: the same is in flight already, as the run `live`.
+    pub fn skip_as_duplicate(&mut self, live: RunId, now: Timestamp) -> Result<(), IllegalChange> {
+        self.skip(Reason::Duplicate, format!("the same is in flight already ({live})"), now)?;
+        self.duplicate_of = Some(live);
+        self.dedup_key = None;
+        Ok(())
+    }
+
     /// QUEUED → ERROR without an attempt: the guest was never started.
     pub fn refuse(&mut self, reason: Reason, message: String, now: Timestamp) -> Result<(), IllegalChange> {
         self.expect(&[State::Queued], State::Error)?;
         self.message = message;
         self.code = 1;
         self.end(State::Error, Some(reason), now);
+        Ok(())
+    }
+
+    /// QUEUED, WAITING or RUNNING → CANCELLED. What the broken-off attempt used is not known but for its time.
+    pub fn cancel(&mut self, message: String, now: Timestamp) -> Result<(), IllegalChange> {
+        self.expect(&[State::Queued, State::Waiting, State::Running], State::Cancelled)?;
+        if let Some(attempt) = self.attempts.last().filter(|_| self.state == State::Running) {
+            let wall_us = now.ms_since(attempt.started_at).saturating_mul(1_000);
+            let usage = Usage { wall_us, ..Usage::default() };
+            self.end_attempt(State::Cancelled, Some((Reason::Cancelled, &message)), usage, now);
+        }
+        self.message = message;
+        self.code = 1;
+        self.end(State::Cancelled, Some(Reason::Cancelled), now);
         Ok(())
     }
 
@@ -369,6 +399,16 @@ mod tests {
     }
 
     #[test]
+    fn a_duplicate_names_the_run_in_flight_and_reserves_nothing() {
+        let (mut run, live) = (run(), RunId::from_bytes([9; 16]));
+        run.dedup_key = Some(DedupKey::from_bytes([1; 16]));
+        run.skip_as_duplicate(live, NOW).unwrap();
+        assert_eq!((run.state, run.reason), (State::Skipped, Some(Reason::Duplicate)));
+        assert_eq!((run.duplicate_of, run.dedup_key), (Some(live), None));
+        assert!(run.message.contains(&live.to_string()), "{}", run.message);
+    }
+
+    #[test]
     fn what_an_end_fires_is_told_once() {
         let name = |text: &str| Some(text.parse().unwrap());
         let follow_up = FollowUp { on_success: name("done"), on_failure: name("failed") };
@@ -409,6 +449,28 @@ mod tests {
     }
 
     #[test]
+    fn what_has_not_ended_can_be_cancelled_and_its_attempt_with_it() {
+        let (queued, mut waiting, mut running, mut retrying) = (run(), run(), run(), run());
+        waiting.delay(NOW.plus_ms(9)).unwrap();
+        running.start((0, 0), NOW).unwrap();
+        retrying.start((0, 0), NOW).unwrap();
+        retrying.fail(retryable(Some(70)), Usage::default(), 0, NOW).unwrap();
+        let now = NOW.plus_ms(3);
+        for mut run in [queued, waiting, running.clone(), retrying.clone()] {
+            run.cancel("cancelled by `ada`".into(), now).unwrap();
+            assert_eq!((run.state, run.reason, run.code), (State::Cancelled, Some(Reason::Cancelled), 1));
+            assert_eq!((run.message.as_str(), run.due_at, run.ended_at), ("cancelled by `ada`", None, Some(now)));
+            assert!(!run.aborts_the_plan());
+        }
+        running.cancel("stop".into(), now).unwrap();
+        let attempt = &running.attempts[0];
+        assert_eq!((attempt.state, attempt.reason), (State::Cancelled, Some(Reason::Cancelled)));
+        assert_eq!((attempt.ended_at, attempt.usage.wall_us), (Some(now), 3_000));
+        retrying.cancel("stop".into(), now).unwrap();
+        assert_eq!(retrying.attempts[0].state, State::Error, "an attempt that had ended stays as it is");
+    }
+
+    #[test]
     fn terminal_states_are_final() {
         let mut run = run();
         run.skip(Reason::Aborted, "an earlier run failed".into(), NOW).unwrap();
@@ -419,6 +481,7 @@ mod tests {
         assert!(run.refuse(Reason::ParamMissing, String::new(), NOW).is_err());
         assert!(run.fail(retryable(None), Usage::default(), 0, NOW).is_err());
         assert!(run.interrupt(Interruption::Crash, NOW).is_err());
+        assert!(run.cancel(String::new(), NOW).is_err());
         assert_eq!(run, before);
     }
 }

@@ -1,11 +1,11 @@
 //! The examples, installed and fired: what `serve --demo` shows.
 
 use super::Wired;
-use crate::dispatch::{Fire, FireError};
+use crate::dispatch::{Fire, FireError, Producer};
 use crate::domain::{
     Action, ActionId, ActionName, Author, DedupMode, Event, EventType, EventTypeId, EventTypeName, Flow, Json,
     LimitsPatch, Module, ModuleName, ModuleNaming, ModuleRef, ObjectRef, Origin, Parameter, ParameterValue,
-    RetryPolicy, Run, TenantId,
+    RetryPolicy, Run, Sameness, TenantId,
 };
 use crate::sandbox::UploadError;
 use crate::store::{Change, CommitError, Transition};
@@ -111,9 +111,12 @@ pub(super) async fn run(wired: &Wired) -> Result<Demo, DemoError> {
                 object: description.object.clone(),
                 flow: Flow::default(),
                 payload,
+                sameness: Some(Sameness::Content),
                 run_at: None,
                 tenant: TenantId::shared(),
                 origin: Origin::Demo,
+                by: Producer::Exempt,
+                cause: None,
                 created_by: "demo".to_owned(),
             };
             let fired = wired.dispatch.fire_and_wait(fire, PATIENCE).await?;
@@ -211,6 +214,7 @@ fn event_type(
         display_name: description.trigger.clone(),
         description: format!("Runs the example `{}`.", description.name),
         sink_type: "wasm".to_owned(),
+        source_type: None,
         action: Some(action),
         enabled: true,
         flow: Flow::default(),

@@ -3,7 +3,7 @@
 use super::named::{Named, NamedId};
 use crate::domain::{
     Action, ActionId, Attachment, AttachmentId, AuditId, Author, Digest, Event, EventType, EventTypeId, LogLine,
-    Module, Noted, ObjectRecord, ObjectRef, Run, RunId, TenantId, Token, TokenId,
+    Module, Noted, ObjectRecord, ObjectRef, Run, RunId, ScheduleId, TenantId, Timestamp, Token, TokenId,
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -40,6 +40,8 @@ pub enum Expectation {
     ObjectVersion(TenantId, ObjectRef, Option<u64>),
     AttachmentVersion(AttachmentId, u64),
     Version(NamedId, u64),
+    /// The version of a schedule and when it fires next: firing it is no change of what it is, and has no version.
+    Unfired(ScheduleId, u64, Option<Timestamp>),
     /// How often the attachments of an action changed ([`super::Catalogue::attachment_changes`]): what was checked
     /// against all of them is still true.
     AttachmentsOf(ActionId, u64),
