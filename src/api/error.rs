@@ -2,7 +2,7 @@
 
 use super::extract::escaped;
 use super::request_id;
-use crate::dispatch::{CancelError, FireError, RotateError, Violation};
+use crate::dispatch::{CancelError, FireError, RotateError, TrialError, Violation};
 use crate::domain::{Rights, State};
 use crate::sandbox::UploadError;
 use crate::store::{CommitError, Conflict, ReadError};
@@ -240,6 +240,16 @@ impl From<FireError> for Problem {
             FireError::QueueFull { .. } => Problem::busy(detail),
             FireError::ShuttingDown => Problem::unavailable(detail),
             FireError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<TrialError> for Problem {
+    fn from(error: TrialError) -> Problem {
+        match error {
+            TrialError::Refused(error) => error.into(),
+            TrialError::NoPermit => Problem::busy(error.to_string()),
+            TrialError::Illegal(_) => Problem::internal(&error),
         }
     }
 }

@@ -8,6 +8,7 @@ use super::extract::{self, Body, Path, Query, preferred_wait_s};
 use super::page::{self, Data, List, encode_cursor};
 use super::request_id;
 use super::run::{RunOut, history_query};
+use super::trial::DryRun;
 use crate::dispatch::{Fire, FireError, Fired, Target};
 use crate::domain::{
     CallerKey, Cause, Deed, Event, EventId, EventTypeId, EventTypeName, Flow, Json, Noted, ObjectRef, Origin, Reason,
@@ -131,6 +132,9 @@ pub(super) struct EventOut {
     started_at: Option<Timestamp>,
     #[schema(value_type = Option<String>, format = DateTime)]
     ended_at: Option<Timestamp>,
+    /// That this was only asked: there is no such event.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    dry_run: bool,
     /// Its runs in the order of the plan. Lists leave them out.
     #[serde(skip_serializing_if = "Option::is_none")]
     runs: Option<Vec<RunOut>>,
@@ -139,14 +143,16 @@ pub(super) struct EventOut {
 /// Fire a trigger
 ///
 /// 202 when the event is durably accepted. With `Prefer: wait=N`, 200 with its runs as soon as it has ended, or 202 after
-/// N seconds.
+/// N seconds. With `dry_run=true` nothing is kept and nothing runs: 200 with the event as it would be planned now, the runs in
+/// their order, and of those that would not run or not yet the reason.
 #[utoipa::path(post, path = "/event", tag = "events", request_body = EventIn,
-    params(("prefer" = Option<String>, Header, description = "`wait=N`: wait up to N seconds for the end")),
+    params(DryRun, ("prefer" = Option<String>, Header, description = "`wait=N`: wait up to N seconds for the end")),
     responses((status = 202, body = page::Envelope<EventOut>), (status = 200, description = "It has ended", body = page::Envelope<EventOut>)))]
 pub(super) async fn fire(
     firing: Firing,
     State(api): State<Api>,
     headers: HeaderMap,
+    Query(DryRun { dry_run }): Query<DryRun>,
     Body(body): Body<EventIn>,
 ) -> Result<Response, Problem> {
     let run_at = delay::run_at(api.now(), body.run_at, body.delay).map_err(|fault| Problem::invalid(vec![fault]))?;
@@ -157,6 +163,9 @@ pub(super) async fn fire(
         run_at,
         ..firing.fire(body.event_type, body.payload, body.owner_id)?
     };
+    if dry_run {
+        return foresee(&api, fire).map(IntoResponse::into_response);
+    }
     fire_and_answer(&api, &headers, fire).await
 }
 
@@ -181,6 +190,9 @@ pub(super) struct TriggerQuery {
     /// The tenant whose event it is; only the platform names another than its own.
     #[param(value_type = Option<String>)]
     owner_id: Option<TenantId>,
+    /// Keep and run nothing, and say what would.
+    #[serde(default)]
+    dry_run: bool,
 }
 
 fn sameness(key: Option<CallerKey>) -> Sameness {
@@ -220,7 +232,15 @@ pub(super) async fn trigger(
         run_at,
         ..firing.fire(event_type, payload, query.owner_id)?
     };
+    if query.dry_run {
+        return foresee(&api, fire).map(IntoResponse::into_response);
+    }
     fire_and_answer(&api, &headers, fire).await
+}
+
+fn foresee(api: &Api, fire: Fire) -> Result<Data<EventOut>, Problem> {
+    let Fired { event, runs } = api.dispatch().foresee(fire).map_err(refused)?;
+    Ok(Data::ok(EventOut { dry_run: true, ..EventOut::of(&event, Some(&runs)) }))
 }
 
 async fn fire_and_answer(api: &Api, headers: &HeaderMap, fire: Fire) -> Result<Response, Problem> {
@@ -405,6 +425,7 @@ impl EventOut {
             created_at: event.created_at,
             started_at: event.started_at,
             ended_at: event.ended_at,
+            dry_run: false,
             runs: runs.map(|runs| runs.iter().map(|run| RunOut::of(run)).collect()),
         }
     }

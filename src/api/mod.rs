@@ -28,6 +28,7 @@ mod source;
 mod source_type;
 mod stream;
 mod token;
+mod trial;
 
 use crate::dispatch::Dispatch;
 use crate::domain::{AuditId, Clock, Entropy, Ids, Noted, RequestId, Timestamp};
@@ -91,6 +92,7 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(action::read, action::change, action::delete))
         .routes(routes!(action::versions))
         .routes(routes!(action::roll_back))
+        .routes(routes!(trial::test))
         .routes(routes!(attachment::create, attachment::list))
         .routes(routes!(attachment::change, attachment::delete))
         .routes(routes!(attachment::create_on, attachment::list_on))

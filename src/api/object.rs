@@ -8,7 +8,7 @@ use super::event::{FlowSchema, ObjectOut};
 use super::event_type;
 use super::extract::{Body, Path, Query, check_version};
 use super::page::{self, Data, List};
-use crate::dispatch::{Binding, FireError, bindings};
+use crate::dispatch::{Binding, FireError, bindings, unreached};
 use crate::domain::{ActionId, Flow, ObjectRecord, ObjectRef, Reason, TenantId, Timestamp};
 use crate::store::{Change, Expectation, Transition};
 use axum::extract::State;
@@ -158,13 +158,16 @@ pub(super) struct EffectiveQuery {
     /// The tenant whose event it would be; only the platform names another than its own.
     #[param(value_type = Option<String>)]
     owner_id: Option<TenantId>,
+    /// Also list, behind the plan, what is attached above and below and not reached, with the reason.
+    #[serde(default)]
+    unreached: bool,
 }
 
 /// One action that an event would reach, in its place in the plan.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct EffectiveOut {
-    /// Place in the plan, from 0.
-    position: usize,
+    /// Place in the plan, from 0; null when it is not reached.
+    position: Option<usize>,
     #[schema(value_type = uuid::Uuid)]
     action_id: ActionId,
     action: String,
@@ -176,6 +179,8 @@ pub(super) struct EffectiveOut {
     scope: Option<ObjectRef>,
     /// Steps between the object and the scope.
     distance: u32,
+    /// Higher runs earlier; null for the action that the event type names, which is first.
+    priority: Option<i32>,
     /// Whether it would run.
     runs: bool,
     /// Why it would not run, for machines.
@@ -203,7 +208,17 @@ pub(super) async fn effective(
     let catalogue = api.store().catalogue();
     let bindings = bindings(&catalogue, &event_type, &owner, Some(&object), flow).map_err(|_| FireError::FanOut)?;
     let items = bindings.iter().enumerate().map(|(position, binding)| EffectiveOut::of(position, binding));
-    Ok(List { items: items.collect(), next: None })
+    let mut items: Vec<EffectiveOut> = items.collect();
+    if query.unreached {
+        for (attachment, distance, why) in unreached(&catalogue, &event_type, &owner, (&object, flow)) {
+            let Some(action) = catalogue.attached_action(&attachment).cloned() else { continue };
+            let (attachment, covered_by) = (Some(attachment), None);
+            let binding = Binding { action, attachment, distance, skipped: None, covered_by };
+            let out = EffectiveOut::of(0, &binding);
+            items.push(EffectiveOut { position: None, runs: false, message: why.to_owned(), ..out });
+        }
+    }
+    Ok(List { items, next: None })
 }
 
 /// The object that a path names.
@@ -236,7 +251,8 @@ impl EffectiveOut {
         });
         let skipped = binding.skipped.clone().or(covered);
         EffectiveOut {
-            position,
+            position: Some(position),
+            priority: attachment.map(|attachment| attachment.priority),
             action_id: binding.action.id,
             action: binding.action.name.to_string(),
             version: binding.action.version,

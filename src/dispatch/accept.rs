@@ -113,8 +113,24 @@ impl Dispatch {
         }
     }
 
+    /// What [`Dispatch::fire`] would do now. Nothing of it is kept, and nothing runs.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn foresee(&self, fire: Fire) -> Result<Fired, FireError> {
+        let (event, planned) = self.plan(fire)?;
+        let Live { event, runs, .. } = self.reserve_nothing(event, planned);
+        Ok(Fired { event, runs })
+    }
+
     /// Checks, plans, reserves and hands in.
-    fn accept(&self, mut fire: Fire) -> Result<(Accepted, Committed), FireError> {
+    fn accept(&self, fire: Fire) -> Result<(Accepted, Committed), FireError> {
+        let (event, planned) = self.plan(fire)?;
+        Ok(self.reserve_and_hand_in(event, Ok(planned), |accepting, _| accepting))
+    }
+
+    /// The event that a fire is, and its runs.
+    fn plan(&self, mut fire: Fire) -> Result<(Event, Vec<Run>), FireError> {
         if self.is_stopping() {
             return Err(FireError::ShuttingDown);
         }
@@ -136,7 +152,7 @@ impl Dispatch {
         let event = new_event(EventId::new(self.ids(), now), event_type, owner, fire, now);
         let planned = plan(&catalogue, event_type, &event, self.ids(), sameness.as_ref());
         let planned = planned.map_err(|FanOut| FireError::FanOut)?;
-        Ok(self.reserve_and_hand_in(event, Ok(planned.runs), |accepting, _| accepting))
+        Ok((event, planned.runs))
     }
 
     /// Hands the event to whoever carries it on.

@@ -148,7 +148,7 @@ pub(super) async fn grant(dispatch: Dispatch, job: Job, wishes: Vec<Wish>) {
 }
 
 async fn try_grant(dispatch: &Dispatch, job: Job, wishes: Vec<Wish>) -> Result<(), WorkError> {
-    let Job { tenant, event_id, live, waiter, durable_start } = job;
+    let Job { tenant, event_id, live, waiter, durable_start, .. } = job;
     let mut live = dispatch.loaded(tenant, event_id, live).await?;
     let now = dispatch.now();
     let mut granted = live.grant(wishes, now);

@@ -34,6 +34,7 @@ mod settle;
 #[cfg(test)]
 mod testing;
 mod timing;
+mod trial;
 mod worker;
 
 pub use accept::{Fire, FireError, Fired};
@@ -43,8 +44,9 @@ pub use cycle::{cycle_of_action, cycle_of_event_type};
 pub use input_schema::{check_input_schema, input_violations};
 pub use payload_schema::{SchemaError, Violation, check_schema};
 pub use producer::Producer;
-pub use resolve::{Binding, FanOut, bindings};
+pub use resolve::{Binding, FanOut, bindings, unreached};
 pub use scheduler::{Config, Dispatch, Load, StartError};
 pub use secrets::{KeyLost, RotateError, Rotated, SaveKeyring, Sealing, SecretError, Secrets};
 pub use settle::Target;
 pub use timing::{TimingError, first_after, next_firings};
+pub use trial::{Trial, TrialError, Tried, TriedParameter};

@@ -6,6 +6,7 @@ use crate::domain::{
     resolve_parameters,
 };
 use crate::store::{Catalogue, Channel};
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -176,6 +177,51 @@ fn reach(
     Ok(reached)
 }
 
+/// Attachments of this event type on objects above and below that an event on `object` does not reach, each with its
+/// distance and the reason; [`FAN_OUT_MAX`] at most. What is below and inherits nothing is not looked for: nothing leads
+/// there.
+pub fn unreached(
+    catalogue: &Catalogue,
+    event_type: &EventType,
+    tenant: &TenantId,
+    (object, flow): (&ObjectRef, Flow),
+) -> Vec<(Arc<Attachment>, u32, &'static str)> {
+    const ALONE: &str = "it sees only events on its own object (`inherits` is false)";
+    const NOT_UP: &str = "the flow of the event does not go up";
+    const NOT_DOWN: &str = "the flow of the event does not go down";
+    let (object, mut above, mut found) = (Arc::new(object.clone()), HashSet::new(), Vec::new());
+    let channels = channels(tenant, event_type);
+    let up = Walk::new(Arc::clone(&object), |scope, found| catalogue.parents(tenant, scope, found));
+    for (scope, distance) in up {
+        for attachment in channels.iter().flat_map(|channel| catalogue.attachments_here(channel, &scope)) {
+            let why = match (attachment.inherits, flow.goes_up()) {
+                _ if distance == 0 => continue,
+                (false, _) => ALONE,
+                (true, false) => NOT_UP,
+                (true, true) => continue,
+            };
+            found.push((Arc::clone(attachment), distance, why));
+        }
+        above.insert(scope);
+        if found.len() > FAN_OUT_MAX {
+            break;
+        }
+    }
+    for channel in channels.iter().filter(|_| !flow.goes_down()) {
+        let down =
+            Walk::new(Arc::clone(&object), |scope, found| found.extend(catalogue.leading(channel, scope).cloned()));
+        for (scope, distance) in down.filter(|(scope, _)| !above.contains(scope)) {
+            let here = catalogue.attachments_here(channel, &scope).filter(|attachment| attachment.inherits);
+            found.extend(here.map(|attachment| (Arc::clone(attachment), distance, NOT_DOWN)));
+            if found.len() > FAN_OUT_MAX {
+                break;
+            }
+        }
+    }
+    found.truncate(FAN_OUT_MAX);
+    found
+}
+
 /// The tenant's own attachments and those that the platform shares with everybody.
 fn channels(tenant: &TenantId, event_type: &EventType) -> Vec<Channel> {
     let own = Channel::new(tenant, &event_type.display_name);
@@ -200,7 +246,7 @@ fn refusal(catalogue: &Catalogue, attachment: &Attachment) -> Option<(Reason, St
     })
 }
 
-fn planned(
+pub(super) fn planned(
     catalogue: &Catalogue,
     event_type: &EventType,
     event: &Event,
@@ -255,14 +301,17 @@ fn planned(
     run
 }
 
-/// What an attached action locks its event type must not give; of a linked one that was checked when it was saved.
 fn parameters(action: &Action, event_type: &EventType, event: &Event) -> Result<Json, ParameterMissing> {
+    resolve_parameters(&action.parameters, &given(action, event_type), &event.payload)
+}
+
+/// What an attached action locks its event type must not give; of a linked one that was checked when it was saved.
+pub(super) fn given<'a>(action: &Action, event_type: &'a EventType) -> Cow<'a, [Parameter]> {
     let locked = |name: &str| action.parameters.iter().any(|parameter| parameter.locked && parameter.name == name);
     if !event_type.parameters.iter().any(|parameter| locked(&parameter.name)) {
-        return resolve_parameters(&action.parameters, &event_type.parameters, &event.payload);
+        return Cow::Borrowed(&event_type.parameters);
     }
-    let given: Vec<Parameter> = event_type.parameters.iter().filter(|given| !locked(&given.name)).cloned().collect();
-    resolve_parameters(&action.parameters, &given, &event.payload)
+    event_type.parameters.iter().filter(|given| !locked(&given.name)).cloned().collect()
 }
 
 /// Whose history an event goes to: the owner of its type, or the caller when the type is shared.

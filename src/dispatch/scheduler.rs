@@ -13,7 +13,7 @@ use super::placement::Placement;
 use super::reservations::Reservations;
 use super::schedules::FiringNow;
 use super::secrets::{SecretError, Secrets};
-use super::worker;
+use super::worker::{self, Permit};
 use crate::domain::{
     ChainLimits, Clock, Entropy, EntryName, EventId, EventType, Ids, Json, Reason, SecretText, State, TenantId,
     Timestamp,
@@ -277,9 +277,15 @@ impl Dispatch {
         next.into_iter().for_each(|job| self.begin(job));
     }
 
-    fn begin(&self, job: Job) {
+    fn begin(&self, mut job: Job) {
         let dispatch = self.clone();
-        self.shared.tasks.spawn(worker::work(dispatch, job));
+        match job.trial.take() {
+            None => self.spawn(worker::work(dispatch, job)),
+            Some(trial) => self.spawn(async move {
+                // Who waited may be gone: then the permit comes back at once.
+                drop(trial.send(Permit::of_trial(dispatch, &job)));
+            }),
+        }
     }
 
     pub(super) fn grant(&self, job: Job, wishes: Vec<Wish>) {

@@ -349,6 +349,7 @@ fn depth(value: &Value) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{Header, Sealed, Secret, SecretId};
     use serde_json::json;
 
     fn bounded_to(value: Value) -> (Value, Vec<String>) {
@@ -372,6 +373,17 @@ mod tests {
             (&kept["name"], kept["text"].as_str().map(str::len), cut),
             (&json!("n"), Some(9_000), vec!["list".to_owned()])
         );
+    }
+
+    #[test]
+    fn a_secret_is_told_without_its_value() {
+        let header = (SecretId::from_bytes([1; 16]), TenantId::shared(), "key".parse().unwrap());
+        let sealed = Sealed { key: "00".repeat(8).parse().unwrap(), nonce: [7; 24], ciphertext: vec![7; 40] };
+        let secret = Secret { header: Header::new(header, "test", Timestamp::from_ms(0)), sealed };
+        let told = put(None, &Named::from(secret)).unwrap();
+        let after = told.after.unwrap();
+        assert_eq!((&after["sealed"], &after["header"]["name"]), (&json!("sealed"), &json!("key")));
+        assert!(!after.to_string().contains("7,7"));
     }
 
     #[test]

@@ -53,6 +53,8 @@ impl Operation {
         let kind = match self.path.as_str() {
             // The history says who fired.
             "/event" | "/trigger/{event_type}" => return None,
+            // Nothing is changed by it.
+            "/action/{id}/test" => return None,
             "/{object_type}/{object_id}/action" => "attachment",
             path if path.starts_with("/action/{id}/object") => "attachment",
             path => path.split('/').nth(1).unwrap(),

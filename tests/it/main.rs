@@ -28,3 +28,4 @@ mod store;
 mod store_format;
 mod stream;
 mod support;
+mod trial;

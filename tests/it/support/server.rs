@@ -1,4 +1,5 @@
 use super::{Client, ManualClock, component};
+use fusebox::dispatch::Load;
 use fusebox::domain::Clock;
 use fusebox::server::{Config, Server, SystemClock};
 use fusebox::store::Store;
@@ -100,6 +101,11 @@ impl TestServer {
 
     pub(crate) fn store(&self) -> &Store {
         self.server.as_ref().unwrap().store()
+    }
+
+    /// How much there is to do.
+    pub(crate) fn load(&self) -> Load {
+        self.server.as_ref().unwrap().load()
     }
 
     /// The whole store as text.
