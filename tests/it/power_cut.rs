@@ -341,7 +341,8 @@ fn a_schedule_fires_for_each_time_once_whenever_the_power_goes() {
         let mixtures: [fn(usize) -> bool; 3] = [|_| false, |_| true, |n| n % 2 == 0];
         for survives in mixtures {
             let store = Store::open_on(disk.after_the_cut(survives), &config()).unwrap();
-            let everything = Query { tenant: None, state: None, after: None, oldest_first: true, limit: 100 };
+            let everything =
+                Query { tenant: None, state: None, after: None, oldest_first: true, between: (None, None), limit: 100 };
             let events = store.list_events(&everything, None, |_| true).unwrap().items;
             let fired: Vec<Timestamp> = events
                 .iter()
