@@ -12,6 +12,7 @@ mod delay;
 mod entry;
 mod error;
 mod event;
+mod event_filter;
 mod event_type;
 mod extract;
 mod health;
@@ -21,6 +22,7 @@ mod object;
 mod openapi;
 mod page;
 mod parameter;
+mod replay;
 mod run;
 mod schedule;
 mod secret;
@@ -107,6 +109,9 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(source::rotate))
         .routes(routes!(event::fire, event::list))
         .routes(routes!(event::read))
+        .routes(routes!(replay::replay_many))
+        .routes(routes!(replay::replay_event))
+        .routes(routes!(replay::replay_run))
         .routes(routes!(event::cancel))
         .routes(routes!(event::trigger))
         .routes(routes!(run::list))

@@ -22,6 +22,7 @@ mod placement;
 mod producer;
 mod raise;
 mod recovery;
+mod replay;
 mod reservations;
 mod resolve;
 #[cfg(test)]
@@ -44,6 +45,7 @@ pub use cycle::{cycle_of_action, cycle_of_event_type};
 pub use input_schema::{check_input_schema, input_violations};
 pub use payload_schema::{SchemaError, Violation, check_schema};
 pub use producer::Producer;
+pub use replay::{Replay, ReplayError, Replaying};
 pub use resolve::{Binding, FanOut, bindings, unreached};
 pub use scheduler::{Config, Dispatch, Load, StartError};
 pub use secrets::{KeyLost, RotateError, Rotated, SaveKeyring, Sealing, SecretError, Secrets};

@@ -1,9 +1,9 @@
 //! Who runs, in what order, with what: a pure function of the catalogue and the event.
 
 use crate::domain::{
-    Action, ActionId, Attachment, DedupKey, DedupMode, Event, EventType, FAN_OUT_MAX, Fingerprint, Flow, FollowUp, Ids,
-    Json, LIMITS_WASM, ModuleRef, ObjectRef, Parameter, ParameterMissing, Reason, Run, RunId, Sameness, TenantId, Walk,
-    resolve_parameters,
+    Action, ActionId, Attachment, AttachmentId, DedupKey, DedupMode, Event, EventType, FAN_OUT_MAX, Fingerprint, Flow,
+    FollowUp, Ids, Json, LIMITS_WASM, ModuleRef, ObjectRef, Parameter, ParameterMissing, Reason, Run, RunId, Sameness,
+    TenantId, Walk, resolve_parameters,
 };
 use crate::store::{Catalogue, Channel};
 use std::borrow::Cow;
@@ -68,6 +68,25 @@ pub(super) fn plan(
         runs.push(run);
     }
     Ok(Plan { runs })
+}
+
+/// Plans the one run of `event` that this binding makes; none when the event does not reach it.
+///
+/// # Errors
+/// As [`plan`].
+pub(super) fn plan_only(
+    catalogue: &Catalogue,
+    event_type: &EventType,
+    event: &Event,
+    ids: &Ids,
+    (action, attachment): (ActionId, Option<AttachmentId>),
+) -> Result<Plan, FanOut> {
+    let bindings = bindings(catalogue, event_type, &event.owner_id, event.object.as_ref(), event.flow)?;
+    let wanted =
+        |found: &Binding| found.action.id == action && found.attachment.as_ref().map(|found| found.id) == attachment;
+    let found = bindings.iter().find(|found| wanted(found));
+    let run = found.map(|found| planned(catalogue, event_type, event, found, (RunId::new(ids, event.created_at), 0)));
+    Ok(Plan { runs: run.into_iter().collect() })
 }
 
 fn key(firing: &Fingerprint, action: &Action, run: &Run) -> DedupKey {

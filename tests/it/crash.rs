@@ -38,7 +38,8 @@ pub(crate) fn open(data: &Path) -> Store {
 }
 
 pub(crate) fn everything(store: &Store) -> (Vec<Event>, Vec<Run>) {
-    let query = Query { tenant: None, state: None, after: None, oldest_first: true, limit: usize::MAX };
+    let query =
+        Query { tenant: None, state: None, after: None, oldest_first: true, between: (None, None), limit: usize::MAX };
     let (events, runs) = (store.list_events(&query, None, |_| true), store.list_runs(&query, None, |_| true));
     let (events, runs) = (events.unwrap(), runs.unwrap());
     assert_eq!((events.next, runs.next), (None, None), "more than one page");

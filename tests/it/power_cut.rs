@@ -204,7 +204,14 @@ fn a_run_that_has_ended_and_the_child_it_fired_are_there_together_or_not_at_all(
         let mixtures: [fn(usize) -> bool; 3] = [|_| false, |n| n % 2 == 0, |_| true];
         for survives in mixtures {
             let store = Store::open_on(disk.after_the_cut(survives), &config()).unwrap();
-            let query = Query { tenant: None, state: None, after: None, oldest_first: true, limit: usize::MAX };
+            let query = Query {
+                tenant: None,
+                state: None,
+                after: None,
+                oldest_first: true,
+                between: (None, None),
+                limit: usize::MAX,
+            };
             let events = store.list_events(&query, None, |_| true).unwrap().items;
             for root in events.iter().filter(|event| event.depth == 0) {
                 let run = store.run(None, root.runs[0]).unwrap().unwrap();
@@ -415,13 +422,14 @@ fn a_schedule_fires_for_each_time_once_whenever_the_power_goes() {
         let mixtures: [fn(usize) -> bool; 3] = [|_| false, |_| true, |n| n % 2 == 0];
         for survives in mixtures {
             let store = Store::open_on(disk.after_the_cut(survives), &config()).unwrap();
-            let everything = Query { tenant: None, state: None, after: None, oldest_first: true, limit: 100 };
+            let everything =
+                Query { tenant: None, state: None, after: None, oldest_first: true, between: (None, None), limit: 100 };
             let events = store.list_events(&everything, None, |_| true).unwrap().items;
             let fired: Vec<Timestamp> = events
                 .iter()
                 .map(|event| match event.cause {
                     Some(Cause::Schedule { due_at, .. }) => due_at,
-                    None => panic!("{event:?}"),
+                    _ => panic!("{event:?}"),
                 })
                 .collect();
             // Each time from the first, without a gap, and the schedule waits for the one after the last.
