@@ -140,15 +140,15 @@ impl Dispatch {
 
 /// Grants wishes about an event that nobody else carries, and sends it on.
 pub(super) async fn grant(dispatch: Dispatch, job: Job, wishes: Vec<Wish>) {
-    let event = job.event_id;
+    let (event, sink_type) = (job.event_id, job.sink_type.clone());
     if let Err(error) = try_grant(&dispatch, job, wishes).await {
         tracing::error!(event.id = %event, %error, "an event could not be cancelled; it is taken up again at the next start");
-        dispatch.lock_desk().lose(event);
+        dispatch.lock_desk().lose(event, sink_type);
     }
 }
 
 async fn try_grant(dispatch: &Dispatch, job: Job, wishes: Vec<Wish>) -> Result<(), WorkError> {
-    let Job { tenant, event_id, live, waiter, durable_start } = job;
+    let Job { tenant, event_id, live, waiter, durable_start, .. } = job;
     let mut live = dispatch.loaded(tenant, event_id, live).await?;
     let now = dispatch.now();
     let mut granted = live.grant(wishes, now);

@@ -1,6 +1,7 @@
 //! One attempt: from a permit to the transition that settles it.
 
 use super::cancel::{Granted, telling};
+use super::capacity::Profile;
 use super::chain::Child;
 use super::job::{Job, Live};
 use super::placement::Briefly;
@@ -38,8 +39,12 @@ pub(super) enum WorkError {
 /// Carries the job through one attempt. Its permit comes back whatever happens.
 pub(super) async fn work(dispatch: Dispatch, job: Job) {
     let event = job.event_id;
-    let permit =
-        Permit { dispatch: dispatch.clone(), tenant: job.tenant.clone(), event_id: event, leaving: Leaving::Lost };
+    let permit = Permit {
+        dispatch: dispatch.clone(),
+        holder: (job.tenant.clone(), job.profile),
+        event_id: event,
+        leaving: Leaving::Lost(job.sink_type.clone()),
+    };
     match AssertUnwindSafe(attempt(&dispatch, job, permit)).catch_unwind().await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
@@ -54,7 +59,7 @@ pub(super) async fn work(dispatch: Dispatch, job: Job) {
 /// The permit of an attempt, and with it the event, which is lost unless it is said where it goes.
 struct Permit {
     dispatch: Dispatch,
-    tenant: TenantId,
+    holder: (TenantId, Profile),
     event_id: EventId,
     leaving: Leaving,
 }
@@ -67,7 +72,8 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.dispatch.release(&self.tenant, self.event_id, self.leaving);
+        let leaving = std::mem::replace(&mut self.leaving, Leaving::GoesOn);
+        self.dispatch.release((&self.holder.0, self.holder.1), self.event_id, leaving);
     }
 }
 
@@ -91,7 +97,7 @@ impl Dispatch {
 }
 
 async fn attempt(dispatch: &Dispatch, job: Job, permit: Permit) -> Result<(), WorkError> {
-    let Job { tenant, event_id, live, waiter, durable_start } = job;
+    let Job { tenant, event_id, live, waiter, durable_start, .. } = job;
     let live = dispatch.loaded(tenant, event_id, live).await?;
     let place = match next(&live.runs, dispatch.now()) {
         Next::Run(place) => place,
