@@ -108,7 +108,7 @@ impl Dispatch {
             tracing::error!(schedule.id = %id, "a schedule's event type is gone; it fires nothing");
             let (sender, committed) = oneshot::channel();
             let transition = Transition::of([Change::Put(fired.into())]).expecting(unfired);
-            self.store().submit(transition, Some(Box::new(move |result| drop(sender.send(result)))));
+            self.hand_in(transition, Some(Box::new(move |result| drop(sender.send(result)))));
             return (None, committed);
         };
         let fire = Fire {

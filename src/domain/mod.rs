@@ -28,6 +28,8 @@ mod outcome;
 mod parameter;
 mod retry;
 mod run;
+#[cfg(test)]
+mod run_tests;
 mod schedule;
 mod scope;
 mod secret;

@@ -130,7 +130,7 @@ fn what_is_in_the_queue_is_cancelled_at_once_and_makes_room() {
     server.install("gallery", "failure_gallery", json!({ "retry": { "attempts": 1 } }));
     let running = server.fire("gallery", json!({ "way": "wait" }));
     server.until_run_is(&running, "RUNNING");
-    let [first, second] = [(); 2].map(|()| server.fire("gallery", json!({ "way": "ok" })));
+    let [first, second] = [1, 2].map(|number| server.fire("gallery", json!({ "way": "ok", "number": number })));
     let fire = || server.admin.post("/event", &json!({ "event_type": "gallery", "payload": { "way": "ok" } }));
     fire().problem(429, "too_many_requests");
     let cancelled = cancel_event(&server, &first);
@@ -293,8 +293,10 @@ fn what_an_earlier_process_left_can_be_cancelled_and_stays_so() {
     let mut server = TestServer::with_manual_clock();
     let late = |at: &str| json!({ "when": { "at": at } });
     planned(&server, &[("late", late("/late")), ("later", late("/later")), ("now", json!({}))]);
-    let payload = json!({ "way": "ok", "late": "2023-11-15T00:00:00Z", "later": "2023-11-16T00:00:00Z" });
-    let [whole, part] = [(); 2].map(|()| fire_planned(&server, payload.clone()));
+    let [whole, part] = [1, 2].map(|number| {
+        let (late, later) = ("2023-11-15T00:00:00Z", "2023-11-16T00:00:00Z");
+        fire_planned(&server, json!({ "way": "ok", "number": number, "late": late, "later": later }))
+    });
     for event in [&whole, &part] {
         server.until(event, |event| event["runs"][2]["state"] == "SUCCESS");
     }
