@@ -1,16 +1,16 @@
 //! Events: firing triggers, and what became of it.
 
 use super::Api;
-use super::auth::{Caller, Execute, Firing, Read};
+use super::auth::{Caller, Execute, Read};
 use super::delay::{self, DelayIn};
 use super::error::Problem;
 use super::event_filter::{EventFilter, Misfit};
 use super::extract::{self, Body, Path, Query, preferred_wait_s};
+use super::firing::Firing;
 use super::page::{self, Data, List, encode_cursor};
-use super::request_id;
 use super::run::{RunOut, history_query};
 use super::trial::DryRun;
-use crate::dispatch::{Fire, FireError, Fired, Target};
+use crate::dispatch::{Fire, Fired, Target, explain_wait, is_held_back};
 use crate::domain::{
     CallerKey, Cause, Deed, Event, EventId, EventTypeId, EventTypeName, Flow, Json, Noted, ObjectRef, Origin, Reason,
     Run, RunId, Sameness, ScheduleId, SourceId, State as EventState, TenantId, Timestamp,
@@ -170,9 +170,9 @@ pub(super) async fn fire(
         ..firing.fire(body.event_type, body.payload, body.owner_id)?
     };
     if dry_run {
-        return foresee(&api, fire).map(IntoResponse::into_response);
+        return foresee(&api, &firing, fire).await.map(IntoResponse::into_response);
     }
-    fire_and_answer(&api, &headers, fire).await
+    fire_and_answer(&api, &firing, &headers, fire).await
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -239,24 +239,33 @@ pub(super) async fn trigger(
         ..firing.fire(event_type, payload, query.owner_id)?
     };
     if query.dry_run {
-        return foresee(&api, fire).map(IntoResponse::into_response);
+        return foresee(&api, &firing, fire).await.map(IntoResponse::into_response);
     }
-    fire_and_answer(&api, &headers, fire).await
+    fire_and_answer(&api, &firing, &headers, fire).await
 }
 
-fn foresee(api: &Api, fire: Fire) -> Result<Data<EventOut>, Problem> {
-    let Fired { event, runs } = api.dispatch().foresee(fire).map_err(refused)?;
-    Ok(Data::ok(EventOut { dry_run: true, ..EventOut::of(&event, Some(&runs)) }))
+async fn foresee(api: &Api, firing: &Firing, fire: Fire) -> Result<Data<EventOut>, Problem> {
+    let event_type = fire.event_type.clone();
+    match api.dispatch().foresee(fire) {
+        Ok(Fired { event, runs }) => Ok(Data::ok(EventOut { dry_run: true, ..EventOut::of(&event, Some(&runs)) })),
+        Err(error) => Err(firing.refused(api, &event_type, error).await),
+    }
 }
 
-async fn fire_and_answer(api: &Api, headers: &HeaderMap, fire: Fire) -> Result<Response, Problem> {
+async fn fire_and_answer(api: &Api, firing: &Firing, headers: &HeaderMap, fire: Fire) -> Result<Response, Problem> {
+    let (dispatch, event_type) = (api.dispatch(), fire.event_type.clone());
     let Some(wait_s) = preferred_wait_s(headers)?.filter(|seconds| *seconds > 0) else {
-        let Fired { event, .. } = api.dispatch().fire(fire).await.map_err(refused)?;
-        return Ok(Data::accepted(EventOut::of(&event, None)).into_response());
+        return match dispatch.fire(fire).await {
+            Ok(Fired { event, .. }) => Ok(Data::accepted(EventOut::of(&event, None)).into_response()),
+            Err(error) => Err(firing.refused(api, &event_type, error).await),
+        };
     };
     let wait_s = wait_s.min(api.bounds().wait_s);
-    let fired = api.dispatch().fire_and_wait(fire, Duration::from_secs(wait_s)).await;
-    let Fired { event, runs } = fired.map_err(refused)?;
+    let Fired { event, mut runs } = match dispatch.fire_and_wait(fire, Duration::from_secs(wait_s)).await {
+        Ok(fired) => fired,
+        Err(error) => return Err(firing.refused(api, &event_type, error).await),
+    };
+    explain_waits(api, &mut runs);
     let out = EventOut::of(&event, Some(&runs));
     let answer = if event.state.is_terminal() { Data::ok(out) } else { Data::accepted(out) };
     let mut response = answer.into_response();
@@ -266,12 +275,12 @@ async fn fire_and_answer(api: &Api, headers: &HeaderMap, fire: Fire) -> Result<R
     Ok(response)
 }
 
-/// Whoever fires what its source type does not allow may be a credential in the wrong hands: it is noted.
-fn refused(error: FireError) -> Problem {
-    if let FireError::SourceType(message) = &error {
-        tracing::warn!(request.id = %request_id(), detail = message, "a source type did not allow an event");
+/// Lets the runs that wait for a sink say so.
+fn explain_waits(api: &Api, runs: &mut [Arc<Run>]) {
+    let catalogue = api.store().catalogue();
+    for run in runs.iter_mut().filter(|run| is_held_back(&catalogue, run)) {
+        explain_wait(&catalogue, Arc::make_mut(run));
     }
-    error.into()
 }
 
 /// List events
@@ -308,7 +317,8 @@ pub(super) async fn read(
             event.runs.iter().map(|run| store.run(Some(&event.owner_id), *run)).collect();
         Ok(Some((event, runs?.into_iter().flatten().map(Arc::new).collect::<Vec<_>>())))
     });
-    let (event, runs) = found.await?.ok_or_else(missing)?;
+    let (event, mut runs) = found.await?.ok_or_else(missing)?;
+    explain_waits(&api, &mut runs);
     Ok(Data::ok(EventOut::of(&event, Some(&runs))))
 }
 

@@ -153,6 +153,8 @@ impl Catalogue {
             Expectation::AttachmentVersion(id, v) => {
                 ("attachment", id.to_string(), *v, self.attachment(*id).map(|attachment| attachment.version))
             }
+            // Version 0: it is not there yet.
+            Expectation::Version(id, 0) => (id.what(), id.to_string(), 0, Some(self.version_of(*id).unwrap_or(0))),
             Expectation::Version(id, v) => (id.what(), id.to_string(), *v, self.version_of(*id)),
             Expectation::Unfired(id, v, next_at) => {
                 // One that fired meanwhile is at no version that anybody expects.
