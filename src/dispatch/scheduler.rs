@@ -37,6 +37,7 @@ pub struct Config {
     pub permits: Permits,
     /// Events of one tenant that may wait for a permit or for their time; one more is refused with 429.
     pub queue_per_tenant: usize,
+    /// How far chains go.
     pub chain: ChainLimits,
     /// How long a shutdown lets running attempts finish.
     pub grace: Duration,

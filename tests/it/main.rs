@@ -7,6 +7,7 @@ mod audit;
 mod backup;
 mod cli;
 mod crash;
+mod crash_chains;
 mod examples;
 mod http_cancel;
 mod http_catalogue;
