@@ -17,6 +17,7 @@ mod desk;
 mod family;
 mod input_schema;
 mod job;
+mod pause;
 mod payload_schema;
 mod placement;
 mod producer;
@@ -31,6 +32,8 @@ mod schedules;
 mod secrets;
 mod services;
 mod settle;
+#[cfg(test)]
+mod settle_tests;
 #[cfg(test)]
 mod testing;
 mod timing;

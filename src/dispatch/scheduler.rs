@@ -21,6 +21,7 @@ use crate::domain::{
 use crate::sandbox::Sandbox;
 use crate::store::{ReadError, Store};
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -35,7 +36,7 @@ const SLEEP_MAX: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
     pub permits: Permits,
-    /// Events of one tenant that may wait for a permit or for their time; one more is refused with 429.
+    /// Events of one tenant that may wait for a permit or for their time, or be held; one more is refused with 429.
     pub queue_per_tenant: usize,
     pub chain: ChainLimits,
     /// How long a shutdown lets running attempts finish.
@@ -59,6 +60,8 @@ pub struct Load {
     pub queued: usize,
     /// Runs that wait for a point in time.
     pub waiting: usize,
+    /// Events of paused types that are held.
+    pub held: usize,
 }
 
 /// Where an event goes when the permit that it had is given back.
@@ -87,6 +90,8 @@ pub(super) struct Shared {
     pub(super) secrets: Secrets,
     pub(super) placement: Placement,
     desk: Mutex<Desk>,
+    /// Whether an event type was paused since the start; while none was, nobody looks for it.
+    pub(super) any_paused: AtomicBool,
     sooner: Notify,
     tasks: TaskTracker,
     /// No new attempts begin.
@@ -123,6 +128,7 @@ impl Dispatch {
             secrets,
             placement: Placement::start()?,
             desk: Mutex::new(Desk::new(config.permits)),
+            any_paused: AtomicBool::new(false),
             sooner: Notify::new(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
@@ -134,6 +140,7 @@ impl Dispatch {
             endings: Mutex::default(),
         };
         let dispatch = Dispatch { shared: Arc::new(shared) };
+        dispatch.recall_pauses();
         dispatch.recover().await?;
         let ticking = dispatch.clone();
         dispatch.shared.tasks.spawn(async move { ticking.tick_until_stopped().await });
@@ -168,7 +175,7 @@ impl Dispatch {
 
     pub fn load(&self) -> Load {
         let desk = self.lock_desk();
-        Load { running: desk.running(), queued: desk.queued(), waiting: desk.waiting() }
+        Load { running: desk.running(), queued: desk.queued(), waiting: desk.waiting(), held: desk.held() }
     }
 
     /// Attempts that ended since the start: state, reason (empty for none), count.
@@ -248,7 +255,7 @@ impl Dispatch {
         self.see_to(put);
     }
 
-    fn see_to(&self, put: Put) {
+    pub(super) fn see_to(&self, put: Put) {
         match put {
             Put::Begin(job) => self.begin(job),
             Put::Parked => {}

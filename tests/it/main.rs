@@ -17,6 +17,7 @@ mod http_delays;
 mod http_events;
 mod http_limits;
 mod http_modules;
+mod http_pause;
 mod http_schedules;
 mod http_scopes;
 mod http_secrets;
