@@ -255,6 +255,7 @@ fn action(id: ActionId, name: &str, module: ModuleRef, owner_id: TenantId, now: 
 
 fn event_type(id: EventTypeId, name: &str, action: ActionId, now: Timestamp) -> EventType {
     EventType {
+        paused: false,
         id,
         owner_id: TenantId::shared(),
         display_name: name.parse().unwrap(),

@@ -71,6 +71,8 @@ pub(super) struct EventTypeOut {
     #[schema(value_type = Option<uuid::Uuid>)]
     action: Option<ActionId>,
     enabled: bool,
+    /// Whether its events are accepted and held; `pause` and `resume` change it, nothing else does.
+    paused: bool,
     #[schema(value_type = FlowSchema)]
     flow: Flow,
     #[schema(value_type = Vec<ParameterSchema>)]
@@ -108,6 +110,7 @@ pub(super) async fn create(
         source_type,
         action: body.action,
         enabled: body.enabled,
+        paused: false,
         flow: body.flow,
         parameters: body.parameters,
         payload_schema: body.payload_schema,
@@ -156,7 +159,7 @@ pub(super) async fn read(
 
 /// Change an event type
 ///
-/// The body replaces it whole, at once. `If-Match` guards against somebody else's change.
+/// The body replaces it whole, at once, except for whether it is paused. `If-Match` guards against somebody else's change.
 #[utoipa::path(put, path = "/event-type/{id}", tag = "event types", params(("id" = String, Path)), request_body = EventTypeIn, responses((status = 200, body = page::Envelope<EventTypeOut>)))]
 pub(super) async fn change(
     caller: Caller<Write>,
@@ -193,6 +196,62 @@ pub(super) async fn change(
     Ok(Data::ok(EventTypeOut::of(&api.store().catalogue(), &event_type)).versioned(event_type.version).warning(warning))
 }
 
+/// Pause an event type
+///
+/// From now on its events are accepted and held: none of their runs begins. Runs that have begun go on, with their
+/// retries. What is paused stays so over restarts. `If-Match` guards against somebody else's change.
+#[utoipa::path(post, path = "/event-type/{id}/pause", tag = "event types", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<EventTypeOut>)))]
+pub(super) async fn pause(
+    caller: Caller<Write>,
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Data<EventTypeOut>, Problem> {
+    let old = to_change(&api, &caller, &id, &headers)?;
+    set_paused(&api, &caller, &old, EventType { paused: true, ..old.as_ref().clone() }).await
+}
+
+/// Resume an event type
+///
+/// What was held goes on in the order in which it was accepted. `If-Match` guards against somebody else's change.
+#[utoipa::path(post, path = "/event-type/{id}/resume", tag = "event types", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<EventTypeOut>)))]
+pub(super) async fn resume(
+    caller: Caller<Write>,
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Data<EventTypeOut>, Problem> {
+    let old = to_change(&api, &caller, &id, &headers)?;
+    set_paused(&api, &caller, &old, EventType { paused: false, ..old.as_ref().clone() }).await
+}
+
+/// Puts `wanted` in the place of `old`, from which it differs at most in whether it is paused.
+async fn set_paused(
+    api: &Api,
+    caller: &Caller<Write>,
+    old: &EventType,
+    wanted: EventType,
+) -> Result<Data<EventTypeOut>, Problem> {
+    let mut event_type = Arc::new(wanted);
+    if old.paused != event_type.paused {
+        let changed = EventType { version: old.version + 1, updated_at: api.now(), ..event_type.as_ref().clone() };
+        event_type = Arc::new(changed);
+        let put = Transition::of([Change::PutEventType(Arc::clone(&event_type))]);
+        api.commit(caller, put.expecting(Expectation::EventTypeVersion(old.id, old.version))).await?;
+    }
+    // Also when it was so before: somebody else's change may be on its way here still.
+    api.dispatch().follow_pause(event_type.id);
+    Ok(Data::ok(EventTypeOut::of(&api.store().catalogue(), &event_type)).versioned(event_type.version))
+}
+
+/// The event type that the caller is about to change and may change.
+fn to_change(api: &Api, caller: &Caller<Write>, id: &str, headers: &HeaderMap) -> Result<Arc<EventType>, Problem> {
+    let event_type = find(api, caller.tenant(), id)?;
+    caller.check_may_change(&event_type.owner_id, "event type", id)?;
+    check_version(headers, "event type", event_type.version)?;
+    Ok(event_type)
+}
+
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -215,14 +274,14 @@ pub(super) async fn delete(
     Query(query): Query<Force>,
     headers: HeaderMap,
 ) -> Result<Data<EventTypeOut>, Problem> {
-    let event_type = find(&api, caller.tenant(), &id)?;
-    caller.check_may_change(&event_type.owner_id, "event type", &id)?;
-    check_version(&headers, "event type", event_type.version)?;
+    let event_type = to_change(&api, &caller, &id, &headers)?;
     let mut delete =
         if query.force { without_follow_up(&api, &event_type, caller.name()) } else { Transition::default() };
     delete.expect.push(Expectation::EventTypeVersion(event_type.id, event_type.version));
     delete.changes.push(Change::DeleteEventType(event_type.id));
     api.commit(&caller, delete).await?;
+    // What was held of it goes on: its plan is its own.
+    api.dispatch().follow_pause(event_type.id);
     Ok(Data::ok(EventTypeOut::of(&api.store().catalogue(), &event_type)))
 }
 
@@ -320,6 +379,7 @@ impl EventTypeOut {
             source_type: source_type.map(|found| found.header.name.to_string()),
             action: event_type.action,
             enabled: event_type.enabled,
+            paused: event_type.paused,
             flow: event_type.flow,
             parameters: event_type.parameters.clone(),
             payload_schema: event_type.payload_schema.clone(),

@@ -46,6 +46,7 @@ pub(super) async fn metrics(caller: Caller<Read>, State(api): State<Api>) -> Res
         ("fusebox_attempts_running", "Attempts that run now.", load.running as usize),
         ("fusebox_runs_queued", "Runs that wait for a permit.", load.queued),
         ("fusebox_runs_waiting", "Runs that wait for a point in time.", load.waiting),
+        ("fusebox_events_held", "Events of paused types that are held.", load.held),
         ("fusebox_actions", "Actions in the catalogue.", catalogue.actions().count()),
         ("fusebox_event_types", "Event types in the catalogue.", catalogue.event_types().count()),
         ("fusebox_modules", "Modules in the catalogue.", catalogue.modules().count()),

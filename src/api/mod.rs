@@ -105,6 +105,8 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(object::effective))
         .routes(routes!(event_type::create, event_type::list))
         .routes(routes!(event_type::read, event_type::change, event_type::delete))
+        .routes(routes!(event_type::pause))
+        .routes(routes!(event_type::resume))
         .routes(routes!(source_type::create, source_type::list))
         .routes(routes!(source_type::read, source_type::change, source_type::delete))
         .routes(routes!(source::create, source::list))

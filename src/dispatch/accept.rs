@@ -180,6 +180,7 @@ impl Dispatch {
 
     /// Hands the event to whoever carries it on.
     pub(super) fn go_on(&self, live: Live, next: Next, waiter: Option<oneshot::Sender<Live>>) {
+        let next = self.hold_back(&live, next);
         if next != Next::Nothing {
             self.take_up(Job::new(live, waiter), next);
         }
@@ -189,6 +190,7 @@ impl Dispatch {
         match next {
             Next::Run(_) => self.offer(job),
             Next::Wait(_, due) => self.wait_until(due, job),
+            Next::Hold(event_type) => self.hold(event_type, job),
             Next::Nothing => {}
         }
     }

@@ -1,11 +1,11 @@
-//! Where every open event is: with a worker, in the queue for a permit, or waiting for its time. All under one lock, so
-//! that an event is always at one place and who cancels it finds it there.
+//! Where every open event is: with a worker, in the queue for a permit, waiting for its time, or held because its type is
+//! paused. All under one lock, so that an event is always at one place and who cancels it finds it there.
 
 use super::cancel::Wish;
 use super::capacity::{Capacity, Permits, Profile};
 use super::job::Job;
 use super::sinks::{limit_of, profile_of};
-use crate::domain::{EntryName, EventId, TenantId, Timestamp};
+use crate::domain::{EntryName, EventId, EventTypeId, TenantId, Timestamp};
 use crate::store::Catalogue;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -20,6 +20,8 @@ enum Place {
     Queued(Profile, u64),
     /// Waiting for this time under this ticket.
     Waiting(Timestamp, u64),
+    /// Held, as this type is paused.
+    Held(EventTypeId),
     /// In somebody's hands, mostly a worker's; the inbox is there once it is needed, which it mostly never is.
     Carried(Option<Box<Inbox>>),
     /// Whoever carried it broke off; the store has it open, to run under this sink type.
@@ -53,13 +55,24 @@ pub(super) enum Asked {
     Absent,
 }
 
+/// Why events of a type are held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pause {
+    Paused,
+    /// What is held is let go, the oldest first; what comes anew is held behind it.
+    Resuming,
+}
+
 #[derive(Debug)]
 pub(super) struct Desk {
     capacity: Capacity<Job>,
     /// By the time at which they go on; the tickets keep those of one millisecond apart and in order.
     waiting: BTreeMap<(Timestamp, u64), Job>,
-    /// How many of each tenant's wait for their time.
-    waiting_of: HashMap<TenantId, usize>,
+    /// Those of each type that is paused in the order in which they were accepted.
+    held: BTreeMap<(EventTypeId, EventId), Job>,
+    pauses: HashMap<EventTypeId, Pause>,
+    /// How many of each tenant's wait for their time or are held.
+    parked_of: HashMap<TenantId, usize>,
     places: HashMap<EventId, Place>,
     tickets: u64,
 }
@@ -69,7 +82,9 @@ impl Desk {
         Desk {
             capacity: Capacity::new(permits),
             waiting: BTreeMap::new(),
-            waiting_of: HashMap::new(),
+            held: BTreeMap::new(),
+            pauses: HashMap::new(),
+            parked_of: HashMap::new(),
             places: HashMap::new(),
             tickets: 0,
         }
@@ -87,9 +102,13 @@ impl Desk {
         self.waiting.len()
     }
 
+    pub(super) fn held(&self) -> usize {
+        self.held.len()
+    }
+
     /// Events of a tenant that wait for whatever it is.
     pub(super) fn parked_of(&self, tenant: &TenantId) -> usize {
-        self.capacity.queued_of(tenant) + self.waiting_of.get(tenant).copied().unwrap_or(0)
+        self.capacity.queued_of(tenant) + self.parked_of.get(tenant).copied().unwrap_or(0)
     }
 
     /// By sink type how many run and how many are queued.
@@ -127,9 +146,62 @@ impl Desk {
         }
         let ticket = self.ticket();
         self.places.insert(job.event_id, Place::Waiting(due, ticket));
-        *self.waiting_of.entry(job.tenant.clone()).or_default() += 1;
+        *self.parked_of.entry(job.tenant.clone()).or_default() += 1;
         self.waiting.insert((due, ticket), job);
         Put::Parked
+    }
+
+    /// Whether events of this type are held that are about to be put here.
+    pub(super) fn is_held_back(&self, event_type: EventTypeId) -> bool {
+        self.pauses.contains_key(&event_type)
+    }
+
+    /// Whether an event of this type that was let out must come back.
+    pub(super) fn is_paused(&self, event_type: EventTypeId) -> bool {
+        self.pauses.get(&event_type) == Some(&Pause::Paused)
+    }
+
+    pub(super) fn pause(&mut self, event_type: EventTypeId) {
+        self.pauses.insert(event_type, Pause::Paused);
+    }
+
+    /// Begins to let go what is held; [`Desk::offer_held`] goes on with it.
+    pub(super) fn resume(&mut self, event_type: EventTypeId) {
+        if let Some(pause) = self.pauses.get_mut(&event_type) {
+            *pause = Pause::Resuming;
+        }
+    }
+
+    /// Holds the job until its type, which was paused, is resumed.
+    pub(super) fn hold(&mut self, event_type: EventTypeId, mut job: Job, catalogue: &Catalogue) -> Put {
+        if let Some(wishes) = self.wishes_for(job.event_id) {
+            return Put::Wished(job, wishes);
+        }
+        if !self.is_held_back(event_type) {
+            // It was resumed since somebody looked.
+            return self.offer(job, catalogue);
+        }
+        if self.held.len() >= LIVE_MAX {
+            job.live = None;
+        }
+        self.places.insert(job.event_id, Place::Held(event_type));
+        *self.parked_of.entry(job.tenant.clone()).or_default() += 1;
+        self.held.insert((event_type, job.event_id), job);
+        Put::Parked
+    }
+
+    /// Offers the oldest of what is held while its type is being resumed; `None` when that is done.
+    pub(super) fn offer_held(&mut self, event_type: EventTypeId, catalogue: &Catalogue) -> Option<Put> {
+        if self.pauses.get(&event_type) != Some(&Pause::Resuming) {
+            return None;
+        }
+        let of_type = (event_type, EventId::from_bytes([0; 16]))..=(event_type, EventId::from_bytes([u8::MAX; 16]));
+        let oldest = self.held.range(of_type).next().map(|(key, _)| *key);
+        let Some(job) = oldest.and_then(|key| self.take_held(key)) else {
+            self.pauses.remove(&event_type);
+            return None;
+        };
+        Some(self.offer(job, catalogue))
     }
 
     /// When the first of those that wait goes on.
@@ -196,6 +268,10 @@ impl Desk {
                 let key = (*due, *ticket);
                 self.take_waiting(key)
             }
+            Some(Place::Held(event_type)) => {
+                let key = (*event_type, event);
+                self.take_held(key)
+            }
             Some(Place::Lost(sink_type)) => Some(Job::stored(tenant.clone(), event, sink_type.take())),
         };
         let Some(job) = job else { return Asked::Absent };
@@ -222,13 +298,23 @@ impl Desk {
 
     fn take_waiting(&mut self, key: (Timestamp, u64)) -> Option<Job> {
         let job = self.waiting.remove(&key)?;
-        if let Some(count) = self.waiting_of.get_mut(&job.tenant) {
+        self.leave(&job.tenant);
+        Some(job)
+    }
+
+    fn take_held(&mut self, key: (EventTypeId, EventId)) -> Option<Job> {
+        let job = self.held.remove(&key)?;
+        self.leave(&job.tenant);
+        Some(job)
+    }
+
+    fn leave(&mut self, tenant: &TenantId) {
+        if let Some(count) = self.parked_of.get_mut(tenant) {
             *count -= 1;
             if *count == 0 {
-                self.waiting_of.remove(&job.tenant);
+                self.parked_of.remove(tenant);
             }
         }
-        Some(job)
     }
 
     fn ticket(&mut self) -> u64 {
@@ -337,5 +423,50 @@ mod tests {
         assert_eq!((desk.first_due(), desk.queued(), desk.waiting()), (Some(NOW.plus_ms(30)), 2, 1));
         let turns: Vec<EventId> = (0..2).map(|_| desk.release((&tenant(), None))[0].event_id).collect();
         assert_eq!(turns, [id(3), id(4)]);
+    }
+
+    #[test]
+    fn what_is_held_is_let_go_in_the_order_in_which_it_was_accepted() {
+        let mut desk = Desk::new(Permits { total: 9, per_tenant: 9 });
+        let (paused, other) = (EventTypeId::from_bytes([7; 16]), EventTypeId::from_bytes([8; 16]));
+        assert_eq!(begins(desk.hold(other, job(9), &Catalogue::default())), Some(id(9)), "it is not paused");
+        desk.pause(paused);
+        for number in [2, 1, 4] {
+            assert!(parked(&desk.hold(paused, job(number), &Catalogue::default())));
+        }
+        assert_eq!((desk.held(), desk.parked_of(&tenant()), desk.running()), (3, 3, 1));
+        assert!(desk.offer_held(paused, &Catalogue::default()).is_none(), "it is paused");
+
+        desk.resume(paused);
+        assert!(!desk.is_paused(paused) && desk.is_held_back(paused));
+        assert_eq!(desk.offer_held(paused, &Catalogue::default()).and_then(begins), Some(id(1)));
+        assert!(
+            parked(&desk.hold(paused, job(3), &Catalogue::default())),
+            "what comes while it is let go waits behind it"
+        );
+        desk.pause(paused);
+        assert!(desk.offer_held(paused, &Catalogue::default()).is_none(), "it is paused again");
+        desk.resume(paused);
+        let rest: Vec<EventId> =
+            std::iter::from_fn(|| desk.offer_held(paused, &Catalogue::default()).and_then(begins)).collect();
+        assert_eq!(rest, [id(2), id(3), id(4)]);
+        assert!(!desk.is_held_back(paused));
+        assert_eq!((desk.held(), desk.parked_of(&tenant())), (0, 0));
+    }
+
+    #[test]
+    fn what_is_held_is_taken_from_there() {
+        let mut desk = desk();
+        let paused = EventTypeId::from_bytes([7; 16]);
+        desk.pause(paused);
+        assert!(parked(&desk.hold(paused, job(1), &Catalogue::default())));
+        assert!(matches!(ask(&mut desk, 1), Asked::Taken(job, _) if job.event_id == id(1)));
+        assert_eq!((desk.held(), desk.parked_of(&tenant())), (0, 0));
+        let Put::Wished(..) = ({
+            assert!(matches!(ask(&mut desk, 1), Asked::Told));
+            desk.hold(paused, job(1), &Catalogue::default())
+        }) else {
+            panic!("it was held with wishes open")
+        };
     }
 }

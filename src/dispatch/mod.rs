@@ -19,6 +19,7 @@ mod desk;
 mod family;
 mod input_schema;
 mod job;
+mod pause;
 mod payload_schema;
 mod placement;
 mod producer;
@@ -34,6 +35,8 @@ mod schedules;
 mod secrets;
 mod services;
 mod settle;
+#[cfg(test)]
+mod settle_tests;
 mod sinks;
 #[cfg(test)]
 mod testing;

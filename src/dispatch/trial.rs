@@ -172,6 +172,7 @@ impl Dispatch {
 /// An event type that stands for one that is not there.
 fn sample(action: &Action, tenant: &TenantId, now: Timestamp) -> EventType {
     EventType {
+        paused: false,
         id: EventTypeId::from_bytes([0; 16]),
         owner_id: tenant.clone(),
         display_name: action.trigger.clone().unwrap_or_else(EventTypeName::of_sample),

@@ -123,21 +123,31 @@ impl Dispatch {
 async fn attempt(dispatch: &Dispatch, job: Job, permit: Permit) -> Result<(), WorkError> {
     let Job { tenant, event_id, live, waiter, durable_start, .. } = job;
     let live = dispatch.loaded(tenant, event_id, live).await?;
-    let place = match next(&live.runs, dispatch.now()) {
+    let place = match dispatch.call_back(&live, next(&live.runs, dispatch.now())) {
         Next::Run(place) => place,
-        Next::Wait(_, due) => {
-            // The clock was set back, or what was next is cancelled.
-            permit.give_back(Leaving::GoesOn);
-            dispatch.wait_until(due, Job { durable_start, ..Job::new(*live, waiter) });
-            return Ok(());
-        }
         Next::Nothing => {
             permit.give_back(Leaving::Ended);
             return Ok(());
         }
+        // The clock was set back, what was next is cancelled, or the type of the event was paused.
+        other => {
+            permit.give_back(Leaving::GoesOn);
+            dispatch.take_up(Job { durable_start, ..Job::new(*live, waiter) }, other);
+            return Ok(());
+        }
     };
     let mut work = Work { dispatch, live: *live, place, services: None, granted: Granted::default() };
-    match work.prepare().await? {
+    let readied = work.prepare().await?;
+    if matches!(readied, Readied::Prepared(_)) {
+        // That may have taken a while, in which its type was paused.
+        let next = dispatch.call_back(&work.live, Next::Run(place));
+        if next != Next::Run(place) {
+            permit.give_back(Leaving::GoesOn);
+            dispatch.take_up(Job { durable_start, ..Job::new(work.live, waiter) }, next);
+            return Ok(());
+        }
+    }
+    match readied {
         Readied::Prepared(prepared) => {
             work.start(durable_start).await?;
             let ran = work.run(prepared).await;

@@ -223,7 +223,16 @@ fn told(catalogue: &Catalogue, change: &Change) -> Option<Told> {
         Change::PutModule(module, _) => put(catalogue.own_module(&module.owner_id, module.digest), &**module),
         Change::DeleteModule(owner, digest) => gone(catalogue.own_module(owner, *digest)),
         Change::PutAction(action) => put(catalogue.action(action.id), &**action),
-        Change::PutEventType(event_type) => put(catalogue.event_type(event_type.id), &**event_type),
+        Change::PutEventType(event_type) => {
+            let before = catalogue.event_type(event_type.id);
+            let told = put(before, &**event_type)?;
+            let deed = match before.map(|before| (before.paused, event_type.paused)) {
+                Some((false, true)) => Deed::Paused,
+                Some((true, false)) => Deed::Resumed,
+                _ => told.deed,
+            };
+            Some(Told { deed, ..told })
+        }
         Change::DeleteEventType(id) => gone(catalogue.event_type(*id)),
         Change::PutToken(token) => put(catalogue.token(token.id), &**token),
         Change::DeleteToken(id) => gone(catalogue.token(*id)),

@@ -358,3 +358,33 @@ fn a_retry_that_waited_when_the_server_was_killed_goes_on() {
     assert_eq!((&event["state"], &event["runs"][0]["interruptions"]), (&json!("ERROR"), &json!(0)));
     assert_eq!(event["owner_id"], TenantId::shared().as_str());
 }
+
+#[test]
+fn what_was_cancelled_or_held_when_the_server_was_killed_is_so_afterwards() {
+    let (data, serving) = first_start("failure_gallery", json!({ "retry": { "attempts": 1 } }), &[]);
+    let client = serving.client(&data.token);
+    let fire = |body: Value| {
+        let fired = client.post("/event", &body);
+        format!("/event/{}", fired.expect(202)["id"].as_str().unwrap())
+    };
+    let running = fire(json!({ "event_type": "t", "payload": { "way": "wait" } }));
+    until(|| (client.get(&running).expect(200)["runs"][0]["state"] == "RUNNING").then_some(()));
+    client.post(&format!("{running}/cancel"), &json!({})).expect(200);
+    client.post("/event-type/t/pause", &json!({})).expect(200);
+    let held = fire(json!({ "event_type": "t", "payload": { "way": "ok" } }));
+    let put_off = fire(json!({ "event_type": "t", "payload": { "way": "warning" }, "delay": "1ms" }));
+    serving.kill();
+
+    let again = Serving::start(&data.path, &[]);
+    let client = again.client(&data.token);
+    until(|| client.get("/metrics").text.contains("fusebox_events_held 2").then_some(()));
+    let cancelled = client.get(&running).expect(200).clone();
+    assert_eq!((&cancelled["state"], &cancelled["runs"][0]["interruptions"]), (&json!("CANCELLED"), &json!(0)));
+    for path in [&held, &put_off] {
+        assert_eq!(client.get(path).expect(200)["runs"][0]["attempts"], json!([]));
+    }
+    client.post("/event-type/t/resume", &json!({})).expect(200);
+    for (path, state) in [(&held, "SUCCESS"), (&put_off, "WARNING"), (&running, "CANCELLED")] {
+        assert_eq!(until(|| Some(client.get(path).expect(200).clone()).filter(is_ended))["state"], state);
+    }
+}

@@ -18,6 +18,7 @@ mod http_delays;
 mod http_events;
 mod http_limits;
 mod http_modules;
+mod http_pause;
 mod http_replay;
 mod http_schedules;
 mod http_scopes;

@@ -161,6 +161,7 @@ pub(crate) fn event_type(id: EventTypeId, owner_id: &TenantId, name: &str, actio
         source_type: None,
         action,
         enabled: true,
+        paused: false,
         flow: Flow::default(),
         parameters: Vec::new(),
         payload_schema: None,

@@ -259,9 +259,15 @@ impl TestServer {
     /// Waits until no attempt runs. What has ended gives its permit back a moment after it can be seen to have ended.
     #[track_caller]
     pub(crate) fn until_idle(&self) {
+        self.until_gauge("fusebox_attempts_running", 0);
+    }
+
+    /// Waits until a figure, which is no part of the store, is this.
+    #[track_caller]
+    pub(crate) fn until_gauge(&self, name: &str, value: u64) {
         let started = std::time::Instant::now();
-        while self.gauge("fusebox_attempts_running") > 0 {
-            assert!(started.elapsed() < PATIENCE, "a permit did not come back");
+        while self.gauge(name) != value {
+            assert!(started.elapsed() < PATIENCE, "{name} is {} and never {value}", self.gauge(name));
             std::thread::yield_now();
         }
     }
