@@ -348,7 +348,7 @@ fn a_schedule_fires_for_each_time_once_whenever_the_power_goes() {
                 .iter()
                 .map(|event| match event.cause {
                     Some(Cause::Schedule { due_at, .. }) => due_at,
-                    None => panic!("{event:?}"),
+                    _ => panic!("{event:?}"),
                 })
                 .collect();
             // Each time from the first, without a gap, and the schedule waits for the one after the last.
