@@ -81,7 +81,7 @@ impl EventFilter {
             parent: id("parent_id", &self.parent_id)?,
             object_type: self.object_type,
             object_id: self.object_id,
-            between: (self.from.map(EventId::lowest), self.to.map(EventId::lowest)),
+            between: (self.from.map(EventId::first_at), self.to.map(EventId::first_at)),
             q: self.q.unwrap_or_default().to_lowercase(),
         })
     }

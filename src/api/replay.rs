@@ -175,9 +175,11 @@ pub(super) async fn replay_many(
     }
     let (mut out, last) = replay_page(&api, &many, after, (limit, caller.name())).await?;
     out.next = last.map(|last| encode_cursor(&(last, before)));
-    let owner_id = caller.tenant().clone();
-    let note = format!("{} events by filter", out.count);
-    api.note(&caller, Noted { owner_id, note, ..Noted::of(Deed::Replayed, "event", "") }).await?;
+    if out.count > 0 {
+        let owner_id = caller.tenant().clone();
+        let note = format!("{} events by filter", out.count);
+        api.note(&caller, Noted { owner_id, note, ..Noted::of(Deed::Replayed, "event", "") }).await?;
+    }
     Ok(Data::ok(out))
 }
 

@@ -8,12 +8,14 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 use std::process::ExitCode;
 
+/// Without any the whole history would be meant, which nobody means by leaving them out.
+const FILTERS: [&str; 7] = ["state", "reason", "event_type", "object", "from", "to", "query"];
+
 /// Run again what has ended: an event, a run, or everything that the filters find.
 #[derive(Debug, Args)]
-#[command(arg_required_else_help = true)]
 pub(super) struct Replay {
     /// The event or the run
-    #[arg(conflicts_with_all = ["state", "reason", "event_type", "object", "from", "to", "query", "yes"])]
+    #[arg(required_unless_present_any = FILTERS, conflicts_with_all = FILTERS, conflicts_with = "yes")]
     id: Option<String>,
     /// Another payload than it had: JSON, a file, or - for standard input
     #[arg(long, short, value_name = "JSON|FILE|-", requires = "id")]

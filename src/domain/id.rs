@@ -19,9 +19,9 @@ macro_rules! id {
                 $name(ids.next(now))
             }
 
-            /// Lower than every id that is made at `time` or later.
-            pub fn lowest(time: Timestamp) -> $name {
-                let ms = u64::try_from(time.as_ms()).unwrap_or(0).min((1 << 48) - 1);
+            /// Not above any id that is made at `at` or later, and above all that were made before.
+            pub fn first_at(at: Timestamp) -> $name {
+                let ms = u64::try_from(at.as_ms()).unwrap_or(0).min((1 << 48) - 1);
                 $name(Uuid::from_u64_pair(ms << 16, 0))
             }
 
@@ -84,12 +84,6 @@ impl AuditId {
         bytes[12..].copy_from_slice(&tail.wrapping_add(number).to_be_bytes());
         AuditId::from_bytes(bytes)
     }
-
-    /// Not above any id that is made at `at` or later, and above all that were made before.
-    pub fn first_at(at: Timestamp) -> AuditId {
-        let ms = u64::try_from(at.as_ms()).unwrap_or(0);
-        AuditId(Uuid::from_u64_pair(ms << 16, 0))
-    }
 }
 
 /// Makes ids that rise strictly within one process.
@@ -137,12 +131,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_lowest_id_of_a_time_divides_what_was_made_before_it_from_the_rest() {
+    fn the_first_id_of_a_time_divides_what_was_made_before_it_from_the_rest() {
         let ids = Ids::new(Arc::new(Entropy::new([7; 32])));
         let made = EventId::new(&ids, Timestamp::from_ms(5_000));
-        assert!(EventId::lowest(Timestamp::from_ms(5_000)) < made && made < EventId::lowest(Timestamp::from_ms(5_001)));
-        assert!(EventId::lowest(Timestamp::from_ms(i64::MIN)) < made);
-        assert!(made < EventId::lowest(Timestamp::from_ms(i64::MAX)));
+        assert!(
+            EventId::first_at(Timestamp::from_ms(5_000)) < made && made < EventId::first_at(Timestamp::from_ms(5_001))
+        );
+        assert!(EventId::first_at(Timestamp::from_ms(i64::MIN)) < made);
+        assert!(made < EventId::first_at(Timestamp::from_ms(i64::MAX)));
     }
 
     #[test]

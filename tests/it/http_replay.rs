@@ -241,8 +241,8 @@ fn a_filter_replays_what_it_finds_in_order_and_once() {
     old.truncate(2);
     let narrow = json!({ "event_type": "t", "q": "\"n\":1", "to": "2100-01-01T00:00:00Z" });
     assert_eq!(world.preview(narrow)["count"], 2);
-    let note = &world.server.admin.get("/audit?deed=replayed").body["data"][0];
-    assert!(note["note"].is_string(), "{note:#}");
+    let note = &world.server.admin.get("/audit?what=replayed").body["data"][0];
+    assert_eq!(note["note"], "1 events by filter", "{note:#}");
 }
 
 #[test]
@@ -430,6 +430,7 @@ fn the_command_line_shows_first_and_replays_when_told_to() {
     assert_eq!(nothing.code, 1, "{nothing:?}");
     assert!(nothing.err.contains("there is no run"), "{nothing:?}");
     assert_eq!(run(&[]).code, 2);
+    assert_eq!(run(&["--yes"]).code, 2, "everything is too much");
     assert_eq!(run(&[id(&old[0]), "--state", "ERROR"]).code, 2);
     assert_eq!(run(&["--object", "nothing"]).code, 1);
 }
