@@ -25,6 +25,7 @@ const KEPT_APART: [(&[&str], &[&str], &str); 10] = [
     (
         &[".unwrap()"],
         &[
+            "dispatch/capacity_tests.rs",
             "dispatch/chain_tests.rs",
             "dispatch/chain_worlds.rs",
             "dispatch/capacity_tests.rs",

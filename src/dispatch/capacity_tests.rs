@@ -1,9 +1,174 @@
-//! Any sequence of offers, ends, withdrawals and changes of limits, against what a naive list of jobs says.
+//! Permits: what each rule says, and any sequence of offers, ends, withdrawals and changes of limits against what a naive
+//! list of jobs says.
 
 use super::capacity::{Capacity, Permits, Profile};
 use crate::domain::{SinkTypeId, TenantId};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+
+const WASM: Profile = None;
+const SLOW: Profile = Some(SinkTypeId::from_bytes([1; 16]));
+const FAST: Profile = Some(SinkTypeId::from_bytes([2; 16]));
+
+fn tenant(name: &str) -> TenantId {
+    name.parse().unwrap()
+}
+
+/// With as much room under `wasm` as there is at all.
+fn capacity(total: u32, per_tenant: u32) -> Capacity<u64> {
+    let mut capacity = Capacity::new(Permits { total, per_tenant });
+    capacity.set_limit(WASM, total);
+    capacity
+}
+
+fn next_of(capacity: &mut Capacity<u64>) -> Vec<u64> {
+    std::iter::from_fn(|| capacity.next()).collect()
+}
+
+#[test]
+fn what_has_no_permit_waits_and_is_never_refused() {
+    let mut capacity = capacity(2, 2);
+    let a = tenant("a");
+    assert_eq!(capacity.offer((&a, WASM), 1, 1), Some(1));
+    assert_eq!(capacity.offer((&a, WASM), 2, 2), Some(2));
+    assert_eq!(capacity.offer((&a, WASM), 3, 3), None);
+    assert_eq!((capacity.running(), capacity.queued()), (2, 1));
+    assert_eq!(capacity.release((&a, WASM)), [3]);
+    assert_eq!(capacity.release((&a, WASM)), [0; 0]);
+    assert_eq!(capacity.release((&a, WASM)), [0; 0]);
+    assert_eq!((capacity.running(), capacity.queued()), (0, 0));
+}
+
+#[test]
+fn a_tenant_that_floods_queues_behind_itself() {
+    let mut capacity = capacity(3, 2);
+    let (noisy, quiet) = (tenant("noisy"), tenant("quiet"));
+    let started: Vec<u64> = (0..100).filter_map(|job| capacity.offer((&noisy, WASM), job, job)).collect();
+    assert_eq!(started, [0, 1], "no more than its own share");
+    assert_eq!(capacity.offer((&quiet, WASM), 1_000, 1_000), Some(1_000), "the third permit was kept for others");
+}
+
+#[test]
+fn tenants_take_turns() {
+    let mut capacity = capacity(1, 1);
+    let (a, b) = (tenant("a"), tenant("b"));
+    assert!(capacity.offer((&a, WASM), 0, 0).is_some());
+    for job in 1..4 {
+        capacity.offer((&a, WASM), job, job);
+    }
+    capacity.offer((&b, WASM), 10, 10);
+    capacity.offer((&b, WASM), 11, 11);
+    let mut holder = a.clone();
+    let mut order = Vec::new();
+    while let [job] = capacity.release((&holder, WASM))[..] {
+        order.push(job);
+        holder = if job >= 10 { b.clone() } else { a.clone() };
+    }
+    assert_eq!(order, [1, 10, 2, 11, 3]);
+}
+
+#[test]
+fn a_full_sink_type_holds_back_its_own_jobs_only() {
+    let mut capacity = capacity(8, 8);
+    capacity.set_limit(SLOW, 1);
+    let (a, b) = (tenant("a"), tenant("b"));
+    assert_eq!(capacity.offer((&a, SLOW), 1, 1), Some(1));
+    assert_eq!(capacity.offer((&a, SLOW), 2, 2), None);
+    assert_eq!(capacity.offer((&b, SLOW), 3, 3), None);
+    assert_eq!(capacity.offer((&a, WASM), 4, 4), Some(4), "what waits for another sink type is not in its way");
+    let mut loads: Vec<_> = capacity.loads().collect();
+    loads.sort_unstable();
+    assert_eq!(loads, [(WASM, 1, 0), (SLOW, 1, 2)]);
+    assert_eq!(capacity.release((&a, WASM)), [0; 0]);
+    assert_eq!(capacity.release((&a, SLOW)), [2]);
+    assert_eq!(capacity.release((&a, SLOW)), [3]);
+}
+
+#[test]
+fn one_permit_that_comes_back_can_let_two_jobs_start() {
+    let mut capacity = capacity(8, 1);
+    capacity.set_limit(SLOW, 1);
+    let (a, b) = (tenant("a"), tenant("b"));
+    assert_eq!(capacity.offer((&a, SLOW), 1, 1), Some(1));
+    assert_eq!(capacity.offer((&a, WASM), 2, 2), None, "the tenant is full");
+    assert_eq!(capacity.offer((&b, SLOW), 3, 3), None, "the sink type is full");
+    assert_eq!(capacity.release((&a, SLOW)), [2, 3]);
+}
+
+#[test]
+fn a_sink_type_is_shared_fairly_among_tenants() {
+    let mut capacity = capacity(8, 8);
+    capacity.set_limit(SLOW, 1);
+    let (noisy, quiet) = (tenant("noisy"), tenant("quiet"));
+    for job in 0..50 {
+        capacity.offer((&noisy, SLOW), job, job);
+    }
+    capacity.offer((&quiet, SLOW), 100, 100);
+    assert_eq!(capacity.release((&noisy, SLOW)), [1], "it was first to wait");
+    assert_eq!(capacity.release((&noisy, SLOW)), [100], "and then it is the other's turn");
+}
+
+#[test]
+fn many_sink_types_do_not_give_a_tenant_more_turns() {
+    let mut capacity = capacity(1, 1);
+    let (noisy, quiet) = (tenant("noisy"), tenant("quiet"));
+    for profile in [SLOW, FAST] {
+        capacity.set_limit(profile, 1);
+    }
+    capacity.offer((&noisy, WASM), 0, 0);
+    for (ticket, profile) in (1..).zip([SLOW, FAST, WASM, SLOW, FAST, WASM]) {
+        capacity.offer((&noisy, profile), ticket, ticket);
+    }
+    for ticket in 100..103 {
+        capacity.offer((&quiet, WASM), ticket, ticket);
+    }
+    let mut order = Vec::new();
+    let mut holder = (noisy.clone(), WASM);
+    while let [job] = capacity.release((&holder.0, holder.1))[..] {
+        order.push(job);
+        let profile = if job >= 100 { WASM } else { [WASM, SLOW, FAST][job as usize % 3] };
+        holder = (if job >= 100 { quiet.clone() } else { noisy.clone() }, profile);
+    }
+    assert_eq!(order, [1, 100, 2, 101, 3, 102, 4, 5, 6]);
+}
+
+#[test]
+fn a_limit_that_changes_holds_from_then_on() {
+    let mut capacity = capacity(8, 8);
+    capacity.set_limit(SLOW, 0);
+    let a = tenant("a");
+    for job in 1..=4 {
+        assert_eq!(capacity.offer((&a, SLOW), job, job), None, "nobody takes it");
+    }
+    capacity.set_limit(SLOW, 2);
+    assert_eq!(next_of(&mut capacity), [1, 2]);
+    capacity.set_limit(SLOW, 1);
+    assert_eq!(capacity.release((&a, SLOW)), [0; 0], "one too many was running");
+    assert_eq!(capacity.release((&a, SLOW)), [3]);
+    capacity.set_limit(SLOW, 8);
+    assert_eq!(next_of(&mut capacity), [4]);
+    capacity.forget_idle_profiles();
+    assert!(capacity.knows(SLOW) && !capacity.knows(WASM));
+}
+
+#[test]
+fn what_is_taken_out_of_the_queue_has_no_turn_and_is_not_counted() {
+    let mut capacity = capacity(1, 1);
+    let (a, b) = (tenant("a"), tenant("b"));
+    assert!(capacity.offer((&a, WASM), 0, 0).is_some());
+    for job in 1..=3 {
+        assert_eq!(capacity.offer((&b, WASM), job, job), None);
+    }
+    assert_eq!(capacity.offer((&a, WASM), 4, 4), None);
+    let taken = [2, 2, 9].map(|ticket| capacity.take((&b, WASM), ticket));
+    assert_eq!((taken, capacity.take((&b, SLOW), 3)), ([Some(2), None, None], None));
+    assert_eq!((capacity.queued(), capacity.queued_of(&b)), (3, 2));
+    assert_eq!(capacity.release((&a, WASM)), [1]);
+    assert_eq!((capacity.take((&b, WASM), 3), capacity.queued_of(&b)), (Some(3), 0));
+    assert_eq!(capacity.release((&b, WASM)), [4]);
+    assert_eq!(capacity.release((&a, WASM)), [0; 0]);
+    assert_eq!((capacity.running(), capacity.queued(), capacity.knows_tenant(&b)), (0, 0, false));
+}
 
 const PERMITS: Permits = Permits { total: 4, per_tenant: 3 };
 const TENANTS: [&str; 4] = ["a", "b", "c", "d"];
@@ -39,7 +204,6 @@ struct World {
     limits: [u32; 3],
     running: BTreeMap<u64, (TenantId, usize)>,
     waiting: BTreeMap<u64, (TenantId, usize)>,
-    /// How many jobs of others began while one tenant had some that could have.
     tickets: u64,
 }
 

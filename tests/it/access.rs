@@ -186,6 +186,7 @@ struct Things {
     schedule: String,
     source: String,
     source_type: String,
+    sink_type: String,
 }
 
 fn things_of(server: &TestServer, tenant: &str) -> Things {
@@ -206,6 +207,7 @@ fn things_of(server: &TestServer, tenant: &str) -> Things {
     let schedule = client.post("/schedule", &json!({ "name": "mine", "event_type": "mine", "cron": "0 0 1 1 *" }));
     let source_type = text(&client.post("/source-type", &json!({ "name": "mine" })), "id");
     let source = text(&client.post("/source", &json!({ "name": "mine", "source_type": source_type })), "id");
+    let sink_type = text(&client.post("/sink-type", &json!({ "name": "mine" })), "id");
     let token = client.post("/token", &json!({ "name": "more", "rights": { "read": true } }));
     Things {
         module: digest,
@@ -218,6 +220,7 @@ fn things_of(server: &TestServer, tenant: &str) -> Things {
         schedule: text(&schedule, "id"),
         source_type,
         source,
+        sink_type,
     }
 }
 
@@ -237,6 +240,8 @@ impl Things {
             ("schedule", _) => self.schedule.as_str(),
             ("source-type", _) => self.source_type.as_str(),
             ("source", _) => self.source.as_str(),
+            ("sink-type", _) => self.sink_type.as_str(),
+            ("sink", _) => "local",
             other => panic!("nothing to name in {path}: {other:?}"),
         }
         .to_owned()
@@ -252,7 +257,8 @@ impl Things {
             "/secret/{key}" => json!({ "value": "hunter2" }),
             "/event/replay" => json!({ "filter": {} }),
             "/schedule/{id}" => json!({ "name": "mine", "event_type": "mine", "cron": "0 0 1 1 *" }),
-            "/source-type/{id}" => json!({ "name": "taken_over" }),
+            "/source-type/{id}" | "/sink-type/{id}" => json!({ "name": "taken_over" }),
+            "/sink/{id}" => json!({ "name": "local" }),
             "/source/{id}" => json!({ "name": "taken_over", "source_type": self.source_type }),
             _ => json!({}),
         }
@@ -267,9 +273,11 @@ fn another_tenants_things_are_not_there() {
     let before = server.dump();
     let mut walked = 0;
     // Objects are names that every tenant may use for itself; `http_scopes` has what they see of each other's. Nor are
-    // keys of secrets taken for others.
-    let is_free =
-        |operation: &&Operation| operation.path.contains("{object_type}") || operation.name() == "PUT /secret/{key}";
+    // keys of secrets taken for others. Sinks are the platform's.
+    let is_free = |operation: &&Operation| {
+        let path = operation.path.as_str();
+        path.contains("{object_type}") || path == "/sink/{id}" || operation.name() == "PUT /secret/{key}"
+    };
     for operation in operations().iter().filter(|o| o.has_parameter()).filter(|o| !is_free(o)) {
         let path = operation.path_for(|parameter| things.value(&operation.path, parameter));
         let answer = operation.send(&stranger, &path, &things.body(operation));
@@ -290,6 +298,7 @@ fn another_tenants_things_are_not_there() {
         assert_eq!(stranger.get(route).body["count"], 0, "{route}");
     }
     assert_eq!(stranger.get("/token").body["count"], 1, "its own");
+    assert_eq!(stranger.get("/sink-type").body["count"], 1, "the built-in one");
 }
 
 /// The audit log of tenant `a`, newest first.
@@ -337,6 +346,7 @@ fn every_route_of_the_document_answers_and_every_change_is_in_the_audit_log() {
         let body = match (operation.method, operation.path.as_str()) {
             ("POST", "/module") => continue, // Needs a component: `things_of` uploaded one.
             ("POST", "/secret-key/rotate") => continue, // The platform's alone, see `http_secrets`.
+            ("POST" | "PUT" | "DELETE", "/sink" | "/sink/{id}") => continue, // The same, see `http_sinks`.
             ("POST", "/action") => json!({ "name": "new", "module": things.module }),
             ("POST", "/event-type") => json!({ "display_name": "new" }),
             ("POST", "/action/{id}/object") => json!({ "object_type": "place", "object_id": "2" }),
@@ -346,7 +356,7 @@ fn every_route_of_the_document_answers_and_every_change_is_in_the_audit_log() {
                 json!({ "name": "new", "event_type": "mine", "at": "2100-01-01T00:00:00Z", "enabled": false })
             }
             ("POST", "/token") => json!({ "name": "new", "rights": { "read": true } }),
-            ("POST", "/source-type") => json!({ "name": "new" }),
+            ("POST", "/source-type" | "/sink-type") => json!({ "name": "new" }),
             ("POST", "/source") => json!({ "name": "new", "source_type": things.source_type }),
             ("PUT", "/action/{id}") => json!({ "name": "mine", "module": things.module }),
             ("PUT", "/event-type/{id}") => json!({ "display_name": "mine", "action": things.action }),

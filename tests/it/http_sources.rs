@@ -112,7 +112,7 @@ fn a_source_fires_event_types_of_its_source_type_and_the_event_says_so() {
 #[test]
 fn a_source_fires_nothing_else() {
     let World { server, door, cash } = &World::new();
-    let before = server.dump();
+    let before = server.admin.get("/run").body["count"].clone();
     for (client, event_type) in [(door, "cash.used"), (cash, "door.used"), (door, "open.to.all")] {
         let refused = fire(client, event_type);
         refused.problem(403, "source_type_not_allowed");
@@ -121,7 +121,17 @@ fn a_source_fires_nothing_else() {
         shorthand.problem(403, "source_type_not_allowed");
     }
     fire(door, "never.made").problem(404, "not_found");
-    assert_eq!(server.dump(), before);
+    // Nothing of it was kept but that it was tried.
+    let audited = server.admin.pages("/audit?what=refused");
+    assert_eq!(audited.len(), 6, "{audited:#?}");
+    let (last, source) = (&audited[0], server.admin.get("/source/door-1").expect(200)["id"].clone());
+    assert_eq!(
+        (&last["by"]["name"], &last["by"]["source_id"], &last["subject"]),
+        (&json!("door-1"), &source, &json!("open.to.all"))
+    );
+    assert!(last["note"].as_str().unwrap().contains("`open.to.all`"), "{last:#}");
+    assert_eq!(server.admin.get("/event").body["count"], 0);
+    assert_eq!(before, server.admin.get("/run").body["count"]);
 }
 
 #[test]

@@ -23,6 +23,7 @@ mod http_replay;
 mod http_schedules;
 mod http_scopes;
 mod http_secrets;
+mod http_sinks;
 mod http_sources;
 mod power_cut;
 mod sandbox;
