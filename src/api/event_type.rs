@@ -112,7 +112,7 @@ pub(super) async fn create(
     };
     let event_type = Arc::new(event_type);
     api.commit(&caller, Transition::of([Change::PutEventType(Arc::clone(&event_type))])).await?;
-    let warning = cycle_of_event_type(&api.store().catalogue(), &event_type);
+    let warning = cycle_of_event_type(&api.catalogue(), &event_type);
     Ok(Data::created(EventTypeOut::of(&event_type)).versioned(1).warning(warning))
 }
 
@@ -123,7 +123,7 @@ pub(super) async fn list(
     State(api): State<Api>,
     Query(filter): Query<Filter>,
 ) -> Result<List<EventTypeOut>, Problem> {
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let visible = catalogue.event_types().filter(|event_type| caller.tenant().sees(&event_type.owner_id));
     let rows = visible.map(|event_type| Row {
         item: EventTypeOut::of(event_type),
@@ -181,11 +181,11 @@ pub(super) async fn change(
     let event_type = Arc::new(event_type);
     let put = Transition::of([Change::PutEventType(Arc::clone(&event_type))]);
     api.commit(&caller, put.expecting(Expectation::EventTypeVersion(old.id, old.version))).await?;
-    let warning = cycle_of_event_type(&api.store().catalogue(), &event_type);
+    let warning = cycle_of_event_type(&api.catalogue(), &event_type);
     Ok(Data::ok(EventTypeOut::of(&event_type)).versioned(event_type.version).warning(warning))
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Force {
@@ -220,7 +220,7 @@ pub(super) async fn delete(
 /// New versions, in the name of `by`, of the actions that fire `event_type` when they end, which do so no more. Whoever
 /// may change an event type may change what names it: its tenant's own actions, or everybody's for the platform.
 fn without_follow_up(api: &Api, event_type: &EventType, by: &str) -> Transition {
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let naming = [Mention::OnSuccess, Mention::OnFailure].map(|why| catalogue.actions_naming(event_type, why));
     let actions: BTreeMap<ActionId, &Arc<Action>> = naming.into_iter().flatten().map(|a| (a.id, a)).collect();
     let other = |name: &&EventTypeName| name.folded() != event_type.display_name.folded();
@@ -241,7 +241,7 @@ fn without_follow_up(api: &Api, event_type: &EventType, by: &str) -> Transition 
 }
 
 pub(super) fn find(api: &Api, tenant: &TenantId, id: &str) -> Result<Arc<EventType>, Problem> {
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let by_id = id.parse().ok().and_then(|id: EventTypeId| catalogue.event_type(id));
     let found = by_id.or_else(|| catalogue.event_type_named(tenant, &id.parse().ok()?));
     let visible = found.filter(|event_type| tenant.sees(&event_type.owner_id));
@@ -291,7 +291,7 @@ impl EventTypeIn {
 }
 
 impl EventTypeOut {
-    fn of(event_type: &EventType) -> EventTypeOut {
+    pub(super) fn of(event_type: &EventType) -> EventTypeOut {
         EventTypeOut {
             id: event_type.id,
             owner_id: event_type.owner_id.to_string(),

@@ -4,10 +4,12 @@
 //! responses in `error` only. It does not know who listens, or how anything is stored.
 
 mod action;
+mod apply;
 mod attachment;
 mod auth;
 mod backup;
 mod delay;
+mod draft;
 mod error;
 mod event;
 mod event_type;
@@ -26,13 +28,14 @@ mod token;
 use crate::dispatch::Dispatch;
 use crate::domain::{Clock, Entropy, Ids, RequestId, Timestamp};
 use crate::sandbox::Sandbox;
-use crate::store::{CommitError, ReadError, Store, Transition};
+use crate::store::{Catalogue, CommitError, ReadError, Store, Transition};
 use auth::Caller;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::HeaderValue;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
+use draft::Draft;
 use error::Problem;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -46,10 +49,12 @@ pub use openapi::document;
 pub struct Api(Arc<Shared>);
 
 struct Shared {
-    parts: Parts,
+    parts: Arc<Parts>,
     stream_slots: Arc<Semaphore>,
     /// One backup at a time: each keeps pages of the store's file from being used again.
     backup_slot: Arc<Semaphore>,
+    /// Where changes of the catalogue go instead of the store, for what is tried before it is done.
+    draft: Option<Draft>,
 }
 
 /// What a server hands to its API.
@@ -68,6 +73,8 @@ pub struct Parts {
 pub struct Bounds {
     /// Of a JSON body, the payload of an event included.
     pub body_bytes: usize,
+    /// Of a document of the catalogue.
+    pub document_bytes: usize,
     /// Of an uploaded module.
     pub module_bytes: usize,
     /// The longest `Prefer: wait=N`.
@@ -101,6 +108,8 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(stream::watch))
         .routes(routes!(token::create, token::list))
         .routes(routes!(token::delete))
+        .routes(routes!(apply::apply))
+        .routes(routes!(apply::export))
         .routes(routes!(backup::take))
         .routes(routes!(health::metrics))
         .routes(routes!(health::live))
@@ -112,7 +121,7 @@ fn described() -> OpenApiRouter<Api> {
 pub fn router(parts: Parts) -> Router {
     let stream_slots = Arc::new(Semaphore::new(parts.bounds.streams));
     let backup_slot = Arc::new(Semaphore::new(1));
-    let api = Api(Arc::new(Shared { parts, stream_slots, backup_slot }));
+    let api = Api(Arc::new(Shared { parts: Arc::new(parts), stream_slots, backup_slot, draft: None }));
     let (router, _) = described().split_for_parts();
     router
         .fallback(|request: Request| async move { Problem::not_found("route", request.uri().path()) })
@@ -182,8 +191,30 @@ impl Api {
         self.0.parts.bounds
     }
 
+    /// The catalogue as of the last commit, or the draft that this works on.
+    fn catalogue(&self) -> Arc<Catalogue> {
+        self.0.draft.as_ref().map_or_else(|| self.store().catalogue(), Draft::catalogue)
+    }
+
+    /// The same API over a draft that begins as `catalogue`: whatever it changes there stays there.
+    fn drafting(&self, catalogue: Arc<Catalogue>) -> Api {
+        Api(Arc::new(Shared {
+            parts: Arc::clone(&self.0.parts),
+            stream_slots: Arc::clone(&self.0.stream_slots),
+            backup_slot: Arc::clone(&self.0.backup_slot),
+            draft: Some(Draft::new(catalogue)),
+        }))
+    }
+
+    fn draft(&self) -> Option<&Draft> {
+        self.0.draft.as_ref()
+    }
+
     /// Changes the catalogue in the caller's name, and answers when that is on the disk.
     async fn commit<N>(&self, caller: &Caller<N>, transition: Transition) -> Result<(), CommitError> {
+        if let Some(draft) = &self.0.draft {
+            return Ok(draft.apply(transition)?);
+        }
         let author = Some(caller.author(request_id(), self.now()));
         self.store().commit(Transition { author, ..transition }).await
     }

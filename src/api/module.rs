@@ -108,7 +108,7 @@ async fn keep(
     name: Option<ModuleName>,
 ) -> Result<(Arc<Module>, bool), Problem> {
     for _ in 0..TRIES_MAX {
-        let known = api.store().catalogue().module(&owner, &ModuleRef::Digest(inspected.digest)).cloned();
+        let known = api.catalogue().module(&owner, &ModuleRef::Digest(inspected.digest)).cloned();
         let known = known.filter(|module| module.owner_id == owner);
         let names = known.as_ref().map(|module| module.names.len());
         let module = Arc::new(merge(api, caller, (known, owner.clone()), inspected, name.clone()));
@@ -157,7 +157,7 @@ pub(super) async fn list(
     State(api): State<Api>,
     Query(filter): Query<Filter>,
 ) -> Result<List<ModuleOut>, Problem> {
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let visible = catalogue.modules().filter(|module| caller.tenant().sees(&module.owner_id));
     let rows = visible.map(|module| Row {
         item: ModuleOut::of(module),
@@ -201,7 +201,7 @@ pub(super) async fn delete(
 
 fn find(api: &Api, tenant: &TenantId, reference: &str) -> Result<Arc<Module>, Problem> {
     let parsed: ModuleRef = reference.parse().map_err(|_| Problem::not_found("module", reference))?;
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     if let Some(module) = catalogue.module(tenant, &parsed) {
         return Ok(Arc::clone(module));
     }
@@ -212,7 +212,7 @@ fn find(api: &Api, tenant: &TenantId, reference: &str) -> Result<Arc<Module>, Pr
 
 /// A module reference in a body, checked against the catalogue.
 pub(super) fn check_exists(api: &Api, owner: &TenantId, reference: &ModuleRef) -> Result<(), Fault> {
-    match api.store().catalogue().module(owner, reference) {
+    match api.catalogue().module(owner, reference) {
         Some(_) => Ok(()),
         None => Err(Fault::new("/module", format!("there is no module `{reference}`; upload it with POST /module"))),
     }

@@ -50,6 +50,8 @@ pub enum Expectation {
     /// The version of what a tenant registered about an object; `None` when it did not.
     ObjectVersion(TenantId, ObjectRef, Option<u64>),
     AttachmentVersion(AttachmentId, u64),
+    /// That nothing of the catalogue changed since ([`super::Catalogue::revision`]).
+    Revision(u64),
     Version(NamedId, u64),
     /// How often the attachments of an action changed ([`super::Catalogue::attachment_changes`]): what was checked
     /// against all of them is still true.

@@ -199,11 +199,9 @@ impl Writer {
 
 /// The catalogue after `transition` if it changes it.
 fn admit(catalogue: &Catalogue, transition: &Transition) -> Result<Option<Catalogue>, Conflict> {
-    transition.expect.iter().try_for_each(|expectation| catalogue.check(expectation))?;
-    if !transition.changes.iter().any(super::Change::is_catalogue) {
-        return Ok(None);
+    if transition.changes.iter().any(super::Change::is_catalogue) {
+        return catalogue.after(transition).map(Some);
     }
-    let mut changed = catalogue.clone();
-    transition.changes.iter().try_for_each(|change| changed.apply(change))?;
-    Ok(Some(changed))
+    transition.expect.iter().try_for_each(|expectation| catalogue.check(expectation))?;
+    Ok(None)
 }
