@@ -14,6 +14,7 @@ struct State {
 }
 
 /// A state to come back to.
+#[derive(Clone)]
 pub(super) struct Mark {
     catalogue: Arc<Catalogue>,
     changes: usize,

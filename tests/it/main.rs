@@ -7,6 +7,7 @@ mod backup;
 mod cli;
 mod crash;
 mod examples;
+mod http_apply;
 mod http_catalogue;
 mod http_chains;
 mod http_delays;

@@ -149,6 +149,7 @@ impl Engine<'_> {
         let mark = self.draft.mark();
         let put = item.kind.put(self.at, item.body.clone()).await;
         let (now, warnings) = put.map_err(|problem| {
+            self.draft.go_back(mark.clone());
             let faults = problem.into_faults().into_iter();
             faults.map(|fault| fault.under(&item.pointer)).collect::<Vec<Fault>>()
         })?;

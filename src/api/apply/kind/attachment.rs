@@ -2,7 +2,7 @@
 
 use super::{At, Key, Made, Thing, described, made, object_in, owned, parsed};
 use crate::api::apply::action_ref;
-use crate::api::attachment::{self, AttachmentOut};
+use crate::api::attachment::{self, AttachmentIn, AttachmentOut};
 use crate::api::error::{Fault, Problem};
 use crate::api::extract::{Body, Path};
 use crate::domain::{ActionId, Attachment, ObjectRef, TenantId};
@@ -46,15 +46,23 @@ pub(super) async fn put(at: At<'_>, mut body: Map<String, Value>) -> Result<Made
     let object = object_in(&body, "object").map_err(|fault| Problem::invalid(vec![fault]))?;
     let catalogue = at.api.catalogue();
     let action = body.remove("action").unwrap_or_default();
-    let action = action_ref::resolve(&catalogue, at.owner, &action)
-        .map_err(|message| Problem::invalid(vec![Fault::new("/action", message)]))?;
     body.remove("object");
     body.insert("object_type".to_owned(), object.object_type.clone().into());
     body.insert("object_id".to_owned(), object.object_id.clone().into());
     let mut body = owned(at, body)?;
+    let new: Result<AttachmentIn, Problem> = parsed(body.clone());
+    let action = match action_ref::resolve(&catalogue, at.owner, &action) {
+        Ok(action) => action,
+        Err(message) => {
+            let mut faults = vec![Fault::new("/action", message)];
+            faults.extend(new.err().into_iter().flat_map(Problem::into_faults));
+            return Err(Problem::invalid(faults));
+        }
+    };
+    let new = new?;
     let (caller, api) = (at.caller.clone(), State(at.api.clone()));
     let answer = match catalogue.attachment_of(at.owner, action.id, &object) {
-        None => attachment::create(caller, api, Path(action.id.to_string()), Body(parsed(body)?)).await,
+        None => attachment::create(caller, api, Path(action.id.to_string()), Body(new)).await,
         Some(old) => {
             // What a change leaves out stays, what a document leaves out is as usual.
             for (field, usual) in

@@ -5,6 +5,7 @@ use crate::api::apply::action_ref;
 use crate::api::error::{Fault, Problem};
 use crate::api::event_type::{self, EventTypeOut, Force};
 use crate::api::extract::{Body, Path, Query};
+use crate::api::page::Data;
 use crate::domain::{EventType, TenantId};
 use crate::store::Catalogue;
 use axum::extract::State;
@@ -31,18 +32,29 @@ fn describe(catalogue: &Catalogue, owner: &TenantId, out: &EventTypeOut) -> Map<
 pub(super) async fn put(at: At<'_>, mut body: Map<String, Value>) -> Result<Made, Problem> {
     let (catalogue, owner) = (at.api.catalogue(), at.owner);
     if let Some(action) = body.get_mut("action").filter(|action| !action.is_null()) {
-        let found = action_ref::resolve(&catalogue, owner, action);
-        let found = found.map_err(|message| Problem::invalid(vec![Fault::new("/action", message)]))?;
-        *action = found.id.to_string().into();
+        match action_ref::resolve(&catalogue, owner, action) {
+            Ok(found) => *action = found.id.to_string().into(),
+            Err(message) => {
+                // What else is wrong is found out without it.
+                body.remove("action");
+                let mut faults = vec![Fault::new("/action", message)];
+                faults.extend(send(at, body).await.err().into_iter().flat_map(Problem::into_faults));
+                return Err(Problem::invalid(faults));
+            }
+        }
     }
+    Ok(made(send(at, body).await?, |out| describe(&at.api.catalogue(), owner, out)))
+}
+
+async fn send(at: At<'_>, body: Map<String, Value>) -> Result<Data<EventTypeOut>, Problem> {
+    let (catalogue, owner) = (at.api.catalogue(), at.owner);
     let old = body.get("display_name").and_then(|name| find(&catalogue, owner, name));
     let (caller, api) = (at.caller.clone(), State(at.api.clone()));
     let body = Body(parsed(owned(at, body)?)?);
-    let answer = match old {
+    match old {
         None => event_type::create(caller, api, body).await,
         Some(old) => event_type::change(caller, api, Path(old.id.to_string()), HeaderMap::new(), body).await,
-    };
-    Ok(made(answer?, |out| describe(&at.api.catalogue(), owner, out)))
+    }
 }
 
 pub(super) async fn delete(at: At<'_>, thing: &Thing) -> Result<(), Problem> {
