@@ -99,6 +99,7 @@ fn transition(ids: &Ids) -> Transition {
         parent_id: None,
         root_id: id,
         depth: 0,
+        lineage: None,
         created_by: "bench".to_owned(),
         created_at: now,
         started_at: Some(now),

@@ -22,7 +22,11 @@ const KEPT_APART: [(&[&str], &[&str], &str); 9] = [
         "configuration comes in as an argument",
     ),
     (&["unsafe"], &["sandbox/cache.rs"], "unsafe is in one file"),
-    (&[".unwrap()"], &["dispatch/resolve_tests.rs", "dispatch/testing.rs"], "unwrap is for tests"),
+    (
+        &[".unwrap()"],
+        &["dispatch/chain_tests.rs", "dispatch/chain_worlds.rs", "dispatch/resolve_tests.rs", "dispatch/testing.rs"],
+        "unwrap is for tests",
+    ),
     (&["crate::{", "super::super"], &[], "say `crate::layer::…`, so that it is seen who uses whom"),
 ];
 

@@ -9,9 +9,10 @@ use super::page::{self, Data, List, encode_cursor};
 use super::run::{RunOut, history_query};
 use crate::dispatch::{Fire, Fired};
 use crate::domain::{
-    Event, EventId, EventTypeId, EventTypeName, Flow, Json, ObjectRef, Origin, Reason, Run, State as EventState,
+    Event, EventId, EventTypeId, EventTypeName, Flow, Json, ObjectRef, Origin, Reason, Run, RunId, State as EventState,
     TenantId, Timestamp,
 };
+use crate::store::Page;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
@@ -97,11 +98,17 @@ pub(super) struct EventOut {
     #[schema(value_type = Option<String>)]
     reason: Option<Reason>,
     message: String,
+    /// The event whose run fired it.
     #[schema(value_type = Option<uuid::Uuid>)]
     parent_id: Option<EventId>,
+    /// The event that began its chain; itself when nothing came before it.
     #[schema(value_type = uuid::Uuid)]
     root_id: EventId,
+    /// Steps below the event that began its chain.
     depth: u32,
+    /// The run whose end fired it.
+    #[schema(value_type = Option<uuid::Uuid>)]
+    parent_run_id: Option<RunId>,
     created_by: String,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
@@ -219,6 +226,10 @@ pub(super) struct EventFilter {
     event_type: Option<String>,
     object_type: Option<String>,
     object_id: Option<String>,
+    /// Id of an event: those of the chain that it began, itself included.
+    root_id: Option<String>,
+    /// Id of an event: those that its runs fired.
+    parent_id: Option<String>,
     /// Text that the event type, the object, the message, the payload or the id has, whatever the case.
     q: Option<String>,
     /// `-created_at`, newest first, or `created_at`. Default newest first.
@@ -242,8 +253,29 @@ pub(super) async fn list(
         Some(name) => Some(super::event_type::find(&api, caller.tenant(), name)?.id),
         None => None,
     };
+    let event_id = |name: &str, text: &Option<String>| match text.as_deref().map(str::parse::<EventId>) {
+        Some(Err(_)) => Err(Problem::bad_request(format!("{name}={}: not an id", text.as_deref().unwrap_or("")))),
+        other => Ok(other.and_then(Result::ok)),
+    };
+    let (root, parent) = (event_id("root_id", &filter.root_id)?, event_id("parent_id", &filter.parent_id)?);
     let wanted = filter.into_predicate();
-    let page = api.reading(move |store| store.list_events(&query, of_type, wanted)).await?;
+    let page = api.reading(move |store| {
+        let wanted = |event: &Event| {
+            of_type.is_none_or(|id| event.event_type_id == id)
+                && root.is_none_or(|root| event.root_id == root)
+                && parent.is_none_or(|parent| event.parent_id == Some(parent))
+                && wanted(event)
+        };
+        // Children are found in the chain of their parent.
+        let of_parent = parent.map(|parent| store.event(query.tenant.as_ref(), parent)).transpose()?;
+        match (root, of_parent) {
+            (Some(root), _) => store.list_family(&query, root, wanted),
+            (None, Some(Some(parent))) => store.list_family(&query, parent.root_id, wanted),
+            (None, Some(None)) => Ok(Page { items: Vec::new(), next: None }),
+            (None, None) => store.list_events(&query, of_type, wanted),
+        }
+    });
+    let page = page.await?;
     let next = page.next.map(|place| encode_cursor(&place));
     Ok(List { items: page.items.iter().map(|event| EventOut::of(event, None)).collect(), next })
 }
@@ -307,6 +339,7 @@ impl EventOut {
             parent_id: event.parent_id,
             root_id: event.root_id,
             depth: event.depth,
+            parent_run_id: event.lineage.as_ref().map(|lineage| lineage.parent_run_id),
             created_by: event.created_by.clone(),
             created_at: event.created_at,
             started_at: event.started_at,

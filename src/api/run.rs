@@ -62,6 +62,9 @@ pub(super) struct RunOut {
     /// The payload that the action returned for a chained event.
     #[schema(value_type = Option<serde_json::Value>)]
     event: Option<Json>,
+    /// The event that its end fired.
+    #[schema(value_type = Option<uuid::Uuid>)]
+    child_event_id: Option<EventId>,
     attempts: Vec<AttemptOut>,
     /// How often the server went down while it was running.
     interruptions: u32,
@@ -281,6 +284,7 @@ impl RunOut {
             messages: run.messages.clone(),
             output: run.output.clone(),
             event: run.chained.clone(),
+            child_event_id: run.child_event_id,
             attempts: run.attempts.iter().map(AttemptOut::of).collect(),
             interruptions: run.interruptions,
             due_at: run.due_at,

@@ -1,6 +1,7 @@
 //! `fusebox serve`: the server, until it is told to stop.
 
 use super::{ServerArgs, output};
+use crate::domain::ChainLimits;
 use crate::server::{Config, Demo, Server, SystemClock};
 use anyhow::{Context, Result};
 use clap::Args;
@@ -30,6 +31,15 @@ pub(super) struct Serve {
     /// Memory for pages of the store
     #[arg(long, default_value_t = 64, value_name = "MIB", value_parser = clap::value_parser!(u32).range(8..=65_536))]
     cache: u32,
+    /// Steps of a chain below the event that began it
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=64))]
+    chain_depth: u32,
+    /// How often an event type may fire in one line of a chain
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=64))]
+    chain_repeats: u32,
+    /// Events of one chain, that which began it included
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    chain_events: u32,
     /// How long a shutdown lets attempts finish; what does not is run again at the next start
     #[arg(long, default_value_t = 5, value_name = "SECONDS")]
     grace: u64,
@@ -50,6 +60,7 @@ pub(super) fn run(serve: &Serve, server: &ServerArgs, json: bool) -> Result<Exit
         concurrency: serve.concurrency,
         concurrency_per_tenant: serve.concurrency_per_tenant.min(serve.concurrency),
         cache_bytes: serve.cache as usize * (1 << 20),
+        chain: ChainLimits { depth: serve.chain_depth, repeats: serve.chain_repeats, events: serve.chain_events },
         grace: Duration::from_secs(serve.grace),
         ..Config::new(serve.listen, server.data.clone(), compiler)
     };

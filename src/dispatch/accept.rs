@@ -1,5 +1,6 @@
 //! Taking an event in: check, plan, commit, and only then answer.
 
+use super::chain::Child;
 use super::job::{Job, Live};
 use super::payload_schema::Violation;
 use super::resolve::{FanOut, owner_of, plan};
@@ -58,17 +59,26 @@ pub enum FireError {
     Store(#[from] CommitError),
 }
 
+/// What is to be committed at once.
+struct Accepted {
+    live: Live,
+    next: Next,
+    children: Vec<Child>,
+}
+
 impl Dispatch {
     /// Accepts an event and answers when it is on the disk; its runs may have begun by then.
     ///
     /// # Errors
     /// See [`FireError`].
     pub async fn fire(&self, fire: Fire) -> Result<Fired, FireError> {
-        let (live, next) = self.accept(fire)?;
+        let Accepted { live, next, children } = self.accept(fire)?;
         let (sender, committed) = oneshot::channel();
-        self.store().submit(accepting(&live), Some(Box::new(move |result| drop(sender.send(result)))));
+        let accepting = accepting(&live, &children);
+        self.store().submit(accepting, Some(Box::new(move |result| drop(sender.send(result)))));
         let fired = Fired { event: Arc::clone(&live.event), runs: live.runs.clone() };
         self.go_on(live, next, None);
+        self.go_on_with(children);
         committed.await.unwrap_or_else(|_| Err(CommitError::Broken("its writer has ended".into())))?;
         Ok(fired)
     }
@@ -78,16 +88,18 @@ impl Dispatch {
     /// # Errors
     /// See [`FireError`].
     pub async fn fire_and_wait(&self, fire: Fire, patience: Duration) -> Result<Fired, FireError> {
-        let (live, next) = self.accept(fire)?;
-        if next == Next::Nothing {
-            self.store().commit(accepting(&live)).await?;
-            return Ok(Fired { event: live.event, runs: live.runs });
-        }
+        let Accepted { live, next, children } = self.accept(fire)?;
         // Commits keep their order: when the end is on the disk, the beginning is.
         let (accepted, committed) = oneshot::channel();
-        self.store().submit(accepting(&live), Some(Box::new(move |result| drop(accepted.send(result)))));
-        let (waiter, ended) = oneshot::channel();
+        let accepting = accepting(&live, &children);
+        self.store().submit(accepting, Some(Box::new(move |result| drop(accepted.send(result)))));
+        self.go_on_with(children);
         let fired = Fired { event: Arc::clone(&live.event), runs: live.runs.clone() };
+        if next == Next::Nothing {
+            committed.await.unwrap_or_else(|_| Err(CommitError::Broken("its writer has ended".into())))?;
+            return Ok(fired);
+        }
+        let (waiter, ended) = oneshot::channel();
         self.go_on(live, next, Some(waiter));
         match tokio::time::timeout(patience, ended).await {
             Ok(Ok(live)) => Ok(Fired { event: live.event, runs: live.runs }),
@@ -99,7 +111,7 @@ impl Dispatch {
         }
     }
 
-    fn accept(&self, fire: Fire) -> Result<(Live, Next), FireError> {
+    fn accept(&self, fire: Fire) -> Result<Accepted, FireError> {
         if self.is_stopping() {
             return Err(FireError::ShuttingDown);
         }
@@ -122,7 +134,10 @@ impl Dispatch {
         event.runs = plan.runs.iter().map(|run| run.id).collect();
         let mut runs: Vec<Arc<Run>> = plan.runs.into_iter().map(Arc::new).collect();
         let (next, _) = settle(&mut event, &mut runs, now);
-        Ok((Live { event: Arc::new(event), runs }, next))
+        let mut live = Live { event: Arc::new(event), runs, family: None };
+        // Runs that were refused when they were planned have ended.
+        let children = self.follow(&mut live, now);
+        Ok(Accepted { live, next, children })
     }
 
     /// Hands the event to whoever carries it on.
@@ -135,9 +150,10 @@ impl Dispatch {
     }
 }
 
-fn accepting(live: &Live) -> Transition {
+fn accepting(live: &Live, children: &[Child]) -> Transition {
     let runs = live.runs.iter().map(|run| Change::Run(Arc::clone(run)));
-    Transition::of(std::iter::once(Change::Event(Arc::clone(&live.event))).chain(runs))
+    let accepted = std::iter::once(Change::Event(Arc::clone(&live.event))).chain(runs);
+    Transition::of(accepted.chain(children.iter().flat_map(Child::changes)))
 }
 
 fn new_event(id: EventId, event_type: &EventType, owner_id: TenantId, fire: Fire, now: Timestamp) -> Event {
@@ -157,6 +173,7 @@ fn new_event(id: EventId, event_type: &EventType, owner_id: TenantId, fire: Fire
         parent_id: None,
         root_id: id,
         depth: 0,
+        lineage: None,
         created_by: fire.created_by,
         created_at: now,
         started_at: None,

@@ -1,5 +1,6 @@
 //! One event on its way through its plan.
 
+use super::family::Family;
 use crate::domain::{Event, EventId, Run, TenantId};
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -9,6 +10,8 @@ use tokio::sync::oneshot;
 pub(super) struct Live {
     pub(super) event: Arc<Event>,
     pub(super) runs: Vec<Arc<Run>>,
+    /// Of an event of a chain: those it is counted with.
+    pub(super) family: Option<Arc<Family>>,
 }
 
 /// What waits for a permit or for its time: an event, of which the run that is next is chosen when its turn comes.

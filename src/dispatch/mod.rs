@@ -6,7 +6,13 @@
 
 mod accept;
 mod capacity;
+mod chain;
+#[cfg(test)]
+mod chain_tests;
+#[cfg(test)]
+mod chain_worlds;
 mod cycle;
+mod family;
 mod input_schema;
 mod job;
 mod payload_schema;

@@ -1,5 +1,6 @@
 //! Taking up what an earlier process left open (DESIGN §3.12).
 
+use super::chain::Child;
 use super::job::{Job, Live};
 use super::scheduler::{Dispatch, StartError};
 use super::settle::{Next, Standing, choose, settle};
@@ -19,7 +20,7 @@ impl Live {
                 || ReadError::Corrupt { table: "runs", detail: format!("the run {id} of an event is missing") };
             runs.push(Arc::new(store.run(Some(tenant), *id)?.ok_or_else(missing)?));
         }
-        Ok(Some(Live { event: Arc::new(event), runs }))
+        Ok(Some(Live { event: Arc::new(event), runs, family: None }))
     }
 }
 
@@ -67,7 +68,8 @@ impl Dispatch {
     /// Counts the interruption, durably, before the run can start again.
     async fn interrupt(&self, left: &Left) -> Result<(), StartError> {
         let (store, tenant, id) = (self.store().clone(), left.tenant.clone(), left.event_id);
-        let Some(mut live) = blocking(move || Live::load(&store, &tenant, id)).await? else { return Ok(()) };
+        let Some(live) = blocking(move || Live::load(&store, &tenant, id)).await? else { return Ok(()) };
+        let mut live = self.join_family(live).await?;
         let now = self.now();
         let mut changed = Vec::new();
         for (place, run) in live.runs.iter_mut().enumerate().filter(|(_, run)| run.state == State::Running) {
@@ -76,11 +78,13 @@ impl Dispatch {
             }
         }
         let (next, skipped) = settle(Arc::make_mut(&mut live.event), &mut live.runs, now);
+        let children = self.follow(&mut live, now);
         changed.extend(skipped);
         let runs = changed.iter().map(|place| Change::Run(Arc::clone(&live.runs[*place])));
-        let changes: Vec<Change> = std::iter::once(Change::Event(Arc::clone(&live.event))).chain(runs).collect();
-        self.store().commit(Transition::of(changes)).await?;
+        let changes = std::iter::once(Change::Event(Arc::clone(&live.event))).chain(runs);
+        self.store().commit(Transition::of(changes.chain(children.iter().flat_map(Child::changes)))).await?;
         self.take_up(Job { durable_start: true, ..Job::new(live, None) }, next);
+        self.go_on_with(children);
         Ok(())
     }
 }

@@ -1,8 +1,8 @@
 //! Who runs, in what order, with what: a pure function of the catalogue and the event.
 
 use crate::domain::{
-    Action, Attachment, Event, EventType, FAN_OUT_MAX, Flow, Ids, Json, LIMITS_WASM, ModuleRef, ObjectRef, Parameter,
-    ParameterMissing, Reason, Run, RunId, TenantId, Walk, resolve_parameters,
+    Action, Attachment, Event, EventType, FAN_OUT_MAX, Flow, FollowUp, Ids, Json, LIMITS_WASM, ModuleRef, ObjectRef,
+    Parameter, ParameterMissing, Reason, Run, RunId, TenantId, Walk, resolve_parameters,
 };
 use crate::store::{Catalogue, Channel};
 use std::cmp::Reverse;
@@ -177,6 +177,10 @@ fn planned(
         limits: LIMITS_WASM.tightened(&action.limits).unwrap_or(LIMITS_WASM),
         ..Run::queued(id, event.id, event.owner_id.clone(), action.id, now)
     };
+    if action.on_success.is_some() || action.on_failure.is_some() {
+        let (on_success, on_failure) = (action.on_success.clone(), action.on_failure.clone());
+        run.follow_up = Some(Box::new(FollowUp { on_success, on_failure }));
+    }
     if let Some(attachment) = attachment {
         run.attachment_id = Some(attachment.id);
         run.scope = Some(attachment.object.clone());

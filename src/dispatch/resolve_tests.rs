@@ -23,7 +23,7 @@ fn tenant(number: u8) -> TenantId {
     TENANTS[usize::from(number) % TENANTS.len()].parse().unwrap()
 }
 
-fn object(number: u8) -> ObjectRef {
+pub(super) fn object(number: u8) -> ObjectRef {
     ObjectRef::new("place".into(), number.to_string()).unwrap()
 }
 
@@ -31,7 +31,7 @@ fn id(number: u8) -> [u8; 16] {
     [number + 1; 16]
 }
 
-fn module() -> Change {
+pub(super) fn module() -> Change {
     let module = Module {
         digest: Digest::of(b"code"),
         owner_id: TenantId::shared(),
@@ -45,7 +45,7 @@ fn module() -> Change {
     Change::PutModule(Arc::new(module), Bytes::new())
 }
 
-fn action(number: u8, owner_id: &TenantId) -> Action {
+pub(super) fn action(number: u8, owner_id: &TenantId) -> Action {
     Action {
         id: ActionId::from_bytes(id(number)),
         owner_id: owner_id.clone(),
@@ -72,7 +72,7 @@ fn action(number: u8, owner_id: &TenantId) -> Action {
     }
 }
 
-fn attachment(number: u8, action: u8, on: u8, owner_id: &TenantId) -> Attachment {
+pub(super) fn attachment(number: u8, action: u8, on: u8, owner_id: &TenantId) -> Attachment {
     Attachment {
         id: AttachmentId::from_bytes(id(number)),
         action_id: ActionId::from_bytes(id(action)),
@@ -103,7 +103,7 @@ fn record(on: u8, owner_id: &TenantId, parents: impl IntoIterator<Item = u8>) ->
     }
 }
 
-fn event_type(trigger: &str, action: Option<u8>) -> EventType {
+pub(super) fn event_type(trigger: &str, action: Option<u8>) -> EventType {
     EventType {
         id: EventTypeId::from_bytes([200; 16]),
         owner_id: TenantId::shared(),

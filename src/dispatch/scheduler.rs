@@ -4,11 +4,12 @@
 
 use super::accept::FireError;
 use super::capacity::{Capacity, Permits};
+use super::family::Families;
 use super::job::Job;
 use super::payload_schema::PayloadSchemas;
 use super::placement::Placement;
 use super::worker;
-use crate::domain::{Clock, Entropy, Ids, Reason, State, TenantId, Timestamp};
+use crate::domain::{ChainLimits, Clock, Entropy, Ids, Reason, State, TenantId, Timestamp};
 use crate::sandbox::Sandbox;
 use crate::store::{ReadError, Store};
 use std::collections::BTreeMap;
@@ -30,6 +31,7 @@ pub struct Config {
     pub permits: Permits,
     /// Runs of one tenant that may wait for a permit; one more event is refused with 429.
     pub queue_per_tenant: usize,
+    pub chain: ChainLimits,
     /// How long a shutdown lets running attempts finish.
     pub grace: Duration,
 }
@@ -76,6 +78,7 @@ pub(super) struct Shared {
     /// Running attempts are broken off.
     pub(super) breaking_off: CancellationToken,
     payload_schemas: PayloadSchemas,
+    families: Families,
     /// Attempts that ended since the start, by state and reason.
     endings: Mutex<BTreeMap<(State, Option<Reason>), u64>>,
 }
@@ -114,6 +117,7 @@ impl Dispatch {
             stopping: CancellationToken::new(),
             breaking_off: CancellationToken::new(),
             payload_schemas: PayloadSchemas::default(),
+            families: Families::default(),
             endings: Mutex::default(),
         };
         let dispatch = Dispatch { shared: Arc::new(shared) };
@@ -254,6 +258,10 @@ impl Dispatch {
 
     pub(super) fn payload_schemas(&self) -> &PayloadSchemas {
         &self.shared.payload_schemas
+    }
+
+    pub(super) fn families(&self) -> &Families {
+        &self.shared.families
     }
 
     fn lock_capacity(&self) -> MutexGuard<'_, Capacity<Job>> {

@@ -1,6 +1,6 @@
 //! What follows when a run has changed: a pure function, and the only place where an event ends.
 
-use crate::domain::{Event, Reason, Run, State, Timestamp};
+use crate::domain::{Event, EventTypeName, Json, Reason, Run, State, Timestamp};
 use std::sync::Arc;
 
 /// What the event needs next.
@@ -73,6 +73,30 @@ pub(super) fn settle(event: &mut Event, runs: &mut [Arc<Run>], now: Timestamp) -
         Next::Nothing => end(event, runs, now),
     }
     (next, skipped)
+}
+
+/// A child that the run at this place of the plan fires.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Fires {
+    pub(super) place: usize,
+    pub(super) event_type: EventTypeName,
+    pub(super) payload: Json,
+}
+
+/// What those of `runs` fire that have ended (DESIGN §3.9), each once however often this is asked: with the payload that
+/// the action returned, else that of its event.
+pub(super) fn fires(event: &Event, runs: &mut [Arc<Run>]) -> Vec<Fires> {
+    let mut fires = Vec::new();
+    for (place, run) in runs.iter_mut().enumerate() {
+        if run.follow_up.is_some()
+            && run.state.is_terminal()
+            && let Some(event_type) = Arc::make_mut(run).take_follow_up()
+        {
+            let payload = run.chained.as_ref().unwrap_or(&event.payload).clone();
+            fires.push(Fires { place, event_type, payload });
+        }
+    }
+    fires
 }
 
 /// The event's own end: a failure that stopped the plan is its failure, one that did not is a warning.

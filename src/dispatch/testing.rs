@@ -25,6 +25,7 @@ pub(super) fn event() -> Event {
         parent_id: None,
         root_id: id,
         depth: 0,
+        lineage: None,
         created_by: "test".into(),
         created_at: NOW,
         started_at: None,

@@ -1,12 +1,14 @@
 //! One attempt: from a permit to the transition that settles it.
 
+use super::chain::Child;
 use super::job::{Job, Live};
 use super::placement::Briefly;
 use super::scheduler::Dispatch;
 use super::services::AttemptServices;
 use super::settle::{Next, next, settle};
 use crate::domain::{
-    Attempt, Chain, Context, Ending, Event, Failed, IllegalChange, Interruption, Reason, Run, State, TenantId, Usage,
+    Attempt, Chain, Context, Ending, Event, Failed, IllegalChange, Interruption, Json, Reason, Run, State, TenantId,
+    Usage,
 };
 use crate::sandbox::{Attempted, Invocation, Prepared};
 use crate::store::{Change, CommitError, ReadError, Transition};
@@ -65,8 +67,9 @@ async fn attempt(dispatch: &Dispatch, job: Job, permit: Permit) -> Result<(), Wo
             // What was last decided about it may still be on its way to the disk; behind this it is there.
             dispatch.store().commit(Transition::default()).await?;
             let store = dispatch.store().clone();
-            let load = move || Live::load(&store, &tenant, event_id).map(|live| live.map(Box::new));
-            blocking(load).await?.ok_or(WorkError::Missing)?
+            let load = move || Live::load(&store, &tenant, event_id);
+            let live = blocking(load).await?.ok_or(WorkError::Missing)?;
+            Box::new(dispatch.join_family(live).await?)
         }
     };
     let place = match next(&live.runs, dispatch.now()) {
@@ -192,7 +195,9 @@ impl Work<'_> {
     /// One transition for all that follows; then the permit comes back and the event goes on.
     fn settle(self, waiter: Option<oneshot::Sender<Live>>, permit: Permit) {
         let Work { dispatch, mut live, place, services } = self;
-        let (next, skipped) = settle(Arc::make_mut(&mut live.event), &mut live.runs, dispatch.now());
+        let now = dispatch.now();
+        let (next, skipped) = settle(Arc::make_mut(&mut live.event), &mut live.runs, now);
+        let children = dispatch.follow(&mut live, now);
         let run = &live.runs[place];
         log_end(run);
         if let Some(attempt) = run.attempts.last() {
@@ -204,6 +209,7 @@ impl Work<'_> {
         changes.push(Change::Run(Arc::clone(run)));
         changes.extend(skipped.iter().map(|place| Change::Run(Arc::clone(&live.runs[*place]))));
         changes.push(Change::Event(Arc::clone(&live.event)));
+        changes.extend(children.iter().flat_map(Child::changes));
         let transition = Transition::of(changes);
         if next == Next::Nothing {
             let on_commit = waiter.map(|waiter| -> crate::store::OnCommit {
@@ -221,10 +227,13 @@ impl Work<'_> {
             drop(permit);
             dispatch.go_on(live, next, waiter);
         }
+        dispatch.go_on_with(children);
     }
 }
 
 fn context(event: &Event, run: &Run, attempt: &Attempt) -> Context {
+    // An outcome always has a JSON form.
+    let parent_outcome = event.lineage.as_ref().and_then(|lineage| Json::of(&lineage.parent_outcome).ok());
     Context {
         run_id: run.id,
         attempt: attempt.number,
@@ -237,7 +246,7 @@ fn context(event: &Event, run: &Run, attempt: &Attempt) -> Context {
         payload: event.payload.clone(),
         params: run.params.clone(),
         input: run.input.clone(),
-        chain: Chain { root: event.root_id, parent: event.parent_id, depth: event.depth, parent_outcome: None },
+        chain: Chain { root: event.root_id, parent: event.parent_id, depth: event.depth, parent_outcome },
         limits: attempt.limits,
         now: attempt.started_at,
         seed: attempt.seed,

@@ -1,6 +1,6 @@
 //! Events: one firing of an event type.
 
-use super::{EventId, EventTypeId, Flow, Json, ObjectRef, Reason, RunId, State, TenantId, Timestamp};
+use super::{EventId, EventTypeId, Flow, Json, Lineage, ObjectRef, Reason, RunId, State, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// What made an event.
@@ -47,6 +47,9 @@ pub struct Event {
     pub parent_id: Option<EventId>,
     pub root_id: EventId,
     pub depth: u32,
+    /// Where it comes from when a run fired it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lineage: Option<Box<Lineage>>,
     /// The name of the token that fired it.
     pub created_by: String,
     pub created_at: Timestamp,

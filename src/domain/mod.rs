@@ -5,6 +5,7 @@
 
 mod action;
 mod attachment;
+mod chain;
 mod context;
 mod digest;
 mod entropy;
@@ -38,6 +39,7 @@ mod when;
 
 pub use action::{Action, DedupMode};
 pub use attachment::{Attachment, Pin};
+pub use chain::{ChainLimits, FollowUp, Lineage, ParentOutcome};
 pub use context::{Chain, Context};
 pub use digest::{Digest, DigestError};
 pub use entropy::Entropy;
@@ -55,10 +57,10 @@ pub use log::{Level, LogLine, LogSource};
 pub use module::{Kind, Module, ModuleName, ModuleNaming, ModuleRef, ModuleRefError, Permission};
 pub use name::{ActionName, EntryName, EventTypeName, NameError};
 pub use object::{ObjectRecord, ObjectRef, ObjectRefError};
-pub use outcome::{Ending, Failure, Outcome};
+pub use outcome::{Ending, Failed, Failure, Outcome};
 pub use parameter::{Parameter, ParameterMissing, ParameterValue, resolve_parameters};
 pub use retry::{RetryPolicy, RetryPolicyError};
-pub use run::{Attempt, Failed, IllegalChange, Interruption, Run};
+pub use run::{Attempt, IllegalChange, Interruption, Run};
 pub use schedule::Schedule;
 pub use scope::{DEPTH_MAX, FAN_OUT_MAX, Flow, GraphError, PARENTS_MAX, Walk, check_parents};
 pub use secret::Secret;

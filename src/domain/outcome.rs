@@ -32,3 +32,33 @@ pub enum Ending {
         message: String,
     },
 }
+
+/// A failed attempt, however it failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed {
+    pub reason: Reason,
+    pub message: String,
+    /// Never 0.
+    pub code: u32,
+    pub retryable: bool,
+    pub after_ms: Option<u64>,
+}
+
+impl From<Failure> for Failed {
+    fn from(failure: Failure) -> Failed {
+        let reason = Reason::GuestError;
+        match failure {
+            Failure::Retry { message, after_ms } => Failed { reason, message, code: 75, retryable: true, after_ms },
+            Failure::Reject { message, code } => {
+                Failed { reason, message, code: code.max(1), retryable: false, after_ms: None }
+            }
+        }
+    }
+}
+
+impl Failed {
+    /// An attempt that the host ended.
+    pub fn broken(reason: Reason, message: String) -> Failed {
+        Failed { reason, message, code: 1, retryable: reason.is_worth_a_retry(), after_ms: None }
+    }
+}

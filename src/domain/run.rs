@@ -1,8 +1,8 @@
 //! Runs: one action executed for one event. Every legal change of a run's state is a method here.
 
 use super::{
-    ActionId, AttachmentId, Digest, EventId, Failure, Json, LIMITS_WASM, Limits, ObjectRef, Outcome, Reason,
-    RetryPolicy, RunId, State, TenantId, Timestamp, Usage,
+    ActionId, AttachmentId, Digest, EventId, EventTypeName, Failed, FollowUp, Json, LIMITS_WASM, Limits, ObjectRef,
+    Outcome, Reason, RetryPolicy, RunId, State, TenantId, Timestamp, Usage,
 };
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +59,12 @@ pub struct Run {
     pub output: Option<Json>,
     /// The payload that the action returned for the chained event.
     pub chained: Option<Json>,
+    /// What fires when it ends; gone once that is decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub follow_up: Option<Box<FollowUp>>,
+    /// The event that its end fired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child_event_id: Option<EventId>,
     pub attempts: Vec<Attempt>,
     /// How often the server went down while it was running.
     pub interruptions: u32,
@@ -108,6 +114,8 @@ impl Run {
             messages: Vec::new(),
             output: None,
             chained: None,
+            follow_up: None,
+            child_event_id: None,
             attempts: Vec::new(),
             interruptions: 0,
             due_at: None,
@@ -237,6 +245,19 @@ impl Run {
         Ok(())
     }
 
+    /// What its end fires (DESIGN §3.9): nothing when it was skipped or cancelled. Told once, so that nothing fires twice.
+    pub fn take_follow_up(&mut self) -> Option<EventTypeName> {
+        if !self.state.is_terminal() {
+            return None;
+        }
+        let follow_up = self.follow_up.take()?;
+        match self.state {
+            State::Success | State::Warning => follow_up.on_success,
+            State::Error => follow_up.on_failure,
+            _ => None,
+        }
+    }
+
     /// Whether it stops the rest of the plan (DESIGN §3.4).
     pub fn aborts_the_plan(&self) -> bool {
         self.state == State::Error && !self.continue_on_fail
@@ -268,40 +289,10 @@ pub enum Interruption {
     Shutdown,
 }
 
-/// A failed attempt, however it failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failed {
-    pub reason: Reason,
-    pub message: String,
-    /// Never 0.
-    pub code: u32,
-    pub retryable: bool,
-    pub after_ms: Option<u64>,
-}
-
-impl From<Failure> for Failed {
-    fn from(failure: Failure) -> Failed {
-        let reason = Reason::GuestError;
-        match failure {
-            Failure::Retry { message, after_ms } => Failed { reason, message, code: 75, retryable: true, after_ms },
-            Failure::Reject { message, code } => {
-                Failed { reason, message, code: code.max(1), retryable: false, after_ms: None }
-            }
-        }
-    }
-}
-
-impl Failed {
-    /// An attempt that the host ended.
-    pub fn broken(reason: Reason, message: String) -> Failed {
-        Failed { reason, message, code: 1, retryable: reason.is_worth_a_retry(), after_ms: None }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Entropy, Ids};
+    use crate::domain::{Entropy, Failure, Ids};
     use std::sync::Arc;
 
     const NOW: Timestamp = Timestamp::from_ms(1_000);
@@ -375,6 +366,34 @@ mod tests {
             run.fail(Failed::broken(reason, "broke".into()), Usage::default(), 0, NOW).unwrap();
             assert_eq!(run.state == State::Waiting, again, "{reason}");
         }
+    }
+
+    #[test]
+    fn what_an_end_fires_is_told_once() {
+        let name = |text: &str| Some(text.parse().unwrap());
+        let follow_up = FollowUp { on_success: name("done"), on_failure: name("failed") };
+        let begin = || {
+            let mut run = Run { follow_up: Some(Box::new(follow_up.clone())), ..run() };
+            assert_eq!(run.take_follow_up(), None, "it has not ended");
+            run.start((0, 0), NOW).unwrap();
+            run
+        };
+        for warnings in [vec![], vec!["late".to_owned()]] {
+            let mut run = begin();
+            run.succeed(Outcome { output: None, warnings, event: None }, Usage::default(), NOW).unwrap();
+            assert_eq!((run.take_follow_up(), run.take_follow_up()), (name("done"), None));
+        }
+        let mut failed = begin();
+        failed.retry.attempts = 2;
+        failed.fail(retryable(None), Usage::default(), 0, NOW).unwrap();
+        assert_eq!(failed.take_follow_up(), None, "it waits for another attempt");
+        failed.wake().unwrap();
+        failed.start((0, 0), NOW).unwrap();
+        failed.fail(retryable(None), Usage::default(), 0, NOW).unwrap();
+        assert_eq!((failed.take_follow_up(), failed.take_follow_up()), (name("failed"), None));
+        let mut skipped = Run { follow_up: Some(Box::new(follow_up.clone())), ..run() };
+        skipped.skip(Reason::Aborted, String::new(), NOW).unwrap();
+        assert_eq!((skipped.take_follow_up(), skipped.follow_up), (None, None));
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod restore;
 
 use crate::api::{self, Bounds};
 use crate::dispatch::{self, Dispatch, Load, Permits};
-use crate::domain::{Clock, Entropy, Ids};
+use crate::domain::{ChainLimits, Clock, Entropy, Ids};
 use crate::sandbox::{self, Sandbox};
 use crate::store::{self, Store};
 use install::Installation;
@@ -42,6 +42,8 @@ pub struct Config {
     pub bounds: Bounds,
     pub connections: usize,
     pub queue_per_tenant: usize,
+    /// How far chains go.
+    pub chain: ChainLimits,
     /// How long a shutdown lets attempts finish.
     pub grace: Duration,
 }
@@ -64,6 +66,7 @@ impl Config {
             },
             connections: 10_000,
             queue_per_tenant: 1_000_000,
+            chain: ChainLimits::default(),
             grace: Duration::from_secs(5),
         }
     }
@@ -126,6 +129,7 @@ impl Server {
         let dispatching = dispatch::Config {
             permits: Permits { total: config.concurrency, per_tenant: config.concurrency_per_tenant },
             queue_per_tenant: config.queue_per_tenant,
+            chain: config.chain,
             grace: config.grace,
         };
         let randomness = (Arc::clone(&ids), Arc::clone(&entropy));

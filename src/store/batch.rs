@@ -88,6 +88,7 @@ impl Batch {
 
     fn write_events(&mut self, tx: &WriteTransaction, notices: &mut Vec<Notice>) -> Result<(), WriteError> {
         let (mut records, mut by_type, mut by_state) = (Entries::new(), Entries::new(), Entries::new());
+        let mut by_root = Entries::new();
         for (id, event) in std::mem::take(&mut self.events) {
             let before = match event.state.is_terminal() {
                 true => self.open.events.remove(&id),
@@ -98,6 +99,7 @@ impl Batch {
             if before.is_none() {
                 let key = Key::tenant(&event.owner_id).and(event.event_type_id.as_bytes()).and(id.as_bytes());
                 by_type.push((key.done(), Some(Bytes::new())));
+                by_root.extend(family_key(&event).map(|key| (key, Some(Bytes::new()))));
             }
             move_state(&mut by_state, before, event.state, &event.owner_id, id.as_bytes());
             records.push((Key::tenant(&event.owner_id).and(id.as_bytes()).done(), Some(encode(&*event).into())));
@@ -105,7 +107,8 @@ impl Batch {
         }
         apply(tx, schema::EVENTS, records)?;
         apply(tx, schema::EVENTS_BY_TYPE, by_type)?;
-        apply(tx, schema::EVENTS_BY_STATE, by_state)
+        apply(tx, schema::EVENTS_BY_STATE, by_state)?;
+        apply(tx, schema::EVENTS_BY_ROOT, by_root)
     }
 
     fn write_runs(&mut self, tx: &WriteTransaction, notices: &mut Vec<Notice>) -> Result<(), WriteError> {
@@ -141,6 +144,12 @@ impl Batch {
         }
         apply(tx, schema::LOGS, chunks)
     }
+}
+
+/// Where an event is found by the root of its chain, unless it is that root.
+pub(super) fn family_key(event: &Event) -> Option<Vec<u8>> {
+    let key = || Key::tenant(&event.owner_id).and(event.root_id.as_bytes()).and(event.id.as_bytes()).done();
+    (event.depth > 0).then(key)
 }
 
 /// Keys with the value to set, or `None` to remove the key.

@@ -1,6 +1,6 @@
 //! Whether the indexes agree with the tables they index.
 
-use super::batch::{attachment_key, object_key};
+use super::batch::{attachment_key, family_key, object_key};
 use super::codec::{Key, decode};
 use super::{ReadError, Store, schema};
 use crate::domain::{Attachment, Event, ObjectRecord, Run, State, TenantId};
@@ -14,12 +14,13 @@ impl Store {
     /// The file cannot be read.
     pub fn check(&self) -> Result<Vec<String>, ReadError> {
         let tx = self.db().begin_read()?;
-        let (mut by_type, mut by_event_state) = (BTreeSet::new(), BTreeSet::new());
+        let (mut by_type, mut by_event_state, mut by_root) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
         let (mut by_action, mut by_run_state) = (BTreeSet::new(), BTreeSet::new());
         for entry in tx.open_table(schema::EVENTS)?.iter()? {
             let event: Event = decode("events", entry?.1.value())?;
             let id = event.id.as_bytes();
             by_type.insert(Key::tenant(&event.owner_id).and(event.event_type_id.as_bytes()).and(id).done());
+            by_root.extend(family_key(&event));
             by_event_state.extend(state_key(event.state, &event.owner_id, id));
         }
         for entry in tx.open_table(schema::RUNS)?.iter()? {
@@ -31,6 +32,7 @@ impl Store {
         let expected = [
             (schema::EVENTS_BY_TYPE, by_type),
             (schema::EVENTS_BY_STATE, by_event_state),
+            (schema::EVENTS_BY_ROOT, by_root),
             (schema::RUNS_BY_ACTION, by_action),
             (schema::RUNS_BY_STATE, by_run_state),
         ];

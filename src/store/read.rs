@@ -65,7 +65,43 @@ impl Store {
                 && of_type.is_none_or(|id| event.event_type_id == id)
                 && wanted(event)
         };
-        page(&tx, query, &source, (schema::EVENTS, "events"), matches)
+        page(&tx, query, &[source], (schema::EVENTS, "events"), matches)
+    }
+
+    /// The events of a chain, that which began it included. Only those that `wanted` are in the page.
+    pub fn list_family(
+        &self,
+        query: &Query,
+        root: EventId,
+        wanted: impl Fn(&Event) -> bool,
+    ) -> Result<Page<Event>, ReadError> {
+        let tx = self.db().begin_read()?;
+        let tenants = tenants(&tx, query, schema::EVENTS)?;
+        let prefixes: Vec<_> = tenants.iter().map(|tenant| Key::tenant(tenant).and(root.as_bytes()).done()).collect();
+        let mut sources = vec![Source { table: schema::EVENTS_BY_ROOT, prefixes: prefixes.clone() }];
+        if query.after != Some(*root.as_bytes()) {
+            // With its whole key as the prefix, there is one at most.
+            sources.push(Source { table: schema::EVENTS, prefixes });
+        }
+        let matches = |event: &Event| {
+            event.root_id == root && query.state.is_none_or(|state| event.state == state) && wanted(event)
+        };
+        page(&tx, query, &sources, (schema::EVENTS, "events"), matches)
+    }
+
+    /// How many events a chain has on the disk, counted up to `limit`.
+    pub fn count_family(&self, tenant: &TenantId, root: EventId, limit: u32) -> Result<u32, ReadError> {
+        let table = self.db().begin_read()?.open_table(schema::EVENTS_BY_ROOT)?;
+        let prefix = Key::tenant(tenant).and(root.as_bytes()).done();
+        let mut events = 1;
+        for entry in table.range::<&[u8]>((Bound::Included(prefix.as_slice()), upper(end_of(&prefix).as_deref())))? {
+            if events >= limit {
+                break;
+            }
+            entry?;
+            events += 1;
+        }
+        Ok(events)
     }
 
     /// Runs of all actions or of one. Only those that `wanted` are in the page.
@@ -84,7 +120,7 @@ impl Store {
                 && of_action.is_none_or(|id| run.action_id == id)
                 && wanted(run)
         };
-        page(&tx, query, &source, (schema::RUNS, "runs"), matches)
+        page(&tx, query, &[source], (schema::RUNS, "runs"), matches)
     }
 
     /// The log of a run in chunks: attempt, number of the first line, lines; in order.
@@ -207,19 +243,22 @@ fn source(
     }
 }
 
-/// Walks the source's ids in order, loads the record of each, and keeps those that match.
+/// Walks the sources' ids in order, loads the record of each, and keeps those that match.
 fn page<T: DeserializeOwned>(
     tx: &ReadTransaction,
     query: &Query,
-    source: &Source,
+    sources: &[Source],
     (records, name): (schema::Table, &'static str),
     matches: impl Fn(&T) -> bool,
 ) -> Result<Page<T>, ReadError> {
-    let index = tx.open_table(source.table)?;
+    let indexes: Result<Vec<_>, _> = sources.iter().map(|source| tx.open_table(source.table)).collect();
+    let indexes = indexes?;
     let records = tx.open_table(records)?;
-    let mut walks = Vec::with_capacity(source.prefixes.len());
-    for prefix in &source.prefixes {
-        walks.push(Walk::new(&index, prefix, query)?);
+    let mut walks = Vec::new();
+    for (index, source) in indexes.iter().zip(sources) {
+        for prefix in &source.prefixes {
+            walks.push(Walk::new(index, prefix, query)?);
+        }
     }
     let mut items = Vec::new();
     let mut last = None;

@@ -49,6 +49,9 @@ pub(super) const EVENTS_BY_TYPE: Table = TableDefinition::new("events_by_type");
 /// `state, tenant, event` → nothing: the events that are not SUCCESS. Successes are what most events are, so looking
 /// for them is a short walk along `events`, and not indexing them spares most events a write.
 pub(super) const EVENTS_BY_STATE: Table = TableDefinition::new("events_by_state");
+/// `tenant, root event, event` → nothing: the events of a chain but its root, which is found by its id. So an event that
+/// nothing caused is spared a write.
+pub(super) const EVENTS_BY_ROOT: Table = TableDefinition::new("events_by_root");
 /// `tenant, run` → Run.
 pub(super) const RUNS: Table = TableDefinition::new("runs");
 /// `tenant, action, run` → nothing: the runs of an action.
@@ -59,7 +62,7 @@ pub(super) const RUNS_BY_STATE: Table = TableDefinition::new("runs_by_state");
 pub(super) const LOGS: Table = TableDefinition::new("logs");
 
 /// All tables, for creating, dumping and checking them.
-pub(super) const ALL: [Table; 22] = [
+pub(super) const ALL: [Table; 23] = [
     META,
     MODULES,
     MODULE_BYTES,
@@ -78,6 +81,7 @@ pub(super) const ALL: [Table; 22] = [
     EVENTS,
     EVENTS_BY_TYPE,
     EVENTS_BY_STATE,
+    EVENTS_BY_ROOT,
     RUNS,
     RUNS_BY_ACTION,
     RUNS_BY_STATE,

@@ -9,6 +9,7 @@ mod crash;
 mod examples;
 mod http_apply;
 mod http_catalogue;
+mod http_chain_limits;
 mod http_chains;
 mod http_delays;
 mod http_events;

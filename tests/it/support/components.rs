@@ -8,6 +8,21 @@ pub(crate) fn show_params() -> String {
     ECHO.replace("offset=88", "offset=96").replace("offset=92", "offset=100")
 }
 
+/// The echo which also returns its `params` as the payload of the event that follows.
+pub(crate) fn pass_params_on() -> String {
+    let returned = "      (i32.const 1024)))";
+    assert!(ECHO.contains(returned));
+    let event = "(i32.store8 (i32.const 1052) (i32.const 1))
+      (i32.store (i32.const 1056) (i32.load offset=96 (local.get $context)))
+      (i32.store (i32.const 1060) (i32.load offset=100 (local.get $context)))";
+    ECHO.replace(returned, &format!("{event}\n{returned}"))
+}
+
+/// A component whose output is the outcome of the run before it in the chain. Without one it breaks.
+pub(crate) fn show_parent_outcome() -> String {
+    ECHO.replace("offset=88", "offset=140").replace("offset=92", "offset=144")
+}
+
 /// The echo with another memory and another name for what it exports.
 pub(crate) fn wat_with(memory_pages: u32, export: &str) -> String {
     ECHO.replace("(memory (export \"memory\") 2)", &format!("(memory (export \"memory\") {memory_pages})"))

@@ -8,6 +8,6 @@ mod server;
 
 pub(crate) use client::{Answer, Client};
 pub(crate) use clock::ManualClock;
-pub(crate) use components::{ECHO, component, show_params, wat_with};
+pub(crate) use components::{ECHO, component, pass_params_on, show_params, show_parent_outcome, wat_with};
 pub(crate) use program::{Ran, Serving, fusebox};
 pub(crate) use server::{PATIENCE, TestServer, is_ended};

@@ -171,11 +171,32 @@ impl TestServer {
     /// Looks at an event after every change of the store until `done`.
     #[track_caller]
     pub(crate) fn until(&self, event: &str, done: impl Fn(&Value) -> bool) -> Value {
+        self.watch(|| self.event(event), done)
+    }
+
+    /// The events of a chain with their runs, oldest first, as soon as there are so many and all have ended.
+    #[track_caller]
+    pub(crate) fn chain(&self, root: &Value, events: usize) -> Vec<Value> {
+        let path = format!("/event?root_id={}&sort=created_at", root.as_str().unwrap());
+        let look = || self.admin.pages(&path).into();
+        let family = self.watch(look, |family: &Value| {
+            let family = family.as_array().unwrap();
+            family.len() >= events && family.iter().all(is_ended)
+        });
+        let family: Vec<Value> =
+            family.as_array().unwrap().iter().map(|event| self.event(event["id"].as_str().unwrap())).collect();
+        assert_eq!(family.len(), events, "{family:#?}");
+        family
+    }
+
+    /// Looks after every change of the store until `done`.
+    #[track_caller]
+    fn watch(&self, look: impl Fn() -> Value, done: impl Fn(&Value) -> bool) -> Value {
         let changes = self.store().changes();
         let started = std::time::Instant::now();
         loop {
             let seen = changes.next();
-            let now = self.event(event);
+            let now = look();
             if done(&now) {
                 return now;
             }
