@@ -88,6 +88,7 @@ fn described() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(module::upload, module::list))
         .routes(routes!(module::read, module::delete))
+        .routes(routes!(module::content))
         .routes(routes!(action::create, action::list))
         .routes(routes!(action::read, action::change, action::delete))
         .routes(routes!(action::versions))

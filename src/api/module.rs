@@ -9,6 +9,8 @@ use crate::domain::{Module, ModuleName, ModuleNaming, ModuleRef, TenantId};
 use crate::sandbox::Inspected;
 use crate::store::{Change, CommitError, Conflict, Expectation, Transition};
 use axum::extract::{Request, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
@@ -181,6 +183,23 @@ pub(super) async fn read(
     Path(reference): Path<String>,
 ) -> Result<Data<ModuleOut>, Problem> {
     find(&api, caller.tenant(), &reference).map(|module| Data::ok(ModuleOut::of(&module)))
+}
+
+/// Download a module
+///
+/// The component itself; a tenant's own only.
+#[utoipa::path(get, path = "/module/{ref}/content", tag = "modules", params(("ref" = String, Path)), responses((status = 200, content_type = "application/wasm", body = Vec<u8>)))]
+pub(super) async fn content(
+    caller: Caller<Read>,
+    State(api): State<Api>,
+    Path(reference): Path<String>,
+) -> Result<Response, Problem> {
+    let module = find(&api, caller.tenant(), &reference)?;
+    caller.check_may_change(&module.owner_id, "module", &reference)?;
+    let digest = module.digest;
+    let bytes = api.reading(move |store| store.module_bytes(digest)).await?;
+    let bytes = bytes.ok_or_else(|| Problem::not_found("module", &reference))?;
+    Ok(([(header::CONTENT_TYPE, "application/wasm")], bytes).into_response())
 }
 
 /// Delete a module
