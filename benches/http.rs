@@ -19,7 +19,7 @@ const CLIENTS: usize = 256;
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(3);
 const BODY: &[u8] =
-    br#"{"event_type":"bench","payload":{"booking":"bk_2f6c1d7e","starts_at":"2026-05-04T10:00:00+02:00","seats":4}}"#;
+    br#"{"event_type":"bench","payload":{"booking":"bk_########","starts_at":"2026-05-04T10:00:00+02:00","seats":4}}"#;
 
 fn main() {
     let folder = tempfile::tempdir().unwrap();

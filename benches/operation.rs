@@ -75,6 +75,7 @@ fn fill(folder: &Path) {
             display_name: format!("trigger_{number}").parse().unwrap(),
             description: String::new(),
             sink_type: "wasm".to_owned(),
+            source_type: None,
             action: Some(action.id),
             enabled: true,
             flow: Flow::default(),
@@ -137,8 +138,10 @@ fn noisy_neighbour() {
     measure();
     let alone = measure();
     // More than all of its permits: the rest queues behind it.
-    for _ in 0..2_000 {
-        bench.post_as(&noisy, "/event", br#"{"event_type":"noisy","payload":{"way":"loop"}}"#);
+    for number in 0..2_000 {
+        // Numbered, so that none is a duplicate of another.
+        let body = value!({ "event_type": "noisy", "payload": { "way": "loop", "number": number } });
+        bench.post_as(&noisy, "/event", &json(&body));
     }
     let beside = measure();
     let left = bench.server.load();

@@ -10,7 +10,7 @@ const ROWS: [&[&str]; 7] =
     [&["domain"], &["store", "sandbox"], &["dispatch"], &["api"], &["console"], &["server"], &["cli"]];
 
 /// Words that only some places may have, and why.
-const KEPT_APART: [(&[&str], &[&str], &str); 9] = [
+const KEPT_APART: [(&[&str], &[&str], &str); 10] = [
     (&["redb"], &["store"], "redb is the store's own affair"),
     (&["wasmtime", "wasmtime_wasi"], &["sandbox"], "wasmtime is the sandbox's own affair"),
     (&["axum", "utoipa", "utoipa_axum"], &["api", "console", "server"], "HTTP is for api, console and server"),
@@ -24,8 +24,19 @@ const KEPT_APART: [(&[&str], &[&str], &str); 9] = [
     (&["unsafe"], &["sandbox/cache.rs"], "unsafe is in one file"),
     (
         &[".unwrap()"],
-        &["dispatch/chain_tests.rs", "dispatch/chain_worlds.rs", "dispatch/resolve_tests.rs", "dispatch/testing.rs"],
+        &[
+            "dispatch/chain_tests.rs",
+            "dispatch/chain_worlds.rs",
+            "dispatch/resolve_tests.rs",
+            "dispatch/testing.rs",
+            "domain/run_tests.rs",
+        ],
         "unwrap is for tests",
+    ),
+    (
+        &["store().submit", "store().commit", "store.submit", "store.commit"],
+        &["dispatch/reservations.rs", "dispatch/family.rs", "dispatch/secrets.rs", "store", "api", "server"],
+        "what may end a run is handed in through the one door that frees its dedup key",
     ),
     (&["crate::{", "super::super"], &[], "say `crate::layer::…`, so that it is seen who uses whom"),
 ];
@@ -51,8 +62,10 @@ impl fmt::Display for Violation {
 fn check(file: &str, text: &str) -> Vec<Violation> {
     let mut violations = Vec::new();
     let mut broken = |line: usize, message: String| violations.push(Violation { file: file.to_owned(), line, message });
-    if text.lines().count() > LINES_MAX {
-        broken(LINES_MAX + 1, format!("more than {LINES_MAX} lines"));
+    // A list of cases is read one by one.
+    let lines_max = if file.ends_with("_tests.rs") { 2 * LINES_MAX } else { LINES_MAX };
+    if text.lines().count() > lines_max {
+        broken(lines_max + 1, format!("more than {lines_max} lines"));
     }
     let layer = file.split('/').next().unwrap();
     for (number, line) in code(text).iter().enumerate().map(|(index, line)| (index + 1, line)) {
@@ -241,6 +254,8 @@ fn a_planted_violation_is_found_with_its_line() {
         ("store/mod.rs", "let path = env::var(\"X\");", "`env::var`"),
         ("sandbox/engine.rs", "    unsafe { load() }", "`unsafe`"),
         ("cli/mod.rs", "    let x = y().unwrap();", "`.unwrap()`"),
+        ("dispatch/worker.rs", "dispatch.store().submit(transition, None);", "`store().submit`"),
+        ("dispatch/recovery.rs", "shared.store.commit(transition)", "`store.commit`"),
         ("domain/run.rs", "use crate::{dispatch, store};", "`crate::{`"),
     ] {
         let found = planted(file, line);

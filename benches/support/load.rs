@@ -1,9 +1,12 @@
 //! A load: many connections, each sending the next request when the last is answered.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+static NUMBERS: AtomicU32 = AtomicU32::new(0);
 
 /// What came of a load.
 #[derive(Debug, Default)]
@@ -37,6 +40,10 @@ pub(crate) fn request(path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<
     [head.as_bytes(), body].concat()
 }
 
+/// Eight bytes of a request's body that are another number every time: else all would be the same firing, of which one
+/// is in flight and the others are its duplicates.
+const NUMBER: &[u8] = b"########";
+
 /// Sends `request` over `clients` connections for `duration`. Counts 2xx answers; anything else is refused.
 pub(crate) async fn run(address: SocketAddr, clients: usize, duration: Duration, request: &[u8]) -> Answered {
     let begun = Instant::now();
@@ -62,9 +69,15 @@ async fn client(address: SocketAddr, until: Instant, request: &[u8]) -> (Vec<Dur
     stream.set_nodelay(true).unwrap();
     let (mut latencies, mut refused) = (Vec::with_capacity(4096), 0);
     let mut buffer = vec![0_u8; 64 << 10];
+    let mut request = request.to_vec();
+    let numbered = find(&request, NUMBER);
     while Instant::now() < until {
+        if let Some(at) = numbered {
+            let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+            request[at..at + NUMBER.len()].copy_from_slice(format!("{number:08x}").as_bytes());
+        }
         let begun = Instant::now();
-        stream.write_all(request).await.unwrap();
+        stream.write_all(&request).await.unwrap();
         let status = answer(&mut stream, &mut buffer).await;
         if (200..300).contains(&status) {
             latencies.push(begun.elapsed());

@@ -1,16 +1,17 @@
 //! Events: firing triggers, and what became of it.
 
 use super::Api;
-use super::auth::{Caller, Execute, Read};
+use super::auth::{Caller, Execute, Firing, Read};
 use super::delay::{self, DelayIn};
 use super::error::Problem;
 use super::extract::{self, Body, Path, Query, preferred_wait_s};
 use super::page::{self, Data, List, encode_cursor};
+use super::request_id;
 use super::run::{RunOut, history_query};
-use crate::dispatch::{Fire, Fired};
+use crate::dispatch::{Fire, FireError, Fired, Target};
 use crate::domain::{
-    Event, EventId, EventTypeId, EventTypeName, Flow, Json, ObjectRef, Origin, Reason, Run, RunId, State as EventState,
-    TenantId, Timestamp,
+    CallerKey, Cause, Deed, Event, EventId, EventTypeId, EventTypeName, Flow, Json, Noted, ObjectRef, Origin, Reason,
+    Run, RunId, Sameness, ScheduleId, SourceId, State as EventState, TenantId, Timestamp,
 };
 use crate::store::Page;
 use axum::extract::{Request, State};
@@ -41,6 +42,10 @@ pub(super) struct EventIn {
     #[serde(default = "Json::empty_object")]
     #[schema(value_type = Option<serde_json::Value>)]
     payload: Json,
+    /// What the caller compares firings by, 1 to 255 bytes; without one, event type, object and payload are compared. While a
+    /// run of the same is in flight, another is SKIPPED as its `duplicate`.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 255)]
+    dedup_key: Option<CallerKey>,
     /// No run starts before this time, at most 366 days ahead. A past time is now.
     #[schema(value_type = Option<String>, format = DateTime)]
     run_at: Option<Timestamp>,
@@ -89,9 +94,15 @@ pub(super) struct EventOut {
     /// None of its runs starts before.
     #[schema(value_type = Option<String>, format = DateTime)]
     run_at: Option<Timestamp>,
-    /// `api` or `demo`: what made it.
+    /// What made it: `api`, `source`, `webhook`, `chain`, `schedule`, `replay`, `test` or `demo`.
     #[schema(value_type = String)]
     origin: Origin,
+    /// The schedule that fired it.
+    #[schema(value_type = Option<uuid::Uuid>)]
+    schedule_id: Option<ScheduleId>,
+    /// The time that the schedule fired it for; earlier than `created_at` when the server was down then.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    scheduled_at: Option<Timestamp>,
     /// QUEUED, WAITING (nothing of it can start yet), RUNNING, SUCCESS, WARNING, ERROR, SKIPPED or CANCELLED.
     #[schema(value_type = String)]
     state: EventState,
@@ -109,7 +120,11 @@ pub(super) struct EventOut {
     /// The run whose end fired it.
     #[schema(value_type = Option<uuid::Uuid>)]
     parent_run_id: Option<RunId>,
+    /// The name of the token or the source that fired it.
     created_by: String,
+    /// The source that fired it.
+    #[schema(value_type = Option<uuid::Uuid>)]
+    source_id: Option<SourceId>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -129,21 +144,18 @@ pub(super) struct EventOut {
     params(("prefer" = Option<String>, Header, description = "`wait=N`: wait up to N seconds for the end")),
     responses((status = 202, body = page::Envelope<EventOut>), (status = 200, description = "It has ended", body = page::Envelope<EventOut>)))]
 pub(super) async fn fire(
-    caller: Caller<Execute>,
+    firing: Firing,
     State(api): State<Api>,
     headers: HeaderMap,
     Body(body): Body<EventIn>,
 ) -> Result<Response, Problem> {
     let run_at = delay::run_at(api.now(), body.run_at, body.delay).map_err(|fault| Problem::invalid(vec![fault]))?;
     let fire = Fire {
-        event_type: body.event_type,
         object: body.object,
         flow: body.flow,
-        payload: body.payload,
+        sameness: Some(sameness(body.dedup_key)),
         run_at,
-        tenant: caller.owner(body.owner_id)?,
-        origin: Origin::Api,
-        created_by: caller.name().to_owned(),
+        ..firing.fire(body.event_type, body.payload, body.owner_id)?
     };
     fire_and_answer(&api, &headers, fire).await
 }
@@ -157,6 +169,9 @@ pub(super) struct TriggerQuery {
     /// Narrows how far the event type lets it reach among the objects: `both`, `up`, `down` or `none`.
     #[param(value_type = Option<FlowSchema>)]
     flow: Option<Flow>,
+    /// What the caller compares firings by, 1 to 255 bytes; without one, event type, object and payload are compared.
+    #[param(value_type = Option<String>, min_length = 1, max_length = 255)]
+    dedup_key: Option<CallerKey>,
     /// No run starts before this time.
     #[param(value_type = Option<String>, format = DateTime)]
     run_at: Option<Timestamp>,
@@ -168,6 +183,10 @@ pub(super) struct TriggerQuery {
     owner_id: Option<TenantId>,
 }
 
+fn sameness(key: Option<CallerKey>) -> Sameness {
+    key.map_or(Sameness::Content, Sameness::Key)
+}
+
 /// Fire a trigger, the short way
 ///
 /// The body is the payload; an empty one is `{}`.
@@ -175,7 +194,7 @@ pub(super) struct TriggerQuery {
     params(("event_type" = String, Path), TriggerQuery, ("prefer" = Option<String>, Header, description = "`wait=N`: wait up to N seconds for the end")),
     responses((status = 202, body = page::Envelope<EventOut>), (status = 200, description = "It has ended", body = page::Envelope<EventOut>)))]
 pub(super) async fn trigger(
-    caller: Caller<Execute>,
+    firing: Firing,
     State(api): State<Api>,
     Path(event_type): Path<String>,
     Query(query): Query<TriggerQuery>,
@@ -194,19 +213,24 @@ pub(super) async fn trigger(
     let headers = request.headers().clone();
     let body = extract::read(request, "the payload", api.bounds().body_bytes).await?;
     let payload = if body.is_empty() { Json::empty_object() } else { extract::parse(&body)? };
-    let (tenant, created_by) = (caller.owner(query.owner_id)?, caller.name().to_owned());
-    let flow = query.flow.unwrap_or_default();
-    let fire = Fire { event_type, object, flow, payload, run_at, tenant, origin: Origin::Api, created_by };
+    let fire = Fire {
+        object,
+        sameness: Some(sameness(query.dedup_key)),
+        flow: query.flow.unwrap_or_default(),
+        run_at,
+        ..firing.fire(event_type, payload, query.owner_id)?
+    };
     fire_and_answer(&api, &headers, fire).await
 }
 
 async fn fire_and_answer(api: &Api, headers: &HeaderMap, fire: Fire) -> Result<Response, Problem> {
     let Some(wait_s) = preferred_wait_s(headers)?.filter(|seconds| *seconds > 0) else {
-        let Fired { event, .. } = api.dispatch().fire(fire).await?;
+        let Fired { event, .. } = api.dispatch().fire(fire).await.map_err(refused)?;
         return Ok(Data::accepted(EventOut::of(&event, None)).into_response());
     };
     let wait_s = wait_s.min(api.bounds().wait_s);
-    let Fired { event, runs } = api.dispatch().fire_and_wait(fire, Duration::from_secs(wait_s)).await?;
+    let fired = api.dispatch().fire_and_wait(fire, Duration::from_secs(wait_s)).await;
+    let Fired { event, runs } = fired.map_err(refused)?;
     let out = EventOut::of(&event, Some(&runs));
     let answer = if event.state.is_terminal() { Data::ok(out) } else { Data::accepted(out) };
     let mut response = answer.into_response();
@@ -214,6 +238,14 @@ async fn fire_and_answer(api: &Api, headers: &HeaderMap, fire: Fire) -> Result<R
         response.headers_mut().insert("preference-applied", applied);
     }
     Ok(response)
+}
+
+/// Whoever fires what its source type does not allow may be a credential in the wrong hands: it is noted.
+fn refused(error: FireError) -> Problem {
+    if let FireError::SourceType(message) = &error {
+        tracing::warn!(request.id = %request_id(), detail = message, "a source type did not allow an event");
+    }
+    error.into()
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -321,8 +353,34 @@ pub(super) async fn read(
     Ok(Data::ok(EventOut::of(&event, Some(&runs))))
 }
 
+/// Cancel an event
+///
+/// Ends all of its runs that have not ended, and the event: what waits does not begin, a running action is interrupted.
+/// 409 `already_ended` when it has ended. Chains do not go on.
+#[utoipa::path(post, path = "/event/{id}/cancel", tag = "events", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<EventOut>)))]
+pub(super) async fn cancel(
+    caller: Caller<Execute>,
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<Data<EventOut>, Problem> {
+    let missing = || Problem::not_found("event", &id);
+    let (event_id, scope): (EventId, _) = (id.parse().map_err(|_| missing())?, caller.scope().cloned());
+    let event = api.reading(move |store| store.event(scope.as_ref(), event_id)).await?.ok_or_else(missing)?;
+    if event.state.is_terminal() {
+        return Err(Problem::already_ended("event", event.state));
+    }
+    let cancelled = api.dispatch().cancel(&event.owner_id, event_id, Target::Event, caller.name()).await?;
+    let (owner_id, subject) = (event.owner_id.clone(), event.event_type.clone());
+    api.note(&caller, Noted { owner_id, subject, ..Noted::of(Deed::Cancelled, "event", &id) }).await?;
+    Ok(Data::ok(EventOut::of(&cancelled.event, Some(&cancelled.runs))))
+}
+
 impl EventOut {
     pub(super) fn of(event: &Event, runs: Option<&[Arc<Run>]>) -> EventOut {
+        let (schedule_id, scheduled_at) = match event.cause {
+            Some(Cause::Schedule { id, due_at }) => (Some(id), Some(due_at)),
+            None => (None, None),
+        };
         EventOut {
             id: event.id,
             owner_id: event.owner_id.to_string(),
@@ -333,6 +391,8 @@ impl EventOut {
             payload: event.payload.clone(),
             run_at: event.run_at,
             origin: event.origin,
+            schedule_id,
+            scheduled_at,
             state: event.state,
             reason: event.reason,
             message: event.message.clone(),
@@ -341,6 +401,7 @@ impl EventOut {
             depth: event.depth,
             parent_run_id: event.lineage.as_ref().map(|lineage| lineage.parent_run_id),
             created_by: event.created_by.clone(),
+            source_id: event.source_id,
             created_at: event.created_at,
             started_at: event.started_at,
             ended_at: event.ended_at,

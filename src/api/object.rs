@@ -236,6 +236,11 @@ impl ObjectRecordOut {
 impl EffectiveOut {
     fn of(position: usize, binding: &Binding) -> EffectiveOut {
         let attachment = binding.attachment.as_ref();
+        let covered = binding.covered_by.map(|place| {
+            let message = format!("the action runs once for an event, and does so at position {place}");
+            (Reason::Duplicate, message)
+        });
+        let skipped = binding.skipped.clone().or(covered);
         EffectiveOut {
             position,
             action_id: binding.action.id,
@@ -244,9 +249,9 @@ impl EffectiveOut {
             attachment: attachment.map(|attachment| AttachmentOut::of(attachment)),
             scope: attachment.map(|attachment| attachment.object.clone()),
             distance: binding.distance,
-            runs: binding.skipped.is_none(),
-            reason: binding.skipped.as_ref().map(|(reason, _)| *reason),
-            message: binding.skipped.as_ref().map(|(_, message)| message.clone()).unwrap_or_default(),
+            runs: skipped.is_none(),
+            reason: skipped.as_ref().map(|(reason, _)| *reason),
+            message: skipped.map(|(_, message)| message).unwrap_or_default(),
         }
     }
 }

@@ -3,12 +3,13 @@
 use super::chain::Child;
 use super::job::{Job, Live};
 use super::payload_schema::Violation;
+use super::producer::Producer;
 use super::resolve::{FanOut, owner_of, plan};
 use super::scheduler::Dispatch;
-use super::settle::{Next, settle};
+use super::settle::Next;
 use crate::domain::{
-    Event, EventId, EventType, EventTypeName, FAN_OUT_MAX, Flow, Json, ObjectRef, Origin, Run, State, TenantId,
-    Timestamp,
+    Cause, Event, EventId, EventType, EventTypeName, FAN_OUT_MAX, Flow, Json, ObjectRef, Origin, Run, Sameness, State,
+    TenantId, Timestamp,
 };
 use crate::store::{Change, CommitError, Transition};
 use std::sync::Arc;
@@ -23,10 +24,15 @@ pub struct Fire {
     /// Narrows how far the event type lets it reach among the objects.
     pub flow: Flow,
     pub payload: Json,
+    /// By what it is compared with what is in flight; `None` when it runs whatever else does.
+    pub sameness: Option<Sameness>,
     /// None of its runs starts before; what is past puts nothing off.
     pub run_at: Option<Timestamp>,
     pub tenant: TenantId,
     pub origin: Origin,
+    /// What it goes back to, when that is not the caller.
+    pub cause: Option<Cause>,
+    pub by: Producer,
     /// Who fires, for the record.
     pub created_by: String,
 }
@@ -43,6 +49,8 @@ pub struct Fired {
 pub enum FireError {
     #[error("there is no event type `{0}`")]
     NoSuchEventType(EventTypeName),
+    #[error("{0}")]
+    SourceType(String),
     #[error("the event type `{0}` is disabled")]
     Disabled(EventTypeName),
     #[error("the payload does not follow the schema of the event type")]
@@ -60,10 +68,10 @@ pub enum FireError {
 }
 
 /// What is to be committed at once.
-struct Accepted {
-    live: Live,
-    next: Next,
-    children: Vec<Child>,
+pub(super) struct Accepted {
+    pub(super) live: Live,
+    pub(super) next: Next,
+    pub(super) children: Vec<Child>,
 }
 
 impl Dispatch {
@@ -72,14 +80,11 @@ impl Dispatch {
     /// # Errors
     /// See [`FireError`].
     pub async fn fire(&self, fire: Fire) -> Result<Fired, FireError> {
-        let Accepted { live, next, children } = self.accept(fire)?;
-        let (sender, committed) = oneshot::channel();
-        let accepting = accepting(&live, &children);
-        self.store().submit(accepting, Some(Box::new(move |result| drop(sender.send(result)))));
+        let (Accepted { live, next, children }, committed) = self.accept(fire)?;
         let fired = Fired { event: Arc::clone(&live.event), runs: live.runs.clone() };
         self.go_on(live, next, None);
         self.go_on_with(children);
-        committed.await.unwrap_or_else(|_| Err(CommitError::Broken("its writer has ended".into())))?;
+        kept(committed).await?;
         Ok(fired)
     }
 
@@ -88,15 +93,12 @@ impl Dispatch {
     /// # Errors
     /// See [`FireError`].
     pub async fn fire_and_wait(&self, fire: Fire, patience: Duration) -> Result<Fired, FireError> {
-        let Accepted { live, next, children } = self.accept(fire)?;
         // Commits keep their order: when the end is on the disk, the beginning is.
-        let (accepted, committed) = oneshot::channel();
-        let accepting = accepting(&live, &children);
-        self.store().submit(accepting, Some(Box::new(move |result| drop(accepted.send(result)))));
+        let (Accepted { live, next, children }, committed) = self.accept(fire)?;
         self.go_on_with(children);
         let fired = Fired { event: Arc::clone(&live.event), runs: live.runs.clone() };
         if next == Next::Nothing {
-            committed.await.unwrap_or_else(|_| Err(CommitError::Broken("its writer has ended".into())))?;
+            kept(committed).await?;
             return Ok(fired);
         }
         let (waiter, ended) = oneshot::channel();
@@ -105,13 +107,14 @@ impl Dispatch {
             Ok(Ok(live)) => Ok(Fired { event: live.event, runs: live.runs }),
             // Out of patience, or whoever carried the event is gone: say what is certain.
             Ok(Err(_)) | Err(_) => {
-                committed.await.unwrap_or_else(|_| Err(CommitError::Broken("its writer has ended".into())))?;
+                kept(committed).await?;
                 Ok(fired)
             }
         }
     }
 
-    fn accept(&self, fire: Fire) -> Result<Accepted, FireError> {
+    /// Checks, plans, reserves and hands in.
+    fn accept(&self, mut fire: Fire) -> Result<(Accepted, Committed), FireError> {
         if self.is_stopping() {
             return Err(FireError::ShuttingDown);
         }
@@ -119,44 +122,53 @@ impl Dispatch {
         let Some(event_type) = catalogue.event_type_named(&fire.tenant, &fire.event_type) else {
             return Err(FireError::NoSuchEventType(fire.event_type));
         };
+        fire.by.check_may_fire(event_type)?;
         if !event_type.enabled {
             return Err(FireError::Disabled(event_type.display_name.clone()));
         }
-        let violations = self.payload_schemas().violations(event_type, &fire.payload);
+        let violations = self.payload_violations(event_type, &fire.payload);
         if !violations.is_empty() {
             return Err(FireError::PayloadInvalid(violations));
         }
         let owner = owner_of(event_type, &fire.tenant);
         self.check_queue(&owner)?;
-        let now = self.now();
-        let mut event = new_event(EventId::new(self.ids(), now), event_type, owner, fire, now);
-        let plan = plan(&catalogue, event_type, &event, self.ids()).map_err(|FanOut| FireError::FanOut)?;
-        event.runs = plan.runs.iter().map(|run| run.id).collect();
-        let mut runs: Vec<Arc<Run>> = plan.runs.into_iter().map(Arc::new).collect();
-        let (next, _) = settle(&mut event, &mut runs, now);
-        let mut live = Live { event: Arc::new(event), runs, family: None };
-        // Runs that were refused when they were planned have ended.
-        let children = self.follow(&mut live, now);
-        Ok(Accepted { live, next, children })
+        let (now, sameness) = (self.now(), fire.sameness.take());
+        let event = new_event(EventId::new(self.ids(), now), event_type, owner, fire, now);
+        let planned = plan(&catalogue, event_type, &event, self.ids(), sameness.as_ref());
+        let planned = planned.map_err(|FanOut| FireError::FanOut)?;
+        Ok(self.reserve_and_hand_in(event, Ok(planned.runs), |accepting, _| accepting))
     }
 
     /// Hands the event to whoever carries it on.
     pub(super) fn go_on(&self, live: Live, next: Next, waiter: Option<oneshot::Sender<Live>>) {
+        if next != Next::Nothing {
+            self.take_up(Job::new(live, waiter), next);
+        }
+    }
+
+    pub(super) fn take_up(&self, job: Job, next: Next) {
         match next {
-            Next::Run(_) => self.offer(Job::new(live, waiter)),
-            Next::Wait(_, due) => self.wait_until(due, Job::new(live, waiter)),
+            Next::Run(_) => self.offer(job),
+            Next::Wait(_, due) => self.wait_until(due, job),
             Next::Nothing => {}
         }
     }
 }
 
-fn accepting(live: &Live, children: &[Child]) -> Transition {
+/// Tells when a transition is on the disk, or why not.
+pub(super) type Committed = oneshot::Receiver<Result<(), CommitError>>;
+
+pub(super) async fn kept(committed: Committed) -> Result<(), CommitError> {
+    committed.await.unwrap_or_else(|_| Err(CommitError::Broken("its writer has ended".into())))
+}
+
+pub(super) fn accepting(live: &Live, children: &[Child]) -> Transition {
     let runs = live.runs.iter().map(|run| Change::Run(Arc::clone(run)));
     let accepted = std::iter::once(Change::Event(Arc::clone(&live.event))).chain(runs);
     Transition::of(accepted.chain(children.iter().flat_map(Child::changes)))
 }
 
-fn new_event(id: EventId, event_type: &EventType, owner_id: TenantId, fire: Fire, now: Timestamp) -> Event {
+pub(super) fn new_event(id: EventId, event_type: &EventType, owner_id: TenantId, fire: Fire, now: Timestamp) -> Event {
     Event {
         id,
         owner_id,
@@ -167,6 +179,7 @@ fn new_event(id: EventId, event_type: &EventType, owner_id: TenantId, fire: Fire
         payload: fire.payload,
         run_at: fire.run_at,
         origin: fire.origin,
+        cause: fire.cause,
         state: State::Queued,
         reason: None,
         message: String::new(),
@@ -174,6 +187,7 @@ fn new_event(id: EventId, event_type: &EventType, owner_id: TenantId, fire: Fire
         root_id: id,
         depth: 0,
         lineage: None,
+        source_id: fire.by.source_id(),
         created_by: fire.created_by,
         created_at: now,
         started_at: None,

@@ -146,7 +146,7 @@ impl World {
     pub(super) fn fire(&mut self, event_type: &EventType, event: Event) {
         let mut event =
             Event { event_type_id: event_type.id, event_type: event_type.display_name.to_string(), ..event };
-        let planned = plan(&self.catalogue, event_type, &event, &self.ids).unwrap().runs;
+        let planned = plan(&self.catalogue, event_type, &event, &self.ids, None).unwrap().runs;
         event.runs = planned.iter().map(|run| run.id).collect();
         self.made.push(event.id);
         let runs = planned.into_iter().map(Arc::new).collect();

@@ -1,12 +1,13 @@
 //! Who runs, in what order, with what: a pure function of the catalogue and the event.
 
 use crate::domain::{
-    Action, Attachment, Event, EventType, FAN_OUT_MAX, Flow, FollowUp, Ids, Json, LIMITS_WASM, ModuleRef, ObjectRef,
-    Parameter, ParameterMissing, Reason, Run, RunId, TenantId, Walk, resolve_parameters,
+    Action, ActionId, Attachment, DedupKey, DedupMode, Event, EventType, FAN_OUT_MAX, Fingerprint, Flow, FollowUp, Ids,
+    Json, LIMITS_WASM, ModuleRef, ObjectRef, Parameter, ParameterMissing, Reason, Run, RunId, Sameness, TenantId, Walk,
+    resolve_parameters,
 };
 use crate::store::{Catalogue, Channel};
 use std::cmp::Reverse;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// What an event will do.
@@ -27,6 +28,8 @@ pub struct Binding {
     pub distance: u32,
     /// Why it does not run.
     pub skipped: Option<(Reason, String)>,
+    /// The place of an earlier binding whose run stands for this one's as well, see [`DedupMode::PerAction`].
+    pub covered_by: Option<usize>,
 }
 
 /// An event reaches more than [`FAN_OUT_MAX`] actions.
@@ -34,17 +37,50 @@ pub struct Binding {
 #[error("more than {FAN_OUT_MAX} actions are bound to this event")]
 pub struct FanOut;
 
-/// Plans the runs of `event`, which is of `event_type`.
+/// Plans the runs of `event`, which is of `event_type`. With a `sameness` they have keys by which the same is found in
+/// flight; without one they are nobody's duplicates.
 ///
 /// # Errors
 /// There would be more than [`FAN_OUT_MAX`].
-pub(super) fn plan(catalogue: &Catalogue, event_type: &EventType, event: &Event, ids: &Ids) -> Result<Plan, FanOut> {
+pub(super) fn plan(
+    catalogue: &Catalogue,
+    event_type: &EventType,
+    event: &Event,
+    ids: &Ids,
+    sameness: Option<&Sameness>,
+) -> Result<Plan, FanOut> {
     let bindings = bindings(catalogue, event_type, &event.owner_id, event.object.as_ref(), event.flow)?;
-    let runs = bindings.into_iter().enumerate().map(|(position, binding)| {
+    let sameness = sameness.filter(|_| bindings.iter().any(|binding| binding.skipped.is_none()));
+    let fingerprint =
+        sameness.map(|same| Fingerprint::of(same, event.event_type_id, event.object.as_ref(), &event.payload));
+    let mut runs: Vec<Run> = Vec::with_capacity(bindings.len());
+    for (position, binding) in bindings.iter().enumerate() {
         let id = RunId::new(ids, event.created_at);
-        planned(catalogue, event_type, event, &binding, (id, position))
-    });
-    Ok(Plan { runs: runs.collect() })
+        let mut run = planned(catalogue, event_type, event, binding, (id, position));
+        if !run.state.is_terminal() {
+            match &fingerprint {
+                // Those of one event that another covers ask for the same key, which only the first gets.
+                Some(firing) => run.dedup_key = Some(key(firing, &binding.action, &run)),
+                None => skip_if_covered(&mut run, binding, &runs),
+            }
+        }
+        runs.push(run);
+    }
+    Ok(Plan { runs })
+}
+
+fn key(firing: &Fingerprint, action: &Action, run: &Run) -> DedupKey {
+    firing.key(action.dedup_mode, &run.owner_id, run.action_id, run.attachment_id)
+}
+
+/// Should the earlier run not have got as far as to run, the next stands for the others.
+fn skip_if_covered(run: &mut Run, binding: &Binding, earlier: &[Run]) {
+    let stands = |earlier: &&Run| earlier.action_id == run.action_id && !earlier.state.is_terminal();
+    let standing = binding.covered_by.and_then(|place| earlier[place..].iter().find(stands)).map(|run| run.id);
+    if let Some(id) = standing {
+        let skipped = run.skip_as_duplicate(id, run.queued_at);
+        debug_assert!(skipped.is_ok(), "a run that was just planned is QUEUED");
+    }
 }
 
 /// What an event of `event_type` reaches for `tenant`, in the one order there is (DESIGN §3.3): the action of the event
@@ -78,13 +114,27 @@ pub fn bindings(
         action: Arc::clone(action),
         attachment: None,
         distance: 0,
+        covered_by: None,
     });
     let attached = reached.into_iter().filter_map(|(attachment, distance)| {
         let action = Arc::clone(catalogue.attached_action(&attachment)?);
         let skipped = refusal(catalogue, &attachment);
-        Some(Binding { action, attachment: Some(attachment), distance, skipped })
+        Some(Binding { action, attachment: Some(attachment), distance, skipped, covered_by: None })
     });
-    Ok(linked.into_iter().chain(attached).collect())
+    let mut bindings: Vec<Binding> = linked.into_iter().chain(attached).collect();
+    collapse(&mut bindings);
+    Ok(bindings)
+}
+
+/// Of one event, an action that is deduplicated as a whole runs through the first of its bindings only (DESIGN §3.5).
+fn collapse(bindings: &mut [Binding]) {
+    let mut first: HashMap<ActionId, usize> = HashMap::new();
+    for (place, binding) in bindings.iter_mut().enumerate() {
+        if binding.action.dedup_mode == DedupMode::PerAction && binding.skipped.is_none() {
+            binding.covered_by = first.get(&binding.action.id).copied();
+            first.entry(binding.action.id).or_insert(place);
+        }
+    }
 }
 
 /// Collects the attachments that an event on `object` reaches, each with its distance, in no order.

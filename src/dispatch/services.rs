@@ -2,7 +2,7 @@
 
 use crate::domain::{Clock, LogLine, Run, Timestamp};
 use crate::sandbox::HostServices;
-use crate::store::{Change, LogChunk, Store, Transition};
+use crate::store::{Change, LogChunk};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The host's side of one attempt.
@@ -34,13 +34,6 @@ impl AttemptServices {
         log.taken = number.saturating_add(u32::try_from(lines.len()).unwrap_or(u32::MAX));
         let attempt = run.attempts.last().map_or(0, |attempt| attempt.number);
         Some(Change::Log(LogChunk { tenant: run.owner_id.clone(), run: run.id, attempt, number, lines }))
-    }
-
-    /// Stores what was logged so far, so that a long attempt can be watched and a killed one leaves its words.
-    pub(super) fn flush(&self, store: &Store, run: &Run) {
-        if let Some(change) = self.take_log(run) {
-            store.submit(Transition::of([change]), None);
-        }
     }
 }
 

@@ -7,7 +7,8 @@ use super::codec::{Key, encode, end_of};
 use super::transition::{Change, LogChunk, Transition};
 use super::{Catalogue, Notice, Subject, schema};
 use crate::domain::{
-    Action, ActionId, AttachmentId, Digest, Event, EventId, Module, ObjectRef, Run, RunId, State, TenantId,
+    Action, ActionId, AttachmentId, AuditEntry, AuditId, Digest, Event, EventId, Module, ObjectRef, Run, RunId, State,
+    TenantId,
 };
 use bytes::Bytes;
 use redb::{Database, ReadableTable, WriteTransaction};
@@ -47,6 +48,7 @@ pub(super) struct Batch {
     runs: BTreeMap<RunId, Arc<Run>>,
     logs: Vec<LogChunk>,
     catalogue: Vec<Change>,
+    audit: Entries,
 }
 
 impl Batch {
@@ -54,7 +56,9 @@ impl Batch {
         Batch { open, ..Batch::default() }
     }
 
-    pub(super) fn add(&mut self, transition: Transition) {
+    /// What the transition leaves in the audit log goes to the disk with it.
+    pub(super) fn add(&mut self, transition: Transition, audit: Vec<AuditEntry>) {
+        self.audit.extend(audit.iter().map(|entry| (audit_key(&entry.owner_id, entry.id), Some(encode(entry).into()))));
         for change in transition.changes {
             match change {
                 Change::Event(event) => {
@@ -64,6 +68,8 @@ impl Batch {
                     self.runs.insert(run.id, run);
                 }
                 Change::Log(chunk) => self.logs.push(chunk),
+                Change::Audit(_) => {}
+                Change::DeleteAudit(tenant, id) => self.audit.push((audit_key(&tenant, id), None)),
                 other => self.catalogue.push(other),
             }
         }
@@ -82,6 +88,7 @@ impl Batch {
         for change in self.catalogue.drain(..) {
             write_catalogue(&tx, change, catalogue)?;
         }
+        apply(&tx, schema::AUDIT, std::mem::take(&mut self.audit))?;
         tx.commit()?;
         Ok(notices)
     }
@@ -188,7 +195,7 @@ fn write_catalogue(tx: &WriteTransaction, change: Change, catalogue: &Catalogue)
     let put = |table, key: &[u8], record: Vec<u8>| apply(tx, table, vec![(key.to_vec(), Some(record.into()))]);
     let delete = |table, key: &[u8]| apply(tx, table, vec![(key.to_vec(), None)]);
     match change {
-        Change::Event(_) | Change::Run(_) | Change::Log(_) => Ok(()),
+        Change::Event(_) | Change::Run(_) | Change::Log(_) | Change::Audit(_) | Change::DeleteAudit(..) => Ok(()),
         Change::PutModule(module, bytes) => put_module(tx, &module, bytes),
         Change::DeleteModule(tenant, digest) => delete_module(tx, &tenant, digest, catalogue),
         Change::PutAction(action) => put_action(tx, &action),
@@ -264,4 +271,8 @@ pub(super) fn object_key(tenant: &TenantId, object: &ObjectRef) -> Vec<u8> {
 
 pub(super) fn attachment_key(action: ActionId, id: AttachmentId) -> Vec<u8> {
     Key::default().and(action.as_bytes()).and(id.as_bytes()).done()
+}
+
+pub(super) fn audit_key(tenant: &TenantId, id: AuditId) -> Vec<u8> {
+    Key::tenant(tenant).and(id.as_bytes()).done()
 }

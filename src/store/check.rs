@@ -5,7 +5,7 @@ use super::codec::{Key, decode};
 use super::{ReadError, Store, schema};
 use crate::domain::{Attachment, Event, ObjectRecord, Run, State, TenantId};
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable, TableHandle};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Store {
     /// Every disagreement in words; none when all is well. Reads the whole history.
@@ -23,9 +23,15 @@ impl Store {
             by_root.extend(family_key(&event));
             by_event_state.extend(state_key(event.state, &event.owner_id, id));
         }
+        let mut reserved = BTreeMap::new();
+        let mut twice = Vec::new();
         for entry in tx.open_table(schema::RUNS)?.iter()? {
             let run: Run = decode("runs", entry?.1.value())?;
             let id = run.id.as_bytes();
+            let key = run.dedup_key.filter(|_| !run.state.is_terminal());
+            if let Some(other) = key.and_then(|key| reserved.insert(key, run.id)) {
+                twice.push(format!("runs has {other} and {} in flight with one dedup key", run.id));
+            }
             by_action.insert(Key::tenant(&run.owner_id).and(run.action_id.as_bytes()).and(id).done());
             by_run_state.extend(state_key(run.state, &run.owner_id, id));
         }
@@ -37,6 +43,7 @@ impl Store {
             (schema::RUNS_BY_STATE, by_run_state),
         ];
         let mut wrong = check_attachments(&tx)?;
+        wrong.extend(twice);
         for (index, keys) in expected {
             wrong.extend(compare(&tx, index, &keys)?);
         }

@@ -61,8 +61,11 @@ pub(super) const RUNS_BY_STATE: Table = TableDefinition::new("runs_by_state");
 /// `tenant, run, attempt (4 bytes), number of the first line (4 bytes)` → log lines.
 pub(super) const LOGS: Table = TableDefinition::new("logs");
 
+/// `tenant, audit entry` → AuditEntry.
+pub(super) const AUDIT: Table = TableDefinition::new("audit");
+
 /// All tables, for creating, dumping and checking them.
-pub(super) const ALL: [Table; 23] = [
+pub(super) const ALL: [Table; 24] = [
     META,
     MODULES,
     MODULE_BYTES,
@@ -86,4 +89,5 @@ pub(super) const ALL: [Table; 23] = [
     RUNS_BY_ACTION,
     RUNS_BY_STATE,
     LOGS,
+    AUDIT,
 ];

@@ -2,8 +2,8 @@
 
 use super::named::{Named, NamedId};
 use crate::domain::{
-    Action, ActionId, Attachment, AttachmentId, Digest, Event, EventType, EventTypeId, LogLine, Module, ObjectRecord,
-    ObjectRef, RequestId, Run, RunId, TenantId, Timestamp, Token, TokenId,
+    Action, ActionId, Attachment, AttachmentId, AuditId, Author, Digest, Event, EventType, EventTypeId, LogLine,
+    Module, Noted, ObjectRecord, ObjectRef, Run, RunId, ScheduleId, TenantId, Timestamp, Token, TokenId,
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// One self-contained batch. It is applied only if everything it expects holds.
 #[derive(Clone, Debug, Default)]
 pub struct Transition {
-    /// Who asked for it, when a person or a token did.
+    /// Who asked for it, when a person or a token did: every change of the catalogue goes to the audit log then.
     pub author: Option<Author>,
     pub expect: Vec<Expectation>,
     pub changes: Vec<Change>,
@@ -29,17 +29,6 @@ impl Transition {
     }
 }
 
-/// Who changes the catalogue, for the record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Author {
-    pub token: TokenId,
-    /// The name of the token when it was used.
-    pub name: String,
-    pub tenant: TenantId,
-    pub request: RequestId,
-    pub at: Timestamp,
-}
-
 /// What must hold for a transition to be applied.
 #[derive(Clone, Debug)]
 pub enum Expectation {
@@ -53,6 +42,8 @@ pub enum Expectation {
     /// That nothing of the catalogue changed since ([`super::Catalogue::revision`]).
     Revision(u64),
     Version(NamedId, u64),
+    /// The version of a schedule and when it fires next: firing it is no change of what it is, and has no version.
+    Unfired(ScheduleId, u64, Option<Timestamp>),
     /// How often the attachments of an action changed ([`super::Catalogue::attachment_changes`]): what was checked
     /// against all of them is still true.
     AttachmentsOf(ActionId, u64),
@@ -79,12 +70,16 @@ pub enum Change {
     DeleteAttachment(ActionId, AttachmentId),
     Put(Named),
     Delete(NamedId),
+    /// An entry of the audit log that no other change makes; the author of the transition did it.
+    Audit(Arc<Noted>),
+    DeleteAudit(TenantId, AuditId),
 }
 
 impl Change {
     /// Whether it changes what planning sees.
     pub(super) fn is_catalogue(&self) -> bool {
-        !matches!(self, Change::Event(_) | Change::Run(_) | Change::Log(_))
+        use Change::{Audit, DeleteAudit, Event, Log, Run};
+        !matches!(self, Event(_) | Run(_) | Log(_) | Audit(_) | DeleteAudit(..))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The program as a process that is killed: nothing acknowledged is lost, nothing happens twice, nothing stays open.
 
 use crate::support::{Client, PATIENCE, Serving, component, is_ended};
-use fusebox::domain::{Event, EventId, Run, State, TenantId};
+use fusebox::domain::{Cause, Event, EventId, Run, ScheduleId, State, TenantId, Timestamp};
 use fusebox::store::{Config, Query, Store};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -121,6 +121,115 @@ fn what_was_acknowledged_outlives_a_kill_and_happens_once() {
         let ended = run.attempts.iter().filter(|attempt| attempt.state == State::Success).count();
         assert_eq!(ended, 1, "{run:?}");
         assert_eq!(run.attempts.len() as u32, 1 + run.interruptions, "{run:?}");
+    }
+    assert_eq!(store.check().unwrap(), [""; 0]);
+    store.close();
+}
+
+/// A duplicate was on the disk before the run it pointed at could have been: killed in between, the work was lost.
+#[test]
+fn what_was_answered_as_a_duplicate_has_its_run_and_no_key_stays_taken() {
+    let (data, first) = first_start("noop", json!({}), &[]);
+    let mut serving = Some(first);
+    for round in 1..=3 {
+        let server = serving.take().unwrap_or_else(|| Serving::start(&data.path, &[]));
+        let (client, gone) = (server.client(&data.token), AtomicBool::new(false));
+        let (numbers, answered) = (AtomicU64::new(0), AtomicU64::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    while !gone.load(Ordering::SeqCst) {
+                        // Three keys for all: most are duplicates.
+                        let number = numbers.fetch_add(1, Ordering::SeqCst);
+                        let request = client.request("POST", &format!("/trigger/t?dedup_key={}", number % 3));
+                        match request.bytes(number.to_string()).try_send() {
+                            Some(status) => assert_eq!(status, 202),
+                            None => gone.store(true, Ordering::SeqCst),
+                        }
+                        answered.fetch_add(1, Ordering::SeqCst);
+                    }
+                });
+            }
+            until(|| (answered.load(Ordering::SeqCst) >= 100 * round).then_some(()));
+            server.kill();
+        });
+    }
+    let mut last = Serving::start(&data.path, &[]);
+    let client = last.client(&data.token);
+    let none_in = |state: &str| client.get(&format!("/event?state={state}&limit=1")).body["count"] == 0;
+    until(|| ["QUEUED", "RUNNING", "WAITING"].iter().all(|state| none_in(state)).then_some(()));
+    for key in 0..3 {
+        let request = client.request("POST", &format!("/trigger/t?dedup_key={key}")).header("prefer", "wait=60");
+        assert_eq!(request.send().expect(200)["state"], "SUCCESS", "the key {key} is free");
+    }
+    assert_eq!(last.terminate(), Some(0));
+    let store = open(&data.path);
+    let (_, runs) = everything(&store);
+    let by_id: HashMap<_, &Run> = runs.iter().map(|run| (run.id, run)).collect();
+    let mut duplicates = 0;
+    for run in runs.iter().filter(|run| run.state != State::Success) {
+        let of = run.duplicate_of.unwrap_or_else(|| panic!("{run:?}"));
+        assert_eq!(by_id[&of].state, State::Success, "what it points at ran");
+        duplicates += 1;
+    }
+    assert!(duplicates > 0, "nothing was a duplicate: {} runs", runs.len());
+    assert_eq!(store.check().unwrap(), [""; 0]);
+    store.close();
+}
+
+#[test]
+fn a_run_that_waited_when_the_server_was_killed_still_has_its_key() {
+    let (data, serving) = first_start("failure_gallery", json!({ "retry": { "attempts": 2 } }), &[]);
+    let body = json!({ "event_type": "t", "payload": { "way": "retry_after" } });
+    let client = serving.client(&data.token);
+    let fired = client.post("/event", &body);
+    let path = format!("/event/{}", fired.expect(202)["id"].as_str().unwrap());
+    let run = until(|| Some(client.get(&path).expect(200)["runs"][0].clone()).filter(|run| run["state"] == "WAITING"));
+    serving.kill();
+    let again = Serving::start(&data.path, &[]);
+    let client = again.client(&data.token);
+    let second = client.request("POST", "/event").header("prefer", "wait=60").json(&body).send();
+    // Unless the machine was so slow that the first is over.
+    if !is_ended(client.get(&path).expect(200)) {
+        assert_eq!(second.expect(200)["runs"][0]["duplicate_of"], run["id"], "{}", second.text);
+    }
+    until(|| is_ended(client.get(&path).expect(200)).then_some(()));
+    assert_eq!(client.post("/event", &body).expect(202)["reason"], Value::Null);
+}
+
+#[test]
+fn a_schedule_fires_for_no_time_twice_however_often_the_server_is_killed() {
+    let (data, first) = first_start("noop", json!({}), &[]);
+    let schedules = 20;
+    for number in 0..schedules {
+        let body = json!({ "name": format!("s{number}"), "event_type": "t", "cron": "* * * * * *", "payload": number });
+        first.client(&data.token).post("/schedule", &body).expect(201);
+    }
+    let mut serving = Some(first);
+    for round in 1..=4 {
+        let server = serving.take().unwrap_or_else(|| Serving::start(&data.path, &[]));
+        let client = server.client(&data.token);
+        let fired = || client.get("/event?limit=1").body["data"][0]["scheduled_at"].clone();
+        // Right after something fired, so that the kill is in the middle of firing the others.
+        let before = fired();
+        until(|| (fired() != before).then_some(()));
+        std::thread::sleep(Duration::from_millis(round));
+        server.kill();
+    }
+    let store = open(&data.path);
+    let (events, _) = everything(&store);
+    let mut newest: HashMap<ScheduleId, (Timestamp, EventId)> = HashMap::new();
+    for event in &events {
+        let Some(Cause::Schedule { id, due_at }) = event.cause else { panic!("{event:?}") };
+        let before = newest.insert(id, (due_at, event.id));
+        assert!(before.is_none_or(|(before, _)| before < due_at), "{event:?} was fired for already");
+    }
+    // What a schedule says is what is there: no firing is lost, and none is there that it does not know.
+    assert!(!newest.is_empty());
+    for schedule in store.catalogue().schedules().iter() {
+        let (due_at, event) = newest.get(&schedule.header.id).copied().unzip();
+        assert_eq!(schedule.last.map(|last| last.event_id), event, "{schedule:?}");
+        assert!(schedule.next_at.is_some() && schedule.next_at > due_at, "{schedule:?}");
     }
     assert_eq!(store.check().unwrap(), [""; 0]);
     store.close();

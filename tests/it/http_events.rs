@@ -434,7 +434,7 @@ fn what_has_no_permit_waits_and_past_the_bound_is_told_to_come_back() {
     server.install("gallery", "failure_gallery", json!({}));
     let running = server.fire("gallery", json!({ "way": "wait" }));
     server.until_run_is(&running, "RUNNING");
-    let queued = [(); 2].map(|()| server.fire("gallery", json!({ "way": "ok" })));
+    let queued = [1, 2].map(|n| server.fire("gallery", json!({ "way": "ok", "n": n })));
     let refused = server.admin.post("/event", &json!({ "event_type": "gallery", "payload": { "way": "ok" } }));
     refused.problem(429, "too_many_requests");
     assert_eq!(refused.header("retry-after"), "1");

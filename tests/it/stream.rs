@@ -72,7 +72,7 @@ fn every_state_of_a_run_is_told_while_it_lasts() {
     let mut messages = watch(&server.admin, "", None);
     let first = server.fire("gallery", json!({ "way": "wait" }));
     // There is one permit, and the first has it: the second is seen to queue.
-    let second = server.fire("gallery", json!({ "way": "wait" }));
+    let second = server.fire("gallery", json!({ "way": "wait", "n": 2 }));
     let told = until_end(&mut messages, &second);
     assert_eq!(states(&told, &run_of(&server, &second)), ["QUEUED", "RUNNING", "ERROR"]);
     assert_eq!(states(&told, &run_of(&server, &first)).last().unwrap(), "ERROR");

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 pub(super) fn all(catalogue: &Catalogue, owner: &TenantId) -> Vec<Map<String, Value>> {
     let own = catalogue.event_types().filter(|event_type| event_type.owner_id == *owner);
-    own.map(|event_type| describe(catalogue, owner, &EventTypeOut::of(event_type))).collect()
+    own.map(|event_type| describe(catalogue, owner, &EventTypeOut::of(catalogue, event_type))).collect()
 }
 
 fn describe(catalogue: &Catalogue, owner: &TenantId, out: &EventTypeOut) -> Map<String, Value> {
