@@ -55,6 +55,12 @@ impl Fault {
     pub(super) fn new(pointer: impl Into<String>, message: impl ToString) -> Fault {
         Fault { pointer: pointer.into(), message: message.to_string() }
     }
+
+    /// The same fault in something that is itself at `pointer`.
+    pub(super) fn under(mut self, pointer: &str) -> Fault {
+        self.pointer.insert_str(0, pointer);
+        self
+    }
 }
 
 impl Problem {
@@ -99,6 +105,20 @@ impl Problem {
     pub(super) fn too_large(what: &str, limit_bytes: usize) -> Problem {
         let detail = format!("{what} may have {limit_bytes} bytes");
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
+    }
+
+    /// A document of several things of which some are wrong, each where it stands.
+    pub(super) fn document(errors: Vec<Fault>) -> Problem {
+        Problem { code: "invalid_document", ..Problem::invalid(errors) }
+    }
+
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// What is wrong where, for whoever makes one problem out of several; a problem that points nowhere is the whole's.
+    pub(super) fn into_faults(self) -> Vec<Fault> {
+        if self.errors.is_empty() { vec![Fault::new("", self.detail)] } else { self.errors }
     }
 
     pub(super) fn unauthorized(detail: &str) -> Problem {

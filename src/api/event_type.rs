@@ -121,8 +121,8 @@ pub(super) async fn create(
     };
     let event_type = Arc::new(event_type);
     api.commit(&caller, Transition::of([Change::PutEventType(Arc::clone(&event_type))])).await?;
-    let warning = cycle_of_event_type(&api.store().catalogue(), &event_type);
-    Ok(Data::created(EventTypeOut::of(&api.store().catalogue(), &event_type)).versioned(1).warning(warning))
+    let warning = cycle_of_event_type(&api.catalogue(), &event_type);
+    Ok(Data::created(EventTypeOut::of(&api.catalogue(), &event_type)).versioned(1).warning(warning))
 }
 
 /// List event types
@@ -132,7 +132,7 @@ pub(super) async fn list(
     State(api): State<Api>,
     Query(filter): Query<Filter>,
 ) -> Result<List<EventTypeOut>, Problem> {
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let visible = catalogue.event_types().filter(|event_type| caller.tenant().sees(&event_type.owner_id));
     let rows = visible.map(|event_type| Row {
         item: EventTypeOut::of(&catalogue, event_type),
@@ -154,7 +154,7 @@ pub(super) async fn read(
     Path(id): Path<String>,
 ) -> Result<Data<EventTypeOut>, Problem> {
     let event_type = find(&api, caller.tenant(), &id)?;
-    Ok(Data::ok(EventTypeOut::of(&api.store().catalogue(), &event_type)).versioned(event_type.version))
+    Ok(Data::ok(EventTypeOut::of(&api.catalogue(), &event_type)).versioned(event_type.version))
 }
 
 /// Change an event type
@@ -192,8 +192,8 @@ pub(super) async fn change(
     let event_type = Arc::new(event_type);
     let put = Transition::of([Change::PutEventType(Arc::clone(&event_type))]);
     api.commit(&caller, put.expecting(Expectation::EventTypeVersion(old.id, old.version))).await?;
-    let warning = cycle_of_event_type(&api.store().catalogue(), &event_type);
-    Ok(Data::ok(EventTypeOut::of(&api.store().catalogue(), &event_type)).versioned(event_type.version).warning(warning))
+    let warning = cycle_of_event_type(&api.catalogue(), &event_type);
+    Ok(Data::ok(EventTypeOut::of(&api.catalogue(), &event_type)).versioned(event_type.version).warning(warning))
 }
 
 /// Pause an event type
@@ -241,7 +241,7 @@ async fn set_paused(
     }
     // Also when it was so before: somebody else's change may be on its way here still.
     api.dispatch().follow_pause(event_type.id);
-    Ok(Data::ok(EventTypeOut::of(&api.store().catalogue(), &event_type)).versioned(event_type.version))
+    Ok(Data::ok(EventTypeOut::of(&api.catalogue(), &event_type)).versioned(event_type.version))
 }
 
 /// The event type that the caller is about to change and may change.
@@ -252,7 +252,7 @@ fn to_change(api: &Api, caller: &Caller<Write>, id: &str, headers: &HeaderMap) -
     Ok(event_type)
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Force {
@@ -282,13 +282,13 @@ pub(super) async fn delete(
     api.commit(&caller, delete).await?;
     // What was held of it goes on: its plan is its own.
     api.dispatch().follow_pause(event_type.id);
-    Ok(Data::ok(EventTypeOut::of(&api.store().catalogue(), &event_type)))
+    Ok(Data::ok(EventTypeOut::of(&api.catalogue(), &event_type)))
 }
 
 /// New versions, in the name of `by`, of the actions that fire `event_type` when they end, which do so no more. Whoever
 /// may change an event type may change what names it: its tenant's own actions, or everybody's for the platform.
 fn without_follow_up(api: &Api, event_type: &EventType, by: &str) -> Transition {
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let naming = [Mention::OnSuccess, Mention::OnFailure].map(|why| catalogue.actions_naming(event_type, why));
     let actions: BTreeMap<ActionId, &Arc<Action>> = naming.into_iter().flatten().map(|a| (a.id, a)).collect();
     let other = |name: &&EventTypeName| name.folded() != event_type.display_name.folded();
@@ -315,7 +315,7 @@ fn without_follow_up(api: &Api, event_type: &EventType, by: &str) -> Transition 
 }
 
 pub(super) fn find(api: &Api, tenant: &TenantId, id: &str) -> Result<Arc<EventType>, Problem> {
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let by_id = id.parse().ok().and_then(|id: EventTypeId| catalogue.event_type(id));
     let found = by_id.or_else(|| catalogue.event_type_named(tenant, &id.parse().ok()?));
     let visible = found.filter(|event_type| tenant.sees(&event_type.owner_id));
@@ -329,7 +329,7 @@ impl EventTypeIn {
         if self.description.len() > 10_000 {
             faults.push(Fault::new("/description", "a description has at most 10000 bytes"));
         }
-        let catalogue = api.store().catalogue();
+        let catalogue = api.catalogue();
         let asked = self.sink_type.as_deref().unwrap_or(SinkType::WASM);
         let sink_type = find_sink_type(&catalogue, owner, asked).map(|found| found.header.name.to_string());
         if sink_type.is_none() {
@@ -368,7 +368,7 @@ impl EventTypeIn {
 }
 
 impl EventTypeOut {
-    fn of(catalogue: &Catalogue, event_type: &EventType) -> EventTypeOut {
+    pub(super) fn of(catalogue: &Catalogue, event_type: &EventType) -> EventTypeOut {
         let source_type = event_type.source_type.and_then(|id| catalogue.source_types().get(id));
         EventTypeOut {
             id: event_type.id,

@@ -4,11 +4,13 @@
 //! responses in `error` only. It does not know who listens, or how anything is stored.
 
 mod action;
+mod apply;
 mod attachment;
 mod audit;
 mod auth;
 mod backup;
 mod delay;
+mod draft;
 mod entry;
 mod error;
 mod event;
@@ -38,13 +40,14 @@ mod trial;
 use crate::dispatch::Dispatch;
 use crate::domain::{AuditId, Clock, Entropy, Ids, Noted, RequestId, Timestamp};
 use crate::sandbox::Sandbox;
-use crate::store::{Change, CommitError, ReadError, Store, Transition};
+use crate::store::{Catalogue, Change, CommitError, ReadError, Store, Transition};
 use auth::Caller;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::HeaderValue;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
+use draft::Draft;
 use error::Problem;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -58,10 +61,12 @@ pub use openapi::document;
 pub struct Api(Arc<Shared>);
 
 struct Shared {
-    parts: Parts,
+    parts: Arc<Parts>,
     stream_slots: Arc<Semaphore>,
     /// One backup at a time: each keeps pages of the store's file from being used again.
     backup_slot: Arc<Semaphore>,
+    /// Where changes of the catalogue go instead of the store, for what is tried before it is done.
+    draft: Option<Draft>,
 }
 
 /// What a server hands to its API.
@@ -80,6 +85,8 @@ pub struct Parts {
 pub struct Bounds {
     /// Of a JSON body, the payload of an event included.
     pub body_bytes: usize,
+    /// Of a document of the catalogue.
+    pub document_bytes: usize,
     /// Of an uploaded module.
     pub module_bytes: usize,
     /// The longest `Prefer: wait=N`.
@@ -93,6 +100,7 @@ fn described() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(module::upload, module::list))
         .routes(routes!(module::read, module::delete))
+        .routes(routes!(module::content))
         .routes(routes!(action::create, action::list))
         .routes(routes!(action::read, action::change, action::delete))
         .routes(routes!(action::versions))
@@ -135,6 +143,8 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(secret::rotate))
         .routes(routes!(token::create, token::list))
         .routes(routes!(token::delete))
+        .routes(routes!(apply::apply))
+        .routes(routes!(apply::export))
         .routes(routes!(audit::list))
         .routes(routes!(backup::take))
         .routes(routes!(health::metrics))
@@ -147,7 +157,7 @@ fn described() -> OpenApiRouter<Api> {
 pub fn router(parts: Parts) -> Router {
     let stream_slots = Arc::new(Semaphore::new(parts.bounds.streams));
     let backup_slot = Arc::new(Semaphore::new(1));
-    let api = Api(Arc::new(Shared { parts, stream_slots, backup_slot }));
+    let api = Api(Arc::new(Shared { parts: Arc::new(parts), stream_slots, backup_slot, draft: None }));
     let (router, _) = described().split_for_parts();
     router
         .fallback(|request: Request| async move { Problem::not_found("route", request.uri().path()) })
@@ -217,8 +227,30 @@ impl Api {
         self.0.parts.bounds
     }
 
+    /// The catalogue as of the last commit, or the draft that this works on.
+    fn catalogue(&self) -> Arc<Catalogue> {
+        self.0.draft.as_ref().map_or_else(|| self.store().catalogue(), Draft::catalogue)
+    }
+
+    /// The same API over a draft that begins as `catalogue`: whatever it changes there stays there.
+    fn drafting(&self, catalogue: Arc<Catalogue>) -> Api {
+        Api(Arc::new(Shared {
+            parts: Arc::clone(&self.0.parts),
+            stream_slots: Arc::clone(&self.0.stream_slots),
+            backup_slot: Arc::clone(&self.0.backup_slot),
+            draft: Some(Draft::new(catalogue)),
+        }))
+    }
+
+    fn draft(&self) -> Option<&Draft> {
+        self.0.draft.as_ref()
+    }
+
     /// Changes the catalogue in the caller's name, and answers when that is on the disk.
     async fn commit<N>(&self, caller: &Caller<N>, transition: Transition) -> Result<(), CommitError> {
+        if let Some(draft) = &self.0.draft {
+            return Ok(draft.apply(transition)?);
+        }
         let (now, request) = (self.now(), request_id());
         let author = Some(caller.author(request, AuditId::new(self.ids(), now), now));
         let moves_sinks = transition.changes.iter().any(Change::is_of_sinks);

@@ -61,6 +61,12 @@ pub(super) struct Owner {
     owner_id: Option<TenantId>,
 }
 
+impl Owner {
+    pub(super) fn of(owner: TenantId) -> Owner {
+        Owner { owner_id: Some(owner) }
+    }
+}
+
 /// Register an object or change its parents
 ///
 /// The body replaces it whole. 422 when it would lie above itself or objects would lie more than 32 levels deep.
@@ -85,7 +91,7 @@ pub(super) async fn put(
             parents.push(parent);
         }
     }
-    let old = api.store().catalogue().own_object(&owner_id, &object).cloned();
+    let old = api.catalogue().own_object(&owner_id, &object).cloned();
     check_version(&headers, "object", old.as_ref().map_or(0, |old| old.version))?;
     let now = api.now();
     let record = Arc::new(ObjectRecord {
@@ -116,7 +122,7 @@ pub(super) async fn read(
     Query(query): Query<Owner>,
 ) -> Result<Data<ObjectRecordOut>, Problem> {
     let (object, owner) = (parse(path)?, caller.owner(query.owner_id)?);
-    let record = api.store().catalogue().object(&owner, &object).cloned();
+    let record = api.catalogue().object(&owner, &object).cloned();
     let record = record.ok_or_else(|| Problem::not_found("object", &object))?;
     Ok(Data::ok(ObjectRecordOut::of(&record)).versioned(record.version))
 }
@@ -134,7 +140,7 @@ pub(super) async fn delete(
     headers: HeaderMap,
 ) -> Result<Data<ObjectRecordOut>, Problem> {
     let (object, owner) = (parse(path)?, caller.owner(query.owner_id)?);
-    let record = api.store().catalogue().object(&owner, &object).cloned();
+    let record = api.catalogue().object(&owner, &object).cloned();
     let record = record.ok_or_else(|| Problem::not_found("object", &object))?;
     if record.owner_id != owner {
         caller.check_may_change(&record.owner_id, "object", &object)?;
@@ -205,7 +211,7 @@ pub(super) async fn effective(
     let event_type = event_type::find(&api, &owner, &query.event_type)?;
     let owner = if event_type.owner_id.is_shared() { owner } else { event_type.owner_id.clone() };
     let flow = event_type.flow.narrowed(query.flow.unwrap_or_default());
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let bindings = bindings(&catalogue, &event_type, &owner, Some(&object), flow).map_err(|_| FireError::FanOut)?;
     let items = bindings.iter().enumerate().map(|(position, binding)| EffectiveOut::of(position, binding));
     let mut items: Vec<EffectiveOut> = items.collect();
@@ -227,7 +233,7 @@ pub(super) fn parse((object_type, object_id): (String, String)) -> Result<Object
 }
 
 impl ObjectRecordOut {
-    fn of(record: &ObjectRecord) -> ObjectRecordOut {
+    pub(super) fn of(record: &ObjectRecord) -> ObjectRecordOut {
         ObjectRecordOut {
             object_type: record.object.object_type.clone(),
             object_id: record.object.object_id.clone(),

@@ -61,7 +61,7 @@ pub(super) async fn create(
     let id = SourceId::new(api.ids(), api.now());
     let (source_type, enabled) = (body.source_type.clone(), body.enabled);
     let header = entry::new_header(&api, &caller, id, body.naming())?;
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let source_type =
         source_type_for(&catalogue, &header.owner_id, &source_type).map_err(|fault| Problem::invalid(vec![fault]))?;
     let text = Source::token(&api.entropy().bytes());
@@ -78,7 +78,7 @@ pub(super) async fn list(
     State(api): State<Api>,
     Query(filter): Query<Filter>,
 ) -> Result<List<SourceOut>, Problem> {
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let visible = catalogue.sources().iter().filter(|source| caller.tenant().sees(&source.header.owner_id));
     page::list(visible.map(|source| entry::row(source.as_ref(), SourceOut::of(&catalogue, source))), &filter)
 }
@@ -90,7 +90,7 @@ pub(super) async fn read(
     State(api): State<Api>,
     Path(id): Path<String>,
 ) -> Result<Data<SourceOut>, Problem> {
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let source = entry::find(catalogue.sources(), caller.tenant(), &id)?;
     Ok(Data::ok(SourceOut::of(&catalogue, &source)).versioned(source.header.version))
 }
@@ -106,7 +106,7 @@ pub(super) async fn change(
     headers: HeaderMap,
     Body(body): Body<SourceIn>,
 ) -> Result<Data<SourceOut>, Problem> {
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let old = entry::find(catalogue.sources(), caller.tenant(), &id)?;
     let (source_type, enabled) = (body.source_type.clone(), body.enabled);
     let header = entry::next_header(&api, &caller, &headers, old.as_ref(), body.naming())?;
@@ -128,7 +128,7 @@ pub(super) async fn delete(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Data<SourceOut>, Problem> {
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let source = entry::find(catalogue.sources(), caller.tenant(), &id)?;
     entry::delete(&api, &caller, &headers, source.as_ref()).await?;
     Ok(Data::ok(SourceOut::of(&catalogue, &source)))
@@ -144,7 +144,7 @@ pub(super) async fn rotate(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Data<SourceOut>, Problem> {
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let old = entry::find(catalogue.sources(), caller.tenant(), &id)?;
     entry::check_may_write(&caller, &headers, old.as_ref())?;
     let text = Source::token(&api.entropy().bytes());

@@ -55,6 +55,8 @@ impl Operation {
             "/event" | "/trigger/{event_type}" => return None,
             // Nothing is changed by it.
             "/action/{id}/test" => return None,
+            // Every thing that it changes has its own entry; an empty document changes none.
+            "/apply" => return None,
             "/{object_type}/{object_id}/action" => "attachment",
             path if path.starts_with("/action/{id}/object") => "attachment",
             path => path.split('/').nth(1).unwrap(),

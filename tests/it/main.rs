@@ -9,6 +9,7 @@ mod cli;
 mod crash;
 mod crash_chains;
 mod examples;
+mod http_apply;
 mod http_cancel;
 mod http_catalogue;
 mod http_chain_limits;
