@@ -3,8 +3,8 @@
 use super::sinks::sink_type_of;
 use crate::domain::{
     Action, ActionId, Attachment, AttachmentId, DedupKey, DedupMode, Event, EventType, FAN_OUT_MAX, Fingerprint, Flow,
-    FollowUp, Ids, Json, ModuleRef, ObjectRef, Parameter, ParameterMissing, Reason, Run, RunId, Sameness, TenantId,
-    Walk, resolve_parameters,
+    FollowUp, Ids, Json, ModuleRef, ObjectRef, Parameter, ParameterMissing, Reason, Run, RunId, Sameness, SinkType,
+    TenantId, Walk, resolve_parameters,
 };
 use crate::store::{Catalogue, Channel};
 use std::borrow::Cow;
@@ -59,10 +59,7 @@ pub(super) fn plan(
     let mut runs: Vec<Run> = Vec::with_capacity(bindings.len());
     for (position, binding) in bindings.iter().enumerate() {
         let id = RunId::new(ids, event.created_at);
-        let mut run = planned(catalogue, event_type, event, binding, (id, position));
-        // An action does not know under which sink types it will run: the tighter of both holds.
-        run.limits = sink_type.limits.capped(&binding.action.limits);
-        run.sink_type = (!sink_type.is_built_in()).then(|| sink_type.header.name.clone());
+        let mut run = planned(catalogue, (event_type, sink_type), event, binding, (id, position));
         if !run.state.is_terminal() {
             match &fingerprint {
                 // Those of one event that another covers ask for the same key, which only the first gets.
@@ -90,7 +87,8 @@ pub(super) fn plan_only(
     let wanted =
         |found: &Binding| found.action.id == action && found.attachment.as_ref().map(|found| found.id) == attachment;
     let found = bindings.iter().find(|found| wanted(found));
-    let run = found.map(|found| planned(catalogue, event_type, event, found, (RunId::new(ids, event.created_at), 0)));
+    let types = (event_type, &**sink_type_of(catalogue, event_type));
+    let run = found.map(|found| planned(catalogue, types, event, found, (RunId::new(ids, event.created_at), 0)));
     Ok(Plan { runs: run.into_iter().collect() })
 }
 
@@ -272,7 +270,7 @@ fn refusal(catalogue: &Catalogue, attachment: &Attachment) -> Option<(Reason, St
 
 pub(super) fn planned(
     catalogue: &Catalogue,
-    event_type: &EventType,
+    (event_type, sink_type): (&EventType, &SinkType),
     event: &Event,
     binding: &Binding,
     (id, position): (RunId, usize),
@@ -293,6 +291,9 @@ pub(super) fn planned(
         // The catalogue refuses to lose a module that an action names; the digest of nothing never runs.
         module: module.map_or_else(|| crate::domain::Digest::of(b""), |module| module.digest),
         params: params.as_ref().map_or_else(|_| Json::empty_object(), Json::clone),
+        // An action does not know under which sink types it will run: the tighter of both holds.
+        limits: sink_type.limits.capped(&action.limits),
+        sink_type: (!sink_type.is_built_in()).then(|| sink_type.header.name.clone()),
         ..Run::queued(id, event.id, event.owner_id.clone(), action.id, now)
     };
     if action.on_success.is_some() || action.on_failure.is_some() {

@@ -8,6 +8,7 @@ use super::resolve::{Binding, given, owner_of, planned};
 use super::scheduler::Dispatch;
 use super::services::AttemptServices;
 use super::settle::fires;
+use super::sinks::sink_type_of;
 use super::worker::{context, end};
 use crate::domain::{
     Action, Event, EventId, EventType, EventTypeId, EventTypeName, Flow, GivenBy, IllegalChange, Json, LogLine,
@@ -97,7 +98,9 @@ impl Dispatch {
         // Whether it is enabled says what events do, not whether its author may try it.
         let binding = Binding { action, attachment: None, distance: 0, skipped: None, covered_by: None };
         let catalogue = self.store().catalogue();
-        let mut run = planned(&catalogue, &event_type, &event, &binding, (RunId::new(self.ids(), now), 0));
+        let sink_type = sink_type_of(&catalogue, &event_type);
+        let types = (&*event_type, &**sink_type);
+        let mut run = planned(&catalogue, types, &event, &binding, (RunId::new(self.ids(), now), 0));
         run.input = input;
         run.retry = RetryPolicy { attempts: 1, ..run.retry };
         let due_at = run.due_at;

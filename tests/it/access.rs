@@ -64,6 +64,8 @@ impl Operation {
         match (self.method, self.path.as_str()) {
             ("GET", _) => None,
             ("POST", "/action/{id}/rollback") => Some(("changed", "action")),
+            ("POST", "/event-type/{id}/pause") => Some(("paused", kind)),
+            ("POST", "/event-type/{id}/resume") => Some(("resumed", kind)),
             ("POST", "/source/{id}/token") => Some(("changed", "source")),
             ("POST", path) if path.ends_with("/cancel") => Some(("cancelled", kind)),
             ("POST", path) if path.ends_with("/replay") => Some(("replayed", kind)),

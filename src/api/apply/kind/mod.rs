@@ -159,7 +159,8 @@ fn owned(at: At<'_>, mut body: Map<String, Value>) -> Result<Map<String, Value>,
 /// What a handler answered as a document has it: without what a server gives, and without what is as usual.
 fn described(answer: &impl Serialize, given: &[&str], usual: &Value) -> Map<String, Value> {
     let Ok(Value::Object(mut body)) = serde_json::to_value(answer) else { return Map::new() };
-    const GIVEN: [&str; 7] = ["id", "owner_id", "version", "created_by", "created_at", "updated_by", "updated_at"];
+    const GIVEN: [&str; 8] =
+        ["id", "paused", "owner_id", "version", "created_by", "created_at", "updated_by", "updated_at"];
     let is_given = |field: &str| GIVEN.contains(&field) || given.contains(&field);
     body.retain(|field, value| !is_given(field) && !value.is_null() && usual.get(field) != Some(value));
     body
