@@ -6,6 +6,7 @@
 use super::mentions::Mentions;
 use super::named::Registries;
 use super::scopes::Scopes;
+use super::tenants::Tenants;
 use super::timetable::Timetable;
 use super::transition::{Change, Conflict, Expectation};
 use crate::domain::{
@@ -39,6 +40,7 @@ pub struct Catalogue {
     pub(super) scopes: Scopes,
     pub(super) mentions: Mentions,
     pub(super) named: Registries,
+    pub(super) tenants: Tenants,
     pub(super) timetable: Timetable,
 }
 
@@ -153,6 +155,10 @@ impl Catalogue {
             Expectation::AttachmentVersion(id, v) => {
                 ("attachment", id.to_string(), *v, self.attachment(*id).map(|attachment| attachment.version))
             }
+            Expectation::TenantVersion(id, expected) => {
+                let version = self.tenant(id).map_or(0, |tenant| tenant.version);
+                ("tenant", id.to_string(), expected.unwrap_or(0), Some(version))
+            }
             Expectation::Version(id, v) => (id.what(), id.to_string(), *v, self.version_of(*id)),
             Expectation::Unfired(id, v, next_at) => {
                 // One that fired meanwhile is at no version that anybody expects.
@@ -175,6 +181,13 @@ impl Catalogue {
     /// # Errors
     /// The change breaks a rule of the catalogue; throw the copy away then.
     pub(super) fn apply(&mut self, change: &Change) -> Result<(), Conflict> {
+        let counting = self.counting(change)?;
+        self.make(change)?;
+        self.count(counting);
+        Ok(())
+    }
+
+    fn make(&mut self, change: &Change) -> Result<(), Conflict> {
         match change {
             Change::Event(_) | Change::Run(_) | Change::Log(_) | Change::Audit(_) | Change::DeleteAudit(..) => Ok(()),
             Change::PutModule(module, _) => self.put_module(module),
@@ -191,6 +204,8 @@ impl Catalogue {
             Change::DeleteAttachment(_, id) => self.delete_attachment(*id),
             Change::Put(entry) => self.put_named(entry),
             Change::Delete(id) => self.delete_named(*id),
+            Change::PutTenant(tenant) => self.put_tenant(tenant),
+            Change::DeleteTenant(id) => self.delete_tenant(id),
         }
     }
 

@@ -21,6 +21,7 @@ mod restore;
 mod schema;
 mod scopes;
 mod timetable;
+mod tenants;
 mod transition;
 mod writer;
 

@@ -57,6 +57,18 @@ impl Catalogue {
         self.scopes.attachments.get(&id)
     }
 
+    /// Every attachment, oldest first.
+    pub fn attachments(&self) -> impl Iterator<Item = &Arc<Attachment>> {
+        self.scopes.attachments.values()
+    }
+
+    /// The objects that exactly this tenant registered.
+    pub(super) fn objects_of(&self, owner: &TenantId) -> impl Iterator<Item = &ObjectRef> {
+        let first = (owner.clone(), ObjectRef { object_type: String::new(), object_id: String::new() });
+        let objects = self.scopes.objects.range(first..).take_while(move |(of, _)| of == owner);
+        objects.map(|(_, object)| object)
+    }
+
     /// The attachments of an action, oldest first, whoever owns them.
     pub fn attachments_of(&self, action: ActionId) -> impl Iterator<Item = &Arc<Attachment>> {
         let ids = self.scopes.of_action.range((action, AttachmentId::from_bytes([0; 16]))..);

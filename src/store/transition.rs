@@ -1,10 +1,7 @@
 //! What is asked of the store: batches of changes that take effect together or not at all.
 
 use super::named::{Named, NamedId};
-use crate::domain::{
-    Action, ActionId, Attachment, AttachmentId, AuditId, Author, Digest, Event, EventType, EventTypeId, LogLine,
-    Module, Noted, ObjectRecord, ObjectRef, Run, RunId, ScheduleId, TenantId, Timestamp, Token, TokenId,
-};
+use crate::domain::{Action, ActionId, Attachment, AttachmentId, AuditId, Author, Digest, Event, EventType, EventTypeId, LogLine, Module, Noted, ObjectRecord, ObjectRef, QuotaExceeded, Run, RunId, ScheduleId, Tenant, TenantId, Timestamp, Token, TokenId};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -40,6 +37,8 @@ pub enum Expectation {
     ObjectVersion(TenantId, ObjectRef, Option<u64>),
     AttachmentVersion(AttachmentId, u64),
     Version(NamedId, u64),
+    /// The version of the record of a tenant; `None` when it has none.
+    TenantVersion(TenantId, Option<u64>),
     /// The version of a schedule and when it fires next: firing it is no change of what it is, and has no version.
     Unfired(ScheduleId, u64, Option<Timestamp>),
     /// How often the attachments of an action changed ([`super::Catalogue::attachment_changes`]): what was checked
@@ -71,6 +70,8 @@ pub enum Change {
     /// An entry of the audit log that no other change makes; the author of the transition did it.
     Audit(Arc<Noted>),
     DeleteAudit(TenantId, AuditId),
+    PutTenant(Arc<Tenant>),
+    DeleteTenant(TenantId),
 }
 
 impl Change {
@@ -117,6 +118,8 @@ pub enum Conflict {
     Graph { place: Option<usize>, detail: String },
     #[error("it is in use by {}", .by.join(", "))]
     InUse { by: Vec<String> },
+    #[error(transparent)]
+    Quota(QuotaExceeded),
     #[error("there are {limit} {what} already, the most there may be")]
     Full { what: &'static str, limit: usize },
 }
