@@ -27,6 +27,7 @@ const KEPT_APART: [(&[&str], &[&str], &str); 10] = [
         &[
             "dispatch/chain_tests.rs",
             "dispatch/chain_worlds.rs",
+            "dispatch/capacity_tests.rs",
             "dispatch/resolve_tests.rs",
             "dispatch/testing.rs",
             "domain/run_tests.rs",

@@ -13,6 +13,7 @@ use crate::domain::{Action, ActionId, EventType, Parameter, TenantId};
 use crate::store::{Change, Expectation, Transition};
 use axum::extract::State;
 use axum::http::HeaderMap;
+pub(super) use body::LimitsSchema;
 use body::{ActionIn, ActionOut, Stamp};
 use serde::Deserialize;
 use std::sync::Arc;

@@ -2,11 +2,7 @@
 
 use super::Api;
 use super::error::Problem;
-use crate::dispatch::{Fire, Producer};
-use crate::domain::{
-    AuditId, Author, EventTypeName, Flow, Json, Origin, RequestId, Rights, Source, TenantId, Timestamp, Token,
-    TokenHash,
-};
+use crate::domain::{AuditId, Author, RequestId, Rights, Source, TenantId, Timestamp, Token, TokenHash};
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::header::AUTHORIZATION;
@@ -65,6 +61,10 @@ impl<N> Caller<N> {
         Author { token, source: None, name, tenant, request: Some(request), at, entry }
     }
 
+    pub(super) fn is_admin(&self) -> bool {
+        self.token.rights.admin
+    }
+
     /// Whose history to look at: `None`, everybody's, for the platform's own tokens.
     pub(super) fn scope(&self) -> Option<&TenantId> {
         (!self.tenant().is_shared()).then(|| self.tenant())
@@ -93,7 +93,7 @@ impl<N> Caller<N> {
     }
 }
 
-fn owner_for(tenant: &TenantId, asked: Option<TenantId>) -> Result<TenantId, Problem> {
+pub(super) fn owner_for(tenant: &TenantId, asked: Option<TenantId>) -> Result<TenantId, Problem> {
     match asked {
         None => Ok(tenant.clone()),
         Some(owner) if tenant.may_change(&owner) => Ok(owner),
@@ -123,13 +123,13 @@ impl<N: Needs> FromRequestParts<Api> for Caller<N> {
 }
 
 /// What a request authenticates with.
-enum Credential {
+pub(super) enum Credential {
     Token(Arc<Token>),
     Source(Arc<Source>),
 }
 
 impl Credential {
-    fn of(parts: &Parts, api: &Api) -> Result<Credential, Problem> {
+    pub(super) fn of(parts: &Parts, api: &Api) -> Result<Credential, Problem> {
         let Some(header) = parts.headers.get(AUTHORIZATION) else {
             return Err(Problem::unauthorized(
                 "send `Authorization: Bearer TOKEN`; the server's first start wrote one to admin.token in its data folder",
@@ -146,62 +146,5 @@ impl Credential {
             source.map(Credential::Source)
         });
         known.ok_or_else(|| Problem::unauthorized("this token is not known here, or no longer"))
-    }
-}
-
-/// Who fires: a token with the right to execute, or a source.
-pub(super) enum Firing {
-    Token(Caller<Execute>),
-    Source(Arc<Source>),
-}
-
-impl Firing {
-    /// The wish to fire an event type in its name, for its own tenant unless the platform names another.
-    pub(super) fn fire(
-        &self,
-        event_type: EventTypeName,
-        payload: Json,
-        owner: Option<TenantId>,
-    ) -> Result<Fire, Problem> {
-        let (tenant, created_by, origin) = match self {
-            Firing::Token(caller) => (caller.owner(owner)?, caller.name(), Origin::Api),
-            Firing::Source(source) => {
-                (owner_for(&source.header.owner_id, owner)?, source.header.name.as_str(), Origin::Source)
-            }
-        };
-        Ok(Fire {
-            event_type,
-            object: None,
-            flow: Flow::default(),
-            payload,
-            sameness: None,
-            run_at: None,
-            tenant,
-            origin,
-            cause: None,
-            by: self.producer(),
-            created_by: created_by.to_owned(),
-        })
-    }
-
-    /// An admin could make itself a source; it may as well try out what sources fire.
-    fn producer(&self) -> Producer {
-        match self {
-            Firing::Token(caller) if caller.token.rights.admin => Producer::Exempt,
-            Firing::Token(_) => Producer::Token,
-            Firing::Source(source) => Producer::Source(Arc::clone(source)),
-        }
-    }
-}
-
-impl FromRequestParts<Api> for Firing {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Firing, Problem> {
-        match Credential::of(parts, api)? {
-            Credential::Token(_) => Caller::from_request_parts(parts, api).await.map(Firing::Token),
-            Credential::Source(source) if source.enabled => Ok(Firing::Source(source)),
-            Credential::Source(source) => Err(Problem::source_disabled(&source.header.name)),
-        }
     }
 }

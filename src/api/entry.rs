@@ -137,13 +137,25 @@ where
     E: Entry + Into<Named>,
 {
     let version = entry.header().version;
+    put_after(api, caller, entry, version - 1).await
+}
+
+/// Keeps the record of what was there without one.
+pub(super) async fn put_first<E, N>(api: &Api, caller: &Caller<N>, entry: E) -> Result<(), Problem>
+where
+    E: Entry + Into<Named>,
+{
+    put_after(api, caller, entry, 0).await
+}
+
+async fn put_after<E, N>(api: &Api, caller: &Caller<N>, entry: E, version: u64) -> Result<(), Problem>
+where
+    E: Entry + Into<Named>,
+{
     let named: Named = entry.into();
     let id = named.id();
-    let mut transition = Transition::of([Change::Put(named)]);
-    if version > 1 {
-        transition = transition.expecting(Expectation::Version(id, version - 1));
-    }
-    Ok(api.commit(caller, transition).await?)
+    let put = Transition::of([Change::Put(named)]);
+    Ok(api.commit(caller, put.expecting(Expectation::Version(id, version))).await?)
 }
 
 pub(super) async fn delete<E, N>(api: &Api, caller: &Caller<N>, headers: &HeaderMap, entry: &E) -> Result<(), Problem>

@@ -2,7 +2,7 @@
 
 use super::extract::escaped;
 use super::request_id;
-use crate::dispatch::{CancelError, FireError, RotateError, TrialError, Violation};
+use crate::dispatch::{CancelError, FireError, ReplayError, RotateError, TrialError, Violation};
 use crate::domain::{Rights, State};
 use crate::sandbox::UploadError;
 use crate::store::{CommitError, Conflict, ReadError};
@@ -65,6 +65,11 @@ impl Problem {
     pub(super) fn with(mut self, errors: Vec<Fault>) -> Problem {
         self.errors = errors;
         self
+    }
+
+    /// Its code and what happened, for an answer that tells of several.
+    pub(super) fn told(self) -> (&'static str, String) {
+        (self.code, self.detail)
     }
 
     fn retry_after(mut self, seconds: u32) -> Problem {
@@ -237,6 +242,7 @@ impl From<FireError> for Problem {
                     .with(violations.into_iter().map(fault).collect())
             }
             FireError::FanOut => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "fanout_limit", detail),
+            FireError::NotBound => Problem::new(StatusCode::CONFLICT, "not_bound", detail),
             FireError::QueueFull { .. } => Problem::busy(detail),
             FireError::ShuttingDown => Problem::unavailable(detail),
             FireError::Store(error) => error.into(),
@@ -250,6 +256,17 @@ impl From<TrialError> for Problem {
             TrialError::Refused(error) => error.into(),
             TrialError::NoPermit => Problem::busy(error.to_string()),
             TrialError::Illegal(_) => Problem::internal(&error),
+        }
+    }
+}
+
+impl From<ReplayError> for Problem {
+    fn from(error: ReplayError) -> Problem {
+        let detail = error.to_string();
+        match error {
+            ReplayError::NotEnded => Problem::new(StatusCode::CONFLICT, "not_ended", detail),
+            ReplayError::EventTypeGone(_) => Problem::new(StatusCode::CONFLICT, "event_type_gone", detail),
+            ReplayError::Fire(error) => error.into(),
         }
     }
 }

@@ -1,22 +1,22 @@
 //! Events: firing triggers, and what became of it.
 
 use super::Api;
-use super::auth::{Caller, Execute, Firing, Read};
+use super::auth::{Caller, Execute, Read};
 use super::delay::{self, DelayIn};
 use super::error::Problem;
+use super::event_filter::{EventFilter, Misfit};
 use super::extract::{self, Body, Path, Query, preferred_wait_s};
+use super::firing::Firing;
 use super::page::{self, Data, List, encode_cursor};
-use super::request_id;
 use super::run::{RunOut, history_query};
 use super::trial::DryRun;
-use crate::dispatch::{Fire, FireError, Fired, Target};
+use crate::dispatch::{Fire, Fired, Target, explain_wait, is_held_back};
 use crate::domain::{
     CallerKey, Cause, Deed, Event, EventId, EventTypeId, EventTypeName, Flow, Json, Noted, ObjectRef, Origin, Reason,
     Run, RunId, Sameness, ScheduleId, SourceId, State as EventState, TenantId, Timestamp,
 };
-use crate::store::Page;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -104,6 +104,12 @@ pub(super) struct EventOut {
     /// The time that the schedule fired it for; earlier than `created_at` when the server was down then.
     #[schema(value_type = Option<String>, format = DateTime)]
     scheduled_at: Option<Timestamp>,
+    /// The event that it replays.
+    #[schema(value_type = Option<uuid::Uuid>)]
+    replay_of: Option<EventId>,
+    /// The run of that event that it replays; null when it replays all of it.
+    #[schema(value_type = Option<uuid::Uuid>)]
+    replay_of_run: Option<RunId>,
     /// QUEUED, WAITING (nothing of it can start yet), RUNNING, SUCCESS, WARNING, ERROR, SKIPPED or CANCELLED.
     #[schema(value_type = String)]
     state: EventState,
@@ -164,9 +170,9 @@ pub(super) async fn fire(
         ..firing.fire(body.event_type, body.payload, body.owner_id)?
     };
     if dry_run {
-        return foresee(&api, fire).map(IntoResponse::into_response);
+        return foresee(&api, &firing, fire).await.map(IntoResponse::into_response);
     }
-    fire_and_answer(&api, &headers, fire).await
+    fire_and_answer(&api, &firing, &headers, fire).await
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -233,24 +239,33 @@ pub(super) async fn trigger(
         ..firing.fire(event_type, payload, query.owner_id)?
     };
     if query.dry_run {
-        return foresee(&api, fire).map(IntoResponse::into_response);
+        return foresee(&api, &firing, fire).await.map(IntoResponse::into_response);
     }
-    fire_and_answer(&api, &headers, fire).await
+    fire_and_answer(&api, &firing, &headers, fire).await
 }
 
-fn foresee(api: &Api, fire: Fire) -> Result<Data<EventOut>, Problem> {
-    let Fired { event, runs } = api.dispatch().foresee(fire).map_err(refused)?;
-    Ok(Data::ok(EventOut { dry_run: true, ..EventOut::of(&event, Some(&runs)) }))
+async fn foresee(api: &Api, firing: &Firing, fire: Fire) -> Result<Data<EventOut>, Problem> {
+    let event_type = fire.event_type.clone();
+    match api.dispatch().foresee(fire) {
+        Ok(Fired { event, runs }) => Ok(Data::ok(EventOut { dry_run: true, ..EventOut::of(&event, Some(&runs)) })),
+        Err(error) => Err(firing.refused(api, &event_type, error).await),
+    }
 }
 
-async fn fire_and_answer(api: &Api, headers: &HeaderMap, fire: Fire) -> Result<Response, Problem> {
+async fn fire_and_answer(api: &Api, firing: &Firing, headers: &HeaderMap, fire: Fire) -> Result<Response, Problem> {
+    let (dispatch, event_type) = (api.dispatch(), fire.event_type.clone());
     let Some(wait_s) = preferred_wait_s(headers)?.filter(|seconds| *seconds > 0) else {
-        let Fired { event, .. } = api.dispatch().fire(fire).await.map_err(refused)?;
-        return Ok(Data::accepted(EventOut::of(&event, None)).into_response());
+        return match dispatch.fire(fire).await {
+            Ok(Fired { event, .. }) => Ok(Data::accepted(EventOut::of(&event, None)).into_response()),
+            Err(error) => Err(firing.refused(api, &event_type, error).await),
+        };
     };
     let wait_s = wait_s.min(api.bounds().wait_s);
-    let fired = api.dispatch().fire_and_wait(fire, Duration::from_secs(wait_s)).await;
-    let Fired { event, runs } = fired.map_err(refused)?;
+    let Fired { event, mut runs } = match dispatch.fire_and_wait(fire, Duration::from_secs(wait_s)).await {
+        Ok(fired) => fired,
+        Err(error) => return Err(firing.refused(api, &event_type, error).await),
+    };
+    explain_waits(api, &mut runs);
     let out = EventOut::of(&event, Some(&runs));
     let answer = if event.state.is_terminal() { Data::ok(out) } else { Data::accepted(out) };
     let mut response = answer.into_response();
@@ -260,36 +275,12 @@ async fn fire_and_answer(api: &Api, headers: &HeaderMap, fire: Fire) -> Result<R
     Ok(response)
 }
 
-/// Whoever fires what its source type does not allow may be a credential in the wrong hands: it is noted.
-fn refused(error: FireError) -> Problem {
-    if let FireError::SourceType(message) = &error {
-        tracing::warn!(request.id = %request_id(), detail = message, "a source type did not allow an event");
+/// Lets the runs that wait for a sink say so.
+fn explain_waits(api: &Api, runs: &mut [Arc<Run>]) {
+    let catalogue = api.store().catalogue();
+    for run in runs.iter_mut().filter(|run| is_held_back(&catalogue, run)) {
+        explain_wait(&catalogue, Arc::make_mut(run));
     }
-    error.into()
-}
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct EventFilter {
-    /// QUEUED, WAITING, RUNNING, SUCCESS, WARNING, ERROR, SKIPPED or CANCELLED.
-    state: Option<String>,
-    /// Display name of an event type.
-    event_type: Option<String>,
-    object_type: Option<String>,
-    object_id: Option<String>,
-    /// Id of an event: those of the chain that it began, itself included.
-    root_id: Option<String>,
-    /// Id of an event: those that its runs fired.
-    parent_id: Option<String>,
-    /// Text that the event type, the object, the message, the payload or the id has, whatever the case.
-    q: Option<String>,
-    /// `-created_at`, newest first, or `created_at`. Default newest first.
-    sort: Option<String>,
-    /// At most this many items, 1 to 200. Default 50.
-    limit: Option<usize>,
-    /// `next` of the page before. A page may have fewer items than asked for and still have a next one.
-    cursor: Option<String>,
 }
 
 /// List events
@@ -301,56 +292,13 @@ pub(super) async fn list(
 ) -> Result<List<EventOut>, Problem> {
     let place = (filter.sort.as_deref(), filter.limit, filter.cursor.as_deref());
     let query = history_query(caller.scope(), filter.state.as_deref(), place)?;
-    let of_type = match &filter.event_type {
-        Some(name) => Some(super::event_type::find(&api, caller.tenant(), name)?.id),
-        None => None,
-    };
-    let event_id = |name: &str, text: &Option<String>| match text.as_deref().map(str::parse::<EventId>) {
-        Some(Err(_)) => Err(Problem::bad_request(format!("{name}={}: not an id", text.as_deref().unwrap_or("")))),
-        other => Ok(other.and_then(Result::ok)),
-    };
-    let (root, parent) = (event_id("root_id", &filter.root_id)?, event_id("parent_id", &filter.parent_id)?);
-    let wanted = filter.into_predicate();
-    let page = api.reading(move |store| {
-        let wanted = |event: &Event| {
-            of_type.is_none_or(|id| event.event_type_id == id)
-                && root.is_none_or(|root| event.root_id == root)
-                && parent.is_none_or(|parent| event.parent_id == Some(parent))
-                && wanted(event)
-        };
-        // Children are found in the chain of their parent.
-        let of_parent = parent.map(|parent| store.event(query.tenant.as_ref(), parent)).transpose()?;
-        match (root, of_parent) {
-            (Some(root), _) => store.list_family(&query, root, wanted),
-            (None, Some(Some(parent))) => store.list_family(&query, parent.root_id, wanted),
-            (None, Some(None)) => Ok(Page { items: Vec::new(), next: None }),
-            (None, None) => store.list_events(&query, of_type, wanted),
-        }
-    });
-    let page = page.await?;
+    let wanted = filter.wanted(&api, &caller).map_err(|Misfit { field, message, is_missing }| match is_missing {
+        true => Problem::new(StatusCode::NOT_FOUND, "not_found", message),
+        false => Problem::bad_request(format!("{field}={message}")),
+    })?;
+    let page = api.reading(move |store| wanted.page(store, query, |_| true)).await?;
     let next = page.next.map(|place| encode_cursor(&place));
     Ok(List { items: page.items.iter().map(|event| EventOut::of(event, None)).collect(), next })
-}
-
-impl EventFilter {
-    fn into_predicate(self) -> impl Fn(&Event) -> bool + Send + 'static {
-        let q = self.q.unwrap_or_default().to_lowercase();
-        move |event: &Event| {
-            let object = event.object.as_ref();
-            let of_object = |wanted: &Option<String>, part: fn(&ObjectRef) -> &String| {
-                wanted.as_ref().is_none_or(|wanted| object.is_some_and(|object| part(object) == wanted))
-            };
-            let has = |text: &str| text.to_lowercase().contains(&q);
-            of_object(&self.object_type, |object| &object.object_type)
-                && of_object(&self.object_id, |object| &object.object_id)
-                && (q.is_empty()
-                    || has(&event.event_type)
-                    || has(&event.message)
-                    || has(event.payload.as_str())
-                    || object.is_some_and(|object| has(&object.to_string()))
-                    || event.id.to_string().contains(&q))
-        }
-    }
 }
 
 /// Read an event with its runs
@@ -369,7 +317,8 @@ pub(super) async fn read(
             event.runs.iter().map(|run| store.run(Some(&event.owner_id), *run)).collect();
         Ok(Some((event, runs?.into_iter().flatten().map(Arc::new).collect::<Vec<_>>())))
     });
-    let (event, runs) = found.await?.ok_or_else(missing)?;
+    let (event, mut runs) = found.await?.ok_or_else(missing)?;
+    explain_waits(&api, &mut runs);
     Ok(Data::ok(EventOut::of(&event, Some(&runs))))
 }
 
@@ -399,7 +348,11 @@ impl EventOut {
     pub(super) fn of(event: &Event, runs: Option<&[Arc<Run>]>) -> EventOut {
         let (schedule_id, scheduled_at) = match event.cause {
             Some(Cause::Schedule { id, due_at }) => (Some(id), Some(due_at)),
-            None => (None, None),
+            _ => (None, None),
+        };
+        let (replay_of, replay_of_run) = match event.cause {
+            Some(Cause::Replay { event, run }) => (Some(event), run),
+            _ => (None, None),
         };
         EventOut {
             id: event.id,
@@ -413,6 +366,8 @@ impl EventOut {
             origin: event.origin,
             schedule_id,
             scheduled_at,
+            replay_of,
+            replay_of_run,
             state: event.state,
             reason: event.reason,
             message: event.message.clone(),

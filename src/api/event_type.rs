@@ -10,10 +10,10 @@ use super::page::{self, Data, Filter, List, Row};
 use super::parameter::{ParameterSchema, check_parameters};
 use super::schedule;
 use super::source::source_type_for;
-use crate::dispatch::{check_schema, cycle_of_event_type};
+use crate::dispatch::{check_schema, cycle_of_event_type, find_sink_type};
 use crate::domain::{
-    Action, ActionId, EventType, EventTypeId, EventTypeName, Flow, Json, Parameter, Schedule, SourceTypeId, TenantId,
-    Timestamp,
+    Action, ActionId, EventType, EventTypeId, EventTypeName, Flow, Json, Parameter, Schedule, SinkType, SourceTypeId,
+    TenantId, Timestamp,
 };
 use crate::store::{Catalogue, Change, Expectation, Mention, Transition};
 use axum::extract::State;
@@ -22,9 +22,6 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
-
-/// The one execution profile there is.
-const SINK_TYPE: &str = "wasm";
 
 /// An event type as it is sent.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -35,7 +32,7 @@ pub(super) struct EventTypeIn {
     display_name: EventTypeName,
     #[serde(default)]
     description: String,
-    /// The execution profile. Default `wasm`, the built-in one.
+    /// The name or id of the sink type, the execution profile. Default `wasm`, the built-in one.
     sink_type: Option<String>,
     /// The source type, by name or id, whose sources may fire it; then no other token but an admin's may. Default: every
     /// token with the right to execute may, and no source.
@@ -100,14 +97,14 @@ pub(super) async fn create(
     Body(body): Body<EventTypeIn>,
 ) -> Result<Data<EventTypeOut>, Problem> {
     let owner = caller.owner(body.owner_id.clone())?;
-    let source_type = body.check(&api, &owner)?;
+    let (sink_type, source_type) = body.check(&api, &owner)?;
     let now = api.now();
     let event_type = EventType {
         id: EventTypeId::new(api.ids(), now),
         owner_id: owner,
         display_name: body.display_name,
         description: body.description,
-        sink_type: SINK_TYPE.to_owned(),
+        sink_type,
         source_type,
         action: body.action,
         enabled: body.enabled,
@@ -174,10 +171,11 @@ pub(super) async fn change(
         return Err(Problem::invalid(vec![Fault::new("/owner_id", "an event type stays with its tenant")]));
     }
     check_version(&headers, "event type", old.version)?;
-    let source_type = body.check(&api, &old.owner_id)?;
+    let (sink_type, source_type) = body.check(&api, &old.owner_id)?;
     let event_type = EventType {
         display_name: body.display_name,
         description: body.description,
+        sink_type,
         source_type,
         action: body.action,
         enabled: body.enabled,
@@ -266,19 +264,18 @@ pub(super) fn find(api: &Api, tenant: &TenantId, id: &str) -> Result<Arc<EventTy
 }
 
 impl EventTypeIn {
-    /// Checks what only the catalogue knows; gives the source type that is named.
-    fn check(&self, api: &Api, owner: &TenantId) -> Result<Option<SourceTypeId>, Problem> {
+    /// Checks what only the catalogue knows; gives the name of the sink type, and the source type that is named.
+    fn check(&self, api: &Api, owner: &TenantId) -> Result<(String, Option<SourceTypeId>), Problem> {
         let mut faults = check_parameters(&self.parameters);
         if self.description.len() > 10_000 {
             faults.push(Fault::new("/description", "a description has at most 10000 bytes"));
         }
-        if let Some(sink_type) = self.sink_type.as_ref().filter(|sink_type| *sink_type != SINK_TYPE) {
-            faults.push(Fault::new(
-                "/sink_type",
-                format!("there is no sink type `{sink_type}`; `{SINK_TYPE}` is built in"),
-            ));
-        }
         let catalogue = api.store().catalogue();
+        let asked = self.sink_type.as_deref().unwrap_or(SinkType::WASM);
+        let sink_type = find_sink_type(&catalogue, owner, asked).map(|found| found.header.name.to_string());
+        if sink_type.is_none() {
+            faults.push(Fault::new("/sink_type", format!("there is no sink type `{asked}`")));
+        }
         let source_type = self.source_type.as_ref().map(|id| source_type_for(&catalogue, owner, id)).transpose();
         faults.extend(source_type.as_ref().err().cloned());
         if let Some(schema) = &self.payload_schema {
@@ -292,7 +289,7 @@ impl EventTypeIn {
             None => {}
         }
         match (faults.is_empty(), locked.is_empty()) {
-            (true, true) => Ok(source_type.unwrap_or_default()),
+            (true, true) => Ok((sink_type.unwrap_or_default(), source_type.unwrap_or_default())),
             (true, false) => Err(Problem::locked(locked)),
             (false, _) => Err(Problem::invalid(faults)),
         }

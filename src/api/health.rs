@@ -4,6 +4,8 @@ use super::Api;
 use super::auth::{Caller, Read};
 use super::error::Problem;
 use super::page::{self, Data};
+use crate::dispatch::sink_types;
+use crate::domain::{SinkType, TenantId};
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
@@ -37,7 +39,7 @@ pub(super) async fn ready(State(api): State<Api>) -> Result<Data<Health>, Proble
 
 /// Figures for Prometheus
 #[utoipa::path(get, path = "/metrics", tag = "operation", responses((status = 200, content_type = "text/plain", body = String)))]
-pub(super) async fn metrics(_: Caller<Read>, State(api): State<Api>) -> Response {
+pub(super) async fn metrics(caller: Caller<Read>, State(api): State<Api>) -> Response {
     let load = api.dispatch().load();
     let catalogue = api.store().catalogue();
     let figures = [
@@ -52,6 +54,7 @@ pub(super) async fn metrics(_: Caller<Read>, State(api): State<Api>) -> Response
     for (name, help, value) in figures {
         let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}\n");
     }
+    write_sink_types(&mut text, &api, caller.tenant());
     let endings = api.dispatch().endings();
     let name = "fusebox_attempts_total";
     let _ = write!(text, "# HELP {name} Attempts that ended, by state and reason.\n# TYPE {name} counter\n");
@@ -71,4 +74,38 @@ pub(super) async fn metrics(_: Caller<Read>, State(api): State<Api>) -> Response
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
+}
+
+/// Sink types with figures of their own; beyond that the least busy share one line, as every line costs who keeps them.
+const SINK_TYPES_MAX: usize = 100;
+
+/// How many runs of each sink type go on and wait, those that the caller does not see counted together.
+fn write_sink_types(text: &mut String, api: &Api, tenant: &TenantId) {
+    let (catalogue, loads) = (api.store().catalogue(), api.dispatch().loads());
+    let load = |found: &SinkType| loads.get(&found.profile()).copied().unwrap_or_default();
+    let visible = sink_types(&catalogue).filter(|found| tenant.sees(&found.header.owner_id));
+    let mut shown: Vec<(&SinkType, (u32, usize))> = visible.map(|found| (found.as_ref(), load(found))).collect();
+    // The built-in one comes first whatever its load.
+    shown[1..].sort_by_key(|(_, (running, queued))| std::cmp::Reverse(*running as usize + queued));
+    shown.truncate(SINK_TYPES_MAX);
+    let sum = |figures: &mut dyn Iterator<Item = (u32, usize)>| {
+        figures.fold((0, 0), |sum, (running, queued)| (sum.0 + running as usize, sum.1 + queued))
+    };
+    let (all, seen) = (sum(&mut loads.values().copied()), sum(&mut shown.iter().map(|(_, load)| *load)));
+    let figures = [
+        ("fusebox_sink_type_attempts_running", "Attempts that run now, by sink type."),
+        ("fusebox_sink_type_runs_queued", "Runs that wait for a permit or a sink, by sink type."),
+    ];
+    for (place, (name, help)) in figures.into_iter().enumerate() {
+        let pick = |(running, queued): (usize, usize)| [running, queued][place];
+        let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n");
+        for (found, (running, queued)) in &shown {
+            let (sink_type, owner) = (&found.header.name, &found.header.owner_id);
+            let value = pick((*running as usize, *queued));
+            let _ = writeln!(text, "{name}{{sink_type=\"{sink_type}\",owner_id=\"{owner}\"}} {value}");
+        }
+        // No sink type can be called so.
+        let others = pick(all).saturating_sub(pick(seen));
+        let _ = writeln!(text, "{name}{{sink_type=\"(others)\",owner_id=\"\"}} {others}");
+    }
 }

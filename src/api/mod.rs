@@ -12,8 +12,10 @@ mod delay;
 mod entry;
 mod error;
 mod event;
+mod event_filter;
 mod event_type;
 mod extract;
+mod firing;
 mod health;
 mod leftover;
 mod module;
@@ -21,9 +23,12 @@ mod object;
 mod openapi;
 mod page;
 mod parameter;
+mod replay;
 mod run;
 mod schedule;
 mod secret;
+mod sink;
+mod sink_type;
 mod source;
 mod source_type;
 mod stream;
@@ -105,8 +110,15 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(source::create, source::list))
         .routes(routes!(source::read, source::change, source::delete))
         .routes(routes!(source::rotate))
+        .routes(routes!(sink_type::create, sink_type::list))
+        .routes(routes!(sink_type::read, sink_type::change, sink_type::delete))
+        .routes(routes!(sink::create, sink::list))
+        .routes(routes!(sink::read, sink::change, sink::delete))
         .routes(routes!(event::fire, event::list))
         .routes(routes!(event::read))
+        .routes(routes!(replay::replay_many))
+        .routes(routes!(replay::replay_event))
+        .routes(routes!(replay::replay_run))
         .routes(routes!(event::cancel))
         .routes(routes!(event::trigger))
         .routes(routes!(run::list))
@@ -207,7 +219,12 @@ impl Api {
     async fn commit<N>(&self, caller: &Caller<N>, transition: Transition) -> Result<(), CommitError> {
         let (now, request) = (self.now(), request_id());
         let author = Some(caller.author(request, AuditId::new(self.ids(), now), now));
-        self.store().commit(Transition { author, ..transition }).await
+        let moves_sinks = transition.changes.iter().any(Change::is_of_sinks);
+        self.store().commit(Transition { author, ..transition }).await?;
+        if moves_sinks {
+            self.dispatch().sinks_changed();
+        }
+        Ok(())
     }
 
     /// Puts what is no change of the catalogue into the audit log.

@@ -5,12 +5,12 @@ use super::auth::{Caller, Execute, Read};
 use super::error::Problem;
 use super::extract::{Path, Query};
 use super::page::{self, Data, List, decode_cursor, encode_cursor};
-use crate::dispatch::Target;
+use crate::dispatch::{Target, explain_wait, is_held_back};
 use crate::domain::{
     ActionId, AttachmentId, Attempt, Deed, EventId, Json, Level, LogLine, Noted, ObjectRef, Reason, Run, RunId,
-    State as RunState, TenantId, Timestamp,
+    SinkType, State as RunState, TenantId, Timestamp,
 };
-use crate::store;
+use crate::store::{self, Catalogue};
 use axum::extract::State;
 use serde::de::IntoDeserializer;
 use serde::de::value::StrDeserializer;
@@ -35,6 +35,8 @@ pub(super) struct RunOut {
     version: u64,
     /// Digest of the module.
     module: String,
+    /// The sink type it runs under.
+    sink_type: String,
     /// The attachment that made it run; null for the action that the event type names.
     #[schema(value_type = Option<uuid::Uuid>)]
     attachment_id: Option<AttachmentId>,
@@ -156,7 +158,14 @@ pub(super) fn history_query(
         Some(other) => return Err(Problem::bad_request(format!("sort={other}: sort by created_at or -created_at"))),
     };
     let after = cursor.map(decode_cursor::<[u8; 16]>).transpose()?;
-    Ok(store::Query { tenant: scope.cloned(), state, after, oldest_first, limit: page::limit(limit)? })
+    Ok(store::Query {
+        tenant: scope.cloned(),
+        state,
+        after,
+        oldest_first,
+        between: (None, None),
+        limit: page::limit(limit)?,
+    })
 }
 
 /// List runs
@@ -172,25 +181,36 @@ pub(super) async fn list(
     let action =
         filter.action.as_deref().map(|id| id.parse::<ActionId>().map_err(|_| bad_id("action", id))).transpose()?;
     let event = filter.event.as_deref().map(|id| id.parse::<EventId>().map_err(|_| bad_id("event", id))).transpose()?;
-    let reason = filter.reason.as_deref().map(reason_named).transpose()?;
+    let unknown = |name: &str| Problem::bad_request(format!("reason={name}: there is no such reason"));
+    let reason = filter.reason.as_deref().map(|name| reason_named(name).ok_or_else(|| unknown(name))).transpose()?;
     let q = filter.q.unwrap_or_default().to_lowercase();
+    let catalogue = api.store().catalogue();
     let wanted = move |run: &Run| {
         event.is_none_or(|event| run.event_id == event)
-            && reason.is_none_or(|reason| run.reason == Some(reason))
+            && reason.is_none_or(|reason| has_reason(&catalogue, run, reason))
             && (q.is_empty()
                 || run.action.to_lowercase().contains(&q)
                 || run.message.to_lowercase().contains(&q)
                 || run.id.to_string().contains(&q))
     };
-    let page = api.reading(move |store| store.list_runs(&query, action, wanted)).await?;
+    let mut page = api.reading(move |store| store.list_runs(&query, action, wanted)).await?;
+    let catalogue = api.store().catalogue();
+    page.items.iter_mut().for_each(|run| explain_wait(&catalogue, run));
     let next = page.next.map(|place| encode_cursor(&place));
     Ok(List { items: page.items.iter().map(RunOut::of).collect(), next })
 }
 
-fn reason_named(name: &str) -> Result<Reason, Problem> {
+/// That a run waits for a sink is no part of its record.
+fn has_reason(catalogue: &Catalogue, run: &Run, reason: Reason) -> bool {
+    match reason {
+        Reason::NoSink => is_held_back(catalogue, run),
+        reason => run.reason == Some(reason),
+    }
+}
+
+pub(super) fn reason_named(name: &str) -> Option<Reason> {
     let deserializer: StrDeserializer<'_, serde::de::value::Error> = name.into_deserializer();
-    Reason::deserialize(deserializer)
-        .map_err(|_| Problem::bad_request(format!("reason={name}: there is no such reason")))
+    Reason::deserialize(deserializer).ok()
 }
 
 /// Read a run
@@ -282,10 +302,12 @@ pub(super) async fn log(
     Ok(List { items: wanted.collect(), next: None })
 }
 
-async fn find(api: &Api, scope: Option<&TenantId>, id: &str) -> Result<Run, Problem> {
+pub(super) async fn find(api: &Api, scope: Option<&TenantId>, id: &str) -> Result<Run, Problem> {
     let missing = || Problem::not_found("run", id);
     let (run, scope) = (id.parse().map_err(|_| missing())?, scope.cloned());
-    api.reading(move |store| store.run(scope.as_ref(), run)).await?.ok_or_else(missing)
+    let mut found = api.reading(move |store| store.run(scope.as_ref(), run)).await?.ok_or_else(missing)?;
+    explain_wait(&api.store().catalogue(), &mut found);
+    Ok(found)
 }
 
 impl RunOut {
@@ -299,6 +321,7 @@ impl RunOut {
             action: run.action.clone(),
             version: run.version,
             module: run.module.to_string(),
+            sink_type: run.sink_type.as_ref().map_or_else(|| SinkType::WASM.to_owned(), ToString::to_string),
             attachment_id: run.attachment_id,
             duplicate_of: run.duplicate_of,
             scope: run.scope.clone(),

@@ -6,6 +6,7 @@ use super::error::Problem;
 use super::event::EventOut;
 use super::extract::Query;
 use super::run::{LogLineOut, RunOut};
+use crate::dispatch::explain_wait;
 use crate::domain::{EventId, RunId, TenantId};
 use crate::store::{Notice, ReadError, Store, Subject, Watched};
 use axum::extract::State;
@@ -108,7 +109,8 @@ fn message(store: &Store, watch: &Watch, number: u64, notice: &Notice) -> Result
             ("event", store.event(Some(tenant), id)?.and_then(|event| json(&EventOut::of(&event, None))))
         }
         Subject::Run(id, _) => {
-            let run = store.run(Some(tenant), id)?.filter(|run| watch.wants(run.id, run.event_id));
+            let mut run = store.run(Some(tenant), id)?.filter(|run| watch.wants(run.id, run.event_id));
+            run.iter_mut().for_each(|run| explain_wait(&store.catalogue(), run));
             ("run", run.and_then(|run| json(&RunOut::of(&run))))
         }
         Subject::Log(id, attempt, first) => {

@@ -140,10 +140,10 @@ impl Dispatch {
 
 /// Grants wishes about an event that nobody else carries, and sends it on.
 pub(super) async fn grant(dispatch: Dispatch, job: Job, wishes: Vec<Wish>) {
-    let event = job.event_id;
+    let (event, sink_type) = (job.event_id, job.sink_type.clone());
     if let Err(error) = try_grant(&dispatch, job, wishes).await {
         tracing::error!(event.id = %event, %error, "an event could not be cancelled; it is taken up again at the next start");
-        dispatch.lock_desk().lose(event);
+        dispatch.lock_desk().lose(event, sink_type);
     }
 }
 

@@ -1,9 +1,10 @@
 //! Permits: how many attempts run at once, and whose turn it is when more would like to.
 //!
-//! A permit counts for the whole profile and for the tenant. Tenants take turns, so one that floods queues behind itself.
+//! An attempt takes three permits: of the server, of its tenant and of its sink type. Tenants take turns, so one that
+//! floods queues behind itself. Of one tenant, what came first goes first, unless its sink type is full.
 
-use crate::domain::TenantId;
-use std::collections::{HashMap, VecDeque};
+use crate::domain::{SinkTypeId, TenantId};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// How many attempts may run at once.
 #[derive(Clone, Copy, Debug)]
@@ -12,38 +13,82 @@ pub struct Permits {
     pub per_tenant: u32,
 }
 
+/// A sink type as far as permits are concerned; `None` is the built-in one.
+pub type Profile = Option<SinkTypeId>;
+
 /// Jobs that run and jobs that wait for a permit.
+///
+/// Whoever could have a permit has one: what waits, waits because the server, the tenant or the sink type is full.
 #[derive(Debug)]
 pub(super) struct Capacity<J> {
     permits: Permits,
     running: u32,
     queued: usize,
     tenants: HashMap<TenantId, Tenant<J>>,
-    /// Tenants with a queue that are below their own limit, in the order of their turns.
-    turns: VecDeque<TenantId>,
+    profiles: HashMap<Profile, Load>,
+    /// Of every sink type that has a permit free, the turn that comes first.
+    first: BTreeSet<(Turn, Profile)>,
+    /// Counts what tells earlier turns from later ones.
+    turns: u64,
 }
 
 #[derive(Debug)]
 struct Tenant<J> {
     running: u32,
-    /// By ticket, which rise. What was taken out leaves a gap until its turn comes.
-    queue: VecDeque<(u64, Option<J>)>,
-    /// What is in the queue without the gaps.
     queued: usize,
-    has_turn: bool,
+    /// When it began to wait for its turn.
+    since: u64,
+    /// By sink type the jobs that wait, each by its ticket; none is empty.
+    queues: HashMap<Profile, BTreeMap<u64, J>>,
 }
 
-impl<J> Tenant<J> {
-    fn pop(&mut self) -> Option<J> {
-        let job = std::iter::from_fn(|| self.queue.pop_front()).find_map(|(_, job)| job)?;
-        self.queued -= 1;
-        Some(job)
+/// One sink type.
+#[derive(Debug)]
+struct Load {
+    /// Runs at once; 0 while nobody takes it.
+    limit: u32,
+    running: u32,
+    queued: usize,
+    /// Of the tenants that have jobs here and are below their own limit.
+    turns: BTreeSet<Turn>,
+    /// What [`Capacity::first`] has of it.
+    shown: Option<Turn>,
+}
+
+/// Who has waited longest comes first; of one tenant, its oldest job.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Turn {
+    since: u64,
+    ticket: u64,
+    tenant: TenantId,
+}
+
+impl Load {
+    /// Keeps `first` in step with what changed here.
+    fn show(&mut self, profile: Profile, first: &mut BTreeSet<(Turn, Profile)>) {
+        let now = if self.running < self.limit { self.turns.first() } else { None };
+        if now == self.shown.as_ref() {
+            return;
+        }
+        let now = now.cloned();
+        if let Some(shown) = std::mem::replace(&mut self.shown, now.clone()) {
+            first.remove(&(shown, profile));
+        }
+        first.extend(now.map(|turn| (turn, profile)));
     }
 }
 
 impl<J> Capacity<J> {
     pub(super) fn new(permits: Permits) -> Capacity<J> {
-        Capacity { permits, running: 0, queued: 0, tenants: HashMap::new(), turns: VecDeque::new() }
+        Capacity {
+            permits,
+            running: 0,
+            queued: 0,
+            tenants: HashMap::new(),
+            profiles: HashMap::new(),
+            first: BTreeSet::new(),
+            turns: 0,
+        }
     }
 
     pub(super) fn running(&self) -> u32 {
@@ -55,87 +100,171 @@ impl<J> Capacity<J> {
     }
 
     pub(super) fn queued_of(&self, tenant: &TenantId) -> usize {
-        self.tenants.get(tenant).map_or(0, |t| t.queued)
+        self.tenants.get(tenant).map_or(0, |holder| holder.queued)
     }
 
-    /// Gives the job back with a permit taken, or keeps it until its turn comes. Its ticket, larger than every one
-    /// before, is what [`Capacity::take`] finds it by.
-    pub(super) fn offer(&mut self, tenant: &TenantId, ticket: u64, job: J) -> Option<J> {
-        let total_free = self.running < self.permits.total;
-        let load = self.tenants.entry(tenant.clone()).or_insert_with(|| Tenant {
+    pub(super) fn total(&self) -> u32 {
+        self.permits.total
+    }
+
+    /// Of every sink type that is known: how many run and how many wait.
+    pub(super) fn loads(&self) -> impl Iterator<Item = (Profile, u32, usize)> {
+        self.profiles.iter().map(|(profile, load)| (*profile, load.running, load.queued))
+    }
+
+    /// Whether the limit of this sink type was set.
+    pub(super) fn knows(&self, profile: Profile) -> bool {
+        self.profiles.contains_key(&profile)
+    }
+
+    /// Sets how many of a sink type may run at once. What may start because of it is what [`Capacity::next`] gives.
+    pub(super) fn set_limit(&mut self, profile: Profile, limit: u32) {
+        let turns = BTreeSet::new();
+        let unknown = Load { limit, running: 0, queued: 0, turns, shown: None };
+        let load = self.profiles.entry(profile).or_insert(unknown);
+        load.limit = limit;
+        load.show(profile, &mut self.first);
+    }
+
+    /// Forgets the sink types of which nothing runs or waits.
+    pub(super) fn forget_idle_profiles(&mut self) {
+        self.profiles.retain(|_, load| load.running > 0 || load.queued > 0);
+    }
+
+    /// Gives the job back with its permits taken, or keeps it until its turn comes. Its ticket, larger than every one
+    /// before, is what [`Capacity::take`] finds it by. The limit of its sink type was set.
+    pub(super) fn offer(&mut self, (tenant, profile): (&TenantId, Profile), ticket: u64, job: J) -> Option<J> {
+        let holder = self.tenants.entry(tenant.clone()).or_insert_with(|| Tenant {
             running: 0,
-            queue: VecDeque::new(),
             queued: 0,
-            has_turn: false,
+            since: 0,
+            queues: HashMap::new(),
         });
-        if total_free && load.queued == 0 && load.running < self.permits.per_tenant {
-            load.running += 1;
-            self.running += 1;
+        let Some(load) = self.profiles.get_mut(&profile) else {
+            debug_assert!(false, "the limit of a sink type is set before anything is offered under it");
+            return Some(job);
+        };
+        let is_next = !holder.queues.contains_key(&profile);
+        let has_room = self.running < self.permits.total && holder.running < self.permits.per_tenant;
+        if is_next && has_room && load.running < load.limit {
+            (holder.running, load.running, self.running) = (holder.running + 1, load.running + 1, self.running + 1);
+            load.show(profile, &mut self.first);
+            if holder.queued > 0 && holder.running >= self.permits.per_tenant {
+                self.hide(tenant);
+            }
             return Some(job);
         }
-        load.queue.push_back((ticket, Some(job)));
-        load.queued += 1;
-        self.queued += 1;
-        if !load.has_turn && load.running < self.permits.per_tenant {
-            load.has_turn = true;
-            self.turns.push_back(tenant.clone());
+        if holder.queued == 0 {
+            self.turns += 1;
+            holder.since = self.turns;
+        }
+        (holder.queued, load.queued, self.queued) = (holder.queued + 1, load.queued + 1, self.queued + 1);
+        let queue = holder.queues.entry(profile).or_default();
+        queue.insert(ticket, job);
+        if queue.len() == 1 && holder.running < self.permits.per_tenant {
+            load.turns.insert(Turn { since: holder.since, ticket, tenant: tenant.clone() });
+            load.show(profile, &mut self.first);
         }
         None
     }
 
     /// Takes a job out of the queue.
-    pub(super) fn take(&mut self, tenant: &TenantId, ticket: u64) -> Option<J> {
-        let load = self.tenants.get_mut(tenant)?;
-        let place = load.queue.binary_search_by_key(&ticket, |(ticket, _)| *ticket).ok()?;
-        let job = load.queue[place].1.take()?;
-        load.queued -= 1;
-        self.queued -= 1;
-        if load.queued == 0 {
-            load.queue.clear();
+    pub(super) fn take(&mut self, (tenant, profile): (&TenantId, Profile), ticket: u64) -> Option<J> {
+        self.tenants.get(tenant)?.queues.get(&profile)?.get(&ticket)?;
+        self.hide(tenant);
+        let job = self.unqueue((tenant, profile), Some(ticket));
+        self.show(tenant);
+        self.forget_idle(tenant);
+        job
+    }
+
+    /// Gives the permits of a job back; what may start because of it comes out with its permits taken.
+    pub(super) fn release(&mut self, (tenant, profile): (&TenantId, Profile)) -> Vec<J> {
+        self.running = self.running.saturating_sub(1);
+        if let Some(load) = self.profiles.get_mut(&profile) {
+            load.running = load.running.saturating_sub(1);
+            load.show(profile, &mut self.first);
+        }
+        if let Some(holder) = self.tenants.get_mut(tenant) {
+            holder.running = holder.running.saturating_sub(1);
+            if holder.queued > 0 {
+                self.show(tenant);
+            } else if holder.running == 0 {
+                self.tenants.remove(tenant);
+            }
+        }
+        std::iter::from_fn(|| self.next()).collect()
+    }
+
+    /// The job whose turn it is, with its permits taken.
+    pub(super) fn next(&mut self) -> Option<J> {
+        if self.running >= self.permits.total {
+            return None;
+        }
+        let (Turn { tenant, .. }, profile) = self.first.first()?.clone();
+        self.hide(&tenant);
+        let job = self.unqueue((&tenant, profile), None)?;
+        self.turns += 1;
+        self.running += 1;
+        if let Some(holder) = self.tenants.get_mut(&tenant) {
+            holder.since = self.turns;
+            holder.running += 1;
+        }
+        if let Some(load) = self.profiles.get_mut(&profile) {
+            load.running += 1;
+            load.show(profile, &mut self.first);
+        }
+        self.show(&tenant);
+        Some(job)
+    }
+
+    /// The job with this ticket, or the oldest. Its tenant's turns are hidden.
+    fn unqueue(&mut self, (tenant, profile): (&TenantId, Profile), ticket: Option<u64>) -> Option<J> {
+        let holder = self.tenants.get_mut(tenant)?;
+        let queue = holder.queues.get_mut(&profile)?;
+        let job = match ticket {
+            Some(ticket) => queue.remove(&ticket)?,
+            None => queue.pop_first()?.1,
+        };
+        if queue.is_empty() {
+            holder.queues.remove(&profile);
+        }
+        (holder.queued, self.queued) = (holder.queued - 1, self.queued - 1);
+        if let Some(load) = self.profiles.get_mut(&profile) {
+            load.queued -= 1;
         }
         Some(job)
     }
 
-    /// Gives a permit of `tenant` back; the job whose turn it is now comes out with the permit taken.
-    pub(super) fn release(&mut self, tenant: &TenantId) -> Option<(TenantId, J)> {
-        self.running = self.running.saturating_sub(1);
-        if let Some(load) = self.tenants.get_mut(tenant) {
-            load.running = load.running.saturating_sub(1);
-            if load.queued > 0 && !load.has_turn {
-                load.has_turn = true;
-                self.turns.push_back(tenant.clone());
-            }
-            self.forget_idle(tenant);
-        }
-        self.next()
+    /// Takes the tenant's turns away; what they are by may change then.
+    fn hide(&mut self, tenant: &TenantId) {
+        self.each_turn(tenant, |turns, turn| {
+            turns.remove(&turn);
+        });
     }
 
-    fn next(&mut self) -> Option<(TenantId, J)> {
-        if self.running >= self.permits.total {
-            return None;
+    /// Gives the tenant its turn wherever it has jobs, if it is below its own limit.
+    fn show(&mut self, tenant: &TenantId) {
+        if self.tenants.get(tenant).is_some_and(|holder| holder.running < self.permits.per_tenant) {
+            self.each_turn(tenant, |turns, turn| {
+                turns.insert(turn);
+            });
         }
-        while let Some(tenant) = self.turns.pop_front() {
-            let Some(load) = self.tenants.get_mut(&tenant) else { continue };
-            load.has_turn = false;
-            let Some(job) = load.pop() else {
-                // All that it had queued was taken out.
-                self.forget_idle(&tenant);
+    }
+
+    fn each_turn(&mut self, tenant: &TenantId, change: impl Fn(&mut BTreeSet<Turn>, Turn)) {
+        let Some(holder) = self.tenants.get(tenant).filter(|holder| holder.queued > 0) else { return };
+        for (profile, queue) in &holder.queues {
+            let (Some((ticket, _)), Some(load)) = (queue.first_key_value(), self.profiles.get_mut(profile)) else {
                 continue;
             };
-            load.running += 1;
-            self.queued -= 1;
-            self.running += 1;
-            if load.queued > 0 && load.running < self.permits.per_tenant {
-                load.has_turn = true;
-                self.turns.push_back(tenant.clone());
-            }
-            return Some((tenant, job));
+            change(&mut load.turns, Turn { since: holder.since, ticket: *ticket, tenant: tenant.clone() });
+            load.show(*profile, &mut self.first);
         }
-        None
     }
 
     fn forget_idle(&mut self, tenant: &TenantId) {
-        if self.tenants.get(tenant).is_some_and(|load| load.queued == 0 && load.running == 0 && !load.has_turn) {
+        if self.tenants.get(tenant).is_some_and(|holder| holder.queued == 0 && holder.running == 0) {
             self.tenants.remove(tenant);
         }
     }
@@ -145,104 +274,167 @@ impl<J> Capacity<J> {
 mod tests {
     use super::*;
 
+    const WASM: Profile = None;
+    const SLOW: Profile = Some(SinkTypeId::from_bytes([1; 16]));
+    const FAST: Profile = Some(SinkTypeId::from_bytes([2; 16]));
+
     fn tenant(name: &str) -> TenantId {
         name.parse().unwrap()
     }
 
+    /// With as much room under `wasm` as there is at all.
+    fn capacity(total: u32, per_tenant: u32) -> Capacity<u64> {
+        let mut capacity = Capacity::new(Permits { total, per_tenant });
+        capacity.set_limit(WASM, total);
+        capacity
+    }
+
+    fn next_of(capacity: &mut Capacity<u64>) -> Vec<u64> {
+        std::iter::from_fn(|| capacity.next()).collect()
+    }
+
     #[test]
     fn what_has_no_permit_waits_and_is_never_refused() {
-        let mut capacity = Capacity::new(Permits { total: 2, per_tenant: 2 });
+        let mut capacity = capacity(2, 2);
         let a = tenant("a");
-        assert_eq!(capacity.offer(&a, 1, 1), Some(1));
-        assert_eq!(capacity.offer(&a, 2, 2), Some(2));
-        assert_eq!(capacity.offer(&a, 3, 3), None);
+        assert_eq!(capacity.offer((&a, WASM), 1, 1), Some(1));
+        assert_eq!(capacity.offer((&a, WASM), 2, 2), Some(2));
+        assert_eq!(capacity.offer((&a, WASM), 3, 3), None);
         assert_eq!((capacity.running(), capacity.queued()), (2, 1));
-        assert_eq!(capacity.release(&a), Some((a.clone(), 3)));
-        assert_eq!(capacity.release(&a), None);
-        assert_eq!(capacity.release(&a), None);
+        assert_eq!(capacity.release((&a, WASM)), [3]);
+        assert_eq!(capacity.release((&a, WASM)), [0; 0]);
+        assert_eq!(capacity.release((&a, WASM)), [0; 0]);
         assert_eq!((capacity.running(), capacity.queued()), (0, 0));
     }
 
     #[test]
     fn a_tenant_that_floods_queues_behind_itself() {
-        let mut capacity = Capacity::new(Permits { total: 3, per_tenant: 2 });
+        let mut capacity = capacity(3, 2);
         let (noisy, quiet) = (tenant("noisy"), tenant("quiet"));
-        let started: Vec<u32> = (0..100).filter_map(|job| capacity.offer(&noisy, u64::from(job), job)).collect();
+        let started: Vec<u64> = (0..100).filter_map(|job| capacity.offer((&noisy, WASM), job, job)).collect();
         assert_eq!(started, [0, 1], "no more than its own share");
-        assert_eq!(capacity.offer(&quiet, 1_000, 1_000), Some(1_000), "the third permit was kept for others");
+        assert_eq!(capacity.offer((&quiet, WASM), 1_000, 1_000), Some(1_000), "the third permit was kept for others");
     }
 
     #[test]
     fn tenants_take_turns() {
-        let mut capacity = Capacity::new(Permits { total: 1, per_tenant: 1 });
+        let mut capacity = capacity(1, 1);
         let (a, b) = (tenant("a"), tenant("b"));
-        assert!(capacity.offer(&a, 0, 0).is_some());
+        assert!(capacity.offer((&a, WASM), 0, 0).is_some());
         for job in 1..4 {
-            capacity.offer(&a, job, job);
+            capacity.offer((&a, WASM), job, job);
         }
-        capacity.offer(&b, 10, 10);
-        capacity.offer(&b, 11, 11);
+        capacity.offer((&b, WASM), 10, 10);
+        capacity.offer((&b, WASM), 11, 11);
         let mut holder = a.clone();
         let mut order = Vec::new();
-        while let Some((tenant, job)) = capacity.release(&holder) {
+        while let [job] = capacity.release((&holder, WASM))[..] {
             order.push(job);
-            holder = tenant;
+            holder = if job >= 10 { b.clone() } else { a.clone() };
         }
-        assert_eq!(order.len(), 5);
-        let places: Vec<usize> = [10, 11].iter().map(|job| order.iter().position(|o| o == job).unwrap()).collect();
-        assert!(places[0] <= 1 && places[1] <= 3, "{order:?}");
+        assert_eq!(order, [1, 10, 2, 11, 3]);
+    }
+
+    #[test]
+    fn a_full_sink_type_holds_back_its_own_jobs_only() {
+        let mut capacity = capacity(8, 8);
+        capacity.set_limit(SLOW, 1);
+        let (a, b) = (tenant("a"), tenant("b"));
+        assert_eq!(capacity.offer((&a, SLOW), 1, 1), Some(1));
+        assert_eq!(capacity.offer((&a, SLOW), 2, 2), None);
+        assert_eq!(capacity.offer((&b, SLOW), 3, 3), None);
+        assert_eq!(capacity.offer((&a, WASM), 4, 4), Some(4), "what waits for another sink type is not in its way");
+        let mut loads: Vec<_> = capacity.loads().collect();
+        loads.sort_unstable();
+        assert_eq!(loads, [(WASM, 1, 0), (SLOW, 1, 2)]);
+        assert_eq!(capacity.release((&a, WASM)), [0; 0]);
+        assert_eq!(capacity.release((&a, SLOW)), [2]);
+        assert_eq!(capacity.release((&a, SLOW)), [3]);
+    }
+
+    #[test]
+    fn one_permit_that_comes_back_can_let_two_jobs_start() {
+        let mut capacity = capacity(8, 1);
+        capacity.set_limit(SLOW, 1);
+        let (a, b) = (tenant("a"), tenant("b"));
+        assert_eq!(capacity.offer((&a, SLOW), 1, 1), Some(1));
+        assert_eq!(capacity.offer((&a, WASM), 2, 2), None, "the tenant is full");
+        assert_eq!(capacity.offer((&b, SLOW), 3, 3), None, "the sink type is full");
+        assert_eq!(capacity.release((&a, SLOW)), [2, 3]);
+    }
+
+    #[test]
+    fn a_sink_type_is_shared_fairly_among_tenants() {
+        let mut capacity = capacity(8, 8);
+        capacity.set_limit(SLOW, 1);
+        let (noisy, quiet) = (tenant("noisy"), tenant("quiet"));
+        for job in 0..50 {
+            capacity.offer((&noisy, SLOW), job, job);
+        }
+        capacity.offer((&quiet, SLOW), 100, 100);
+        assert_eq!(capacity.release((&noisy, SLOW)), [1], "it was first to wait");
+        assert_eq!(capacity.release((&noisy, SLOW)), [100], "and then it is the other's turn");
+    }
+
+    #[test]
+    fn many_sink_types_do_not_give_a_tenant_more_turns() {
+        let mut capacity = capacity(1, 1);
+        let (noisy, quiet) = (tenant("noisy"), tenant("quiet"));
+        for profile in [SLOW, FAST] {
+            capacity.set_limit(profile, 1);
+        }
+        capacity.offer((&noisy, WASM), 0, 0);
+        for (ticket, profile) in (1..).zip([SLOW, FAST, WASM, SLOW, FAST, WASM]) {
+            capacity.offer((&noisy, profile), ticket, ticket);
+        }
+        for ticket in 100..103 {
+            capacity.offer((&quiet, WASM), ticket, ticket);
+        }
+        let mut order = Vec::new();
+        let mut holder = (noisy.clone(), WASM);
+        while let [job] = capacity.release((&holder.0, holder.1))[..] {
+            order.push(job);
+            let profile = if job >= 100 { WASM } else { [WASM, SLOW, FAST][job as usize % 3] };
+            holder = (if job >= 100 { quiet.clone() } else { noisy.clone() }, profile);
+        }
+        assert_eq!(order, [1, 100, 2, 101, 3, 102, 4, 5, 6]);
+    }
+
+    #[test]
+    fn a_limit_that_changes_holds_from_then_on() {
+        let mut capacity = capacity(8, 8);
+        capacity.set_limit(SLOW, 0);
+        let a = tenant("a");
+        for job in 1..=4 {
+            assert_eq!(capacity.offer((&a, SLOW), job, job), None, "nobody takes it");
+        }
+        capacity.set_limit(SLOW, 2);
+        assert_eq!(next_of(&mut capacity), [1, 2]);
+        capacity.set_limit(SLOW, 1);
+        assert_eq!(capacity.release((&a, SLOW)), [0; 0], "one too many was running");
+        assert_eq!(capacity.release((&a, SLOW)), [3]);
+        capacity.set_limit(SLOW, 8);
+        assert_eq!(next_of(&mut capacity), [4]);
+        capacity.forget_idle_profiles();
+        assert!(capacity.knows(SLOW) && !capacity.knows(WASM));
     }
 
     #[test]
     fn what_is_taken_out_of_the_queue_has_no_turn_and_is_not_counted() {
-        let mut capacity = Capacity::new(Permits { total: 1, per_tenant: 1 });
+        let mut capacity = capacity(1, 1);
         let (a, b) = (tenant("a"), tenant("b"));
-        assert!(capacity.offer(&a, 0, 0).is_some());
+        assert!(capacity.offer((&a, WASM), 0, 0).is_some());
         for job in 1..=3 {
-            assert_eq!(capacity.offer(&b, job, job), None);
+            assert_eq!(capacity.offer((&b, WASM), job, job), None);
         }
-        assert_eq!(capacity.offer(&a, 4, 4), None);
-        assert_eq!((capacity.take(&b, 2), capacity.take(&b, 2), capacity.take(&b, 9)), (Some(2), None, None));
+        assert_eq!(capacity.offer((&a, WASM), 4, 4), None);
+        let taken = [2, 2, 9].map(|ticket| capacity.take((&b, WASM), ticket));
+        assert_eq!((taken, capacity.take((&b, SLOW), 3)), ([Some(2), None, None], None));
         assert_eq!((capacity.queued(), capacity.queued_of(&b)), (3, 2));
-        assert_eq!(capacity.release(&a), Some((b.clone(), 1)));
-        assert_eq!((capacity.take(&b, 3), capacity.queued_of(&b)), (Some(3), 0));
-        assert_eq!(capacity.release(&b), Some((a.clone(), 4)), "a turn with nothing to do is passed on");
-        assert_eq!(capacity.release(&a), None);
+        assert_eq!(capacity.release((&a, WASM)), [1]);
+        assert_eq!((capacity.take((&b, WASM), 3), capacity.queued_of(&b)), (Some(3), 0));
+        assert_eq!(capacity.release((&b, WASM)), [4]);
+        assert_eq!(capacity.release((&a, WASM)), [0; 0]);
         assert_eq!((capacity.running(), capacity.queued(), capacity.tenants.len()), (0, 0, 0));
-    }
-
-    #[test]
-    fn every_permit_comes_back_whatever_the_order() {
-        let mut capacity = Capacity::new(Permits { total: 4, per_tenant: 3 });
-        let mut random = 12_345_u64;
-        let mut running: Vec<TenantId> = Vec::new();
-        let mut queued: Vec<(TenantId, u64)> = Vec::new();
-        let (mut offered, mut started, mut taken) = (0, 0, 0);
-        for step in 0..10_000_u64 {
-            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            let name = tenant(["a", "b", "c"][(random >> 33) as usize % 3]);
-            if step < 5_000 && random >> 62 != 0 {
-                offered += 1;
-                if capacity.offer(&name, step, step).is_some() {
-                    started += 1;
-                    running.push(name);
-                } else {
-                    queued.push((name, step));
-                }
-            } else if random >> 60 & 1 == 1 && !queued.is_empty() {
-                let (tenant, ticket) = queued.swap_remove((random >> 40) as usize % queued.len());
-                taken += u64::from(capacity.take(&tenant, ticket).is_some());
-            } else if !running.is_empty() {
-                let tenant = running.swap_remove((random >> 40) as usize % running.len());
-                if let Some((next, _)) = capacity.release(&tenant) {
-                    started += 1;
-                    running.push(next);
-                }
-            }
-            assert!(running.len() <= 4);
-            assert_eq!(capacity.running() as usize, running.len());
-        }
-        assert!(taken > 100, "{taken}");
-        assert_eq!((started + taken, capacity.queued(), capacity.tenants.len()), (offered, 0, 0));
     }
 }

@@ -2,9 +2,11 @@
 //! that an event is always at one place and who cancels it finds it there.
 
 use super::cancel::Wish;
-use super::capacity::{Capacity, Permits};
+use super::capacity::{Capacity, Permits, Profile};
 use super::job::Job;
-use crate::domain::{EventId, TenantId, Timestamp};
+use super::sinks::{limit_of, profile_of};
+use crate::domain::{EntryName, EventId, TenantId, Timestamp};
+use crate::store::Catalogue;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -14,14 +16,14 @@ const LIVE_MAX: usize = 10_000;
 
 #[derive(Debug)]
 enum Place {
-    /// In the queue under this ticket.
-    Queued(u64),
+    /// In the queue of this sink type under this ticket.
+    Queued(Profile, u64),
     /// Waiting for this time under this ticket.
     Waiting(Timestamp, u64),
     /// In somebody's hands, mostly a worker's; the inbox is there once it is needed, which it mostly never is.
     Carried(Option<Box<Inbox>>),
-    /// Whoever carried it broke off; the store has it open.
-    Lost,
+    /// Whoever carried it broke off; the store has it open, to run under this sink type.
+    Lost(Option<EntryName>),
 }
 
 #[derive(Debug, Default)]
@@ -90,17 +92,27 @@ impl Desk {
         self.capacity.queued_of(tenant) + self.waiting_of.get(tenant).copied().unwrap_or(0)
     }
 
+    /// By sink type how many run and how many are queued.
+    pub(super) fn loads(&self) -> impl Iterator<Item = (Profile, u32, usize)> {
+        self.capacity.loads()
+    }
+
     /// Gives a permit if there is one, else puts the job into the queue.
-    pub(super) fn offer(&mut self, mut job: Job) -> Put {
+    pub(super) fn offer(&mut self, mut job: Job, catalogue: &Catalogue) -> Put {
         if let Some(wishes) = self.wishes_for(job.event_id) {
             return Put::Wished(job, wishes);
         }
         if self.capacity.queued() >= LIVE_MAX {
             job.live = None;
         }
+        let profile = profile_of(catalogue, &job.tenant, job.sink_type.as_ref());
+        if !self.capacity.knows(profile) {
+            self.capacity.set_limit(profile, limit_of(catalogue, profile, self.capacity.total()));
+        }
+        job.profile = profile;
         let (tenant, event, ticket) = (job.tenant.clone(), job.event_id, self.ticket());
-        let started = self.capacity.offer(&tenant, ticket, job);
-        let place = if started.is_some() { Place::Carried(None) } else { Place::Queued(ticket) };
+        let started = self.capacity.offer((&tenant, profile), ticket, job);
+        let place = if started.is_some() { Place::Carried(None) } else { Place::Queued(profile, ticket) };
         self.places.insert(event, place);
         started.map_or(Put::Parked, Put::Begin)
     }
@@ -126,18 +138,34 @@ impl Desk {
     }
 
     /// Offers the first whose time has come; `None` when there is none.
-    pub(super) fn offer_due(&mut self, now: Timestamp) -> Option<Put> {
+    pub(super) fn offer_due(&mut self, now: Timestamp, catalogue: &Catalogue) -> Option<Put> {
         let ((due, ticket), _) = self.waiting.first_key_value().filter(|((due, _), _)| *due <= now)?;
         let key = (*due, *ticket);
         let job = self.take_waiting(key)?;
-        Some(self.offer(job))
+        Some(self.offer(job, catalogue))
     }
 
-    /// Gives back a permit of `tenant`; the job whose turn it is comes out with it.
-    pub(super) fn release(&mut self, tenant: &TenantId) -> Option<Job> {
-        let (_, job) = self.capacity.release(tenant)?;
-        self.places.insert(job.event_id, Place::Carried(None));
-        Some(job)
+    /// Gives back the permits of a job; those whose turn it is come out with theirs.
+    pub(super) fn release(&mut self, holder: (&TenantId, Profile)) -> Vec<Job> {
+        let begun = self.capacity.release(holder);
+        self.carry(&begun);
+        begun
+    }
+
+    /// Takes up what sinks and sink types have become; those that may start because of it come out with their permits.
+    pub(super) fn adjust(&mut self, catalogue: &Catalogue) -> Vec<Job> {
+        self.capacity.forget_idle_profiles();
+        let known: Vec<Profile> = self.capacity.loads().map(|(profile, ..)| profile).collect();
+        for profile in known {
+            self.capacity.set_limit(profile, limit_of(catalogue, profile, self.capacity.total()));
+        }
+        let begun: Vec<Job> = std::iter::from_fn(|| self.capacity.next()).collect();
+        self.carry(&begun);
+        begun
+    }
+
+    fn carry(&mut self, jobs: &[Job]) {
+        self.places.extend(jobs.iter().map(|job| (job.event_id, Place::Carried(None))));
     }
 
     /// The event that was carried has ended. Who asked for something meanwhile is left without an answer.
@@ -146,8 +174,8 @@ impl Desk {
     }
 
     /// The event that was carried is dropped though it is open.
-    pub(super) fn lose(&mut self, event: EventId) {
-        self.places.insert(event, Place::Lost);
+    pub(super) fn lose(&mut self, event: EventId, sink_type: Option<EntryName>) {
+        self.places.insert(event, Place::Lost(sink_type));
     }
 
     /// Tells whoever carries the event of the wish, or takes the event out of where it waits.
@@ -160,15 +188,15 @@ impl Desk {
                 inbox.bell.notify_one();
                 return Asked::Told;
             }
-            Some(Place::Queued(ticket)) => {
-                let ticket = *ticket;
-                self.capacity.take(tenant, ticket)
+            Some(Place::Queued(profile, ticket)) => {
+                let (profile, ticket) = (*profile, *ticket);
+                self.capacity.take((tenant, profile), ticket)
             }
             Some(Place::Waiting(due, ticket)) => {
                 let key = (*due, *ticket);
                 self.take_waiting(key)
             }
-            Some(Place::Lost) => Some(Job::stored(tenant.clone(), event)),
+            Some(Place::Lost(sink_type)) => Some(Job::stored(tenant.clone(), event, sink_type.take())),
         };
         let Some(job) = job else { return Asked::Absent };
         self.places.insert(event, Place::Carried(None));
@@ -225,7 +253,7 @@ mod tests {
     }
 
     fn job(number: u8) -> Job {
-        Job::stored(tenant(), id(number))
+        Job::stored(tenant(), id(number), None)
     }
 
     fn desk() -> Desk {
@@ -247,8 +275,8 @@ mod tests {
     #[test]
     fn what_waits_is_taken_from_where_it_waits() {
         let mut desk = desk();
-        assert_eq!(begins(desk.offer(job(1))), Some(id(1)));
-        assert!(parked(&desk.offer(job(2))) && parked(&desk.wait_until(NOW, job(3))));
+        assert_eq!(begins(desk.offer(job(1), &Catalogue::default())), Some(id(1)));
+        assert!(parked(&desk.offer(job(2), &Catalogue::default())) && parked(&desk.wait_until(NOW, job(3))));
         assert_eq!((desk.running(), desk.queued(), desk.waiting(), desk.parked_of(&tenant())), (1, 1, 1, 2));
         for number in [2, 3] {
             assert!(matches!(ask(&mut desk, number), Asked::Taken(job, _) if job.event_id == id(number)));
@@ -256,17 +284,19 @@ mod tests {
         }
         assert_eq!((desk.queued(), desk.waiting(), desk.parked_of(&tenant())), (0, 0, 0));
         assert_eq!(desk.first_due(), None);
-        assert!(desk.release(&tenant()).is_none());
+        assert!(desk.release((&tenant(), None)).is_empty());
     }
 
     #[test]
     fn what_is_wished_of_who_carries_an_event_is_heard_and_comes_before_all_else() {
         let mut desk = desk();
-        assert!(begins(desk.offer(job(1))).is_some());
+        assert!(begins(desk.offer(job(1), &Catalogue::default())).is_some());
         let bell = desk.bell(id(1));
         assert!(matches!(ask(&mut desk, 1), Asked::Told) && matches!(ask(&mut desk, 1), Asked::Told));
         futures_util::FutureExt::now_or_never(bell.notified()).expect("it rings");
-        let Put::Wished(back, wishes) = desk.offer(job(1)) else { panic!("it was parked with wishes open") };
+        let Put::Wished(back, wishes) = desk.offer(job(1), &Catalogue::default()) else {
+            panic!("it was parked with wishes open")
+        };
         assert_eq!(wishes.len(), 2);
         assert!(parked(&desk.wait_until(NOW, back)), "they were heard");
         assert!(matches!(ask(&mut desk, 1), Asked::Taken(..)));
@@ -275,7 +305,7 @@ mod tests {
     #[test]
     fn who_asks_about_what_ended_meanwhile_is_left_without_an_answer() {
         let mut desk = desk();
-        assert!(begins(desk.offer(job(1))).is_some());
+        assert!(begins(desk.offer(job(1), &Catalogue::default())).is_some());
         let (wish, mut answered) = Wish::of(Target::Event, "ada");
         assert!(matches!(desk.ask(&tenant(), id(1), wish), Asked::Told));
         desk.forget(id(1));
@@ -286,8 +316,8 @@ mod tests {
     #[test]
     fn what_was_lost_is_taken_up_from_the_store() {
         let mut desk = desk();
-        assert!(begins(desk.offer(job(1))).is_some());
-        desk.lose(id(1));
+        assert!(begins(desk.offer(job(1), &Catalogue::default())).is_some());
+        desk.lose(id(1), None);
         assert!(matches!(ask(&mut desk, 1), Asked::Taken(job, _) if job.live.is_none() && job.event_id == id(1)));
     }
 
@@ -297,12 +327,15 @@ mod tests {
         for (number, ms) in [(1, 30), (2, 10), (3, 10), (4, 20)] {
             assert!(parked(&desk.wait_until(NOW.plus_ms(ms), job(number))));
         }
-        assert!(desk.offer_due(NOW.plus_ms(9)).is_none());
-        assert_eq!(desk.offer_due(NOW.plus_ms(20)).and_then(begins), Some(id(2)));
-        assert!(parked(&desk.offer_due(NOW.plus_ms(20)).unwrap()) && parked(&desk.offer_due(NOW.plus_ms(20)).unwrap()));
-        assert!(desk.offer_due(NOW.plus_ms(20)).is_none());
+        assert!(desk.offer_due(NOW.plus_ms(9), &Catalogue::default()).is_none());
+        assert_eq!(desk.offer_due(NOW.plus_ms(20), &Catalogue::default()).and_then(begins), Some(id(2)));
+        assert!(
+            parked(&desk.offer_due(NOW.plus_ms(20), &Catalogue::default()).unwrap())
+                && parked(&desk.offer_due(NOW.plus_ms(20), &Catalogue::default()).unwrap())
+        );
+        assert!(desk.offer_due(NOW.plus_ms(20), &Catalogue::default()).is_none());
         assert_eq!((desk.first_due(), desk.queued(), desk.waiting()), (Some(NOW.plus_ms(30)), 2, 1));
-        let turns: Vec<EventId> = (0..2).map(|_| desk.release(&tenant()).unwrap().event_id).collect();
+        let turns: Vec<EventId> = (0..2).map(|_| desk.release((&tenant(), None))[0].event_id).collect();
         assert_eq!(turns, [id(3), id(4)]);
     }
 }

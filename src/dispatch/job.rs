@@ -1,8 +1,9 @@
 //! One event on its way through its plan.
 
+use super::capacity::Profile;
 use super::family::Family;
 use super::worker::Permit;
-use crate::domain::{Event, EventId, Run, TenantId};
+use crate::domain::{EntryName, Event, EventId, Run, TenantId};
 use crate::store::Change;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -21,6 +22,10 @@ pub(super) struct Live {
 pub(super) struct Job {
     pub(super) tenant: TenantId,
     pub(super) event_id: EventId,
+    /// What all of its runs run under, as they name it.
+    pub(super) sink_type: Option<EntryName>,
+    /// What that counts as; set when it is offered.
+    pub(super) profile: Profile,
     /// `None` when it is to be read from the store: a long queue holds ids, not payloads.
     pub(super) live: Option<Box<Live>>,
     /// Who waits for the end of the event.
@@ -47,6 +52,8 @@ impl Job {
         Job {
             tenant: live.event.owner_id.clone(),
             event_id: live.event.id,
+            sink_type: live.runs.first().and_then(|run| run.sink_type.clone()),
+            profile: None,
             live: Some(Box::new(live)),
             waiter,
             durable_start: false,
@@ -55,7 +62,7 @@ impl Job {
     }
 
     /// One that is in the store only, from an earlier process or dropped by this one.
-    pub(super) fn stored(tenant: TenantId, event_id: EventId) -> Job {
-        Job { tenant, event_id, live: None, waiter: None, durable_start: true, trial: None }
+    pub(super) fn stored(tenant: TenantId, event_id: EventId, sink_type: Option<EntryName>) -> Job {
+        Job { tenant, event_id, sink_type, profile: None, live: None, waiter: None, durable_start: true, trial: None }
     }
 }

@@ -7,6 +7,8 @@
 mod accept;
 mod cancel;
 mod capacity;
+#[cfg(test)]
+mod capacity_tests;
 mod chain;
 #[cfg(test)]
 mod chain_tests;
@@ -22,6 +24,7 @@ mod placement;
 mod producer;
 mod raise;
 mod recovery;
+mod replay;
 mod reservations;
 mod resolve;
 #[cfg(test)]
@@ -31,6 +34,7 @@ mod schedules;
 mod secrets;
 mod services;
 mod settle;
+mod sinks;
 #[cfg(test)]
 mod testing;
 mod timing;
@@ -39,14 +43,16 @@ mod worker;
 
 pub use accept::{Fire, FireError, Fired};
 pub use cancel::CancelError;
-pub use capacity::Permits;
+pub use capacity::{Permits, Profile};
 pub use cycle::{cycle_of_action, cycle_of_event_type};
 pub use input_schema::{check_input_schema, input_violations};
 pub use payload_schema::{SchemaError, Violation, check_schema};
 pub use producer::Producer;
+pub use replay::{Replay, ReplayError, Replaying};
 pub use resolve::{Binding, FanOut, bindings, unreached};
 pub use scheduler::{Config, Dispatch, Load, StartError};
 pub use secrets::{KeyLost, RotateError, Rotated, SaveKeyring, Sealing, SecretError, Secrets};
 pub use settle::Target;
+pub use sinks::{explain_wait, find_sink_type, is_held_back, is_taken, sink_types, sinks};
 pub use timing::{TimingError, first_after, next_firings};
 pub use trial::{Trial, TrialError, Tried, TriedParameter};

@@ -6,7 +6,7 @@ use super::reservations::Reserving;
 use super::scheduler::{Dispatch, StartError};
 use super::settle::{Standing, choose, settle};
 use super::worker::blocking;
-use crate::domain::{EventId, Interruption, State, TenantId};
+use crate::domain::{EntryName, EventId, Interruption, Run, State, TenantId};
 use crate::store::{ReadError, Store, Transition};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,6 +29,7 @@ impl Live {
 struct Left {
     tenant: TenantId,
     event_id: EventId,
+    sink_type: Option<EntryName>,
     /// Its open runs with their places in the plan.
     open: Vec<(usize, Standing)>,
 }
@@ -49,8 +50,8 @@ impl Dispatch {
             }
             left.open.sort_unstable_by_key(|(place, _)| *place);
             let next = choose(left.open, self.now());
-            let Left { tenant, event_id, .. } = left;
-            self.take_up(Job::stored(tenant, event_id), next);
+            let Left { tenant, event_id, sink_type, .. } = left;
+            self.take_up(Job::stored(tenant, event_id, sink_type), next);
         }
         if found > 0 {
             tracing::info!(found, interrupted, "took up the events that were open when the server last ended");
@@ -88,8 +89,11 @@ fn leftovers(store: &Store, reserving: &mut Reserving<'_>) -> Result<Vec<Left>, 
     store.visit_open_runs(|run| {
         reserving.hold(&run);
         let standing = (run.position as usize, Standing::from(&run));
-        let (tenant, event_id) = (run.owner_id, run.event_id);
-        left.entry(event_id).or_insert_with(|| Left { tenant, event_id, open: Vec::new() }).open.push(standing);
+        let Run { owner_id: tenant, event_id, sink_type, .. } = run;
+        left.entry(event_id)
+            .or_insert_with(|| Left { tenant, event_id, sink_type, open: Vec::new() })
+            .open
+            .push(standing);
     })?;
     Ok(left.into_values().collect())
 }

@@ -1,9 +1,10 @@
 //! Who runs, in what order, with what: a pure function of the catalogue and the event.
 
+use super::sinks::sink_type_of;
 use crate::domain::{
-    Action, ActionId, Attachment, DedupKey, DedupMode, Event, EventType, FAN_OUT_MAX, Fingerprint, Flow, FollowUp, Ids,
-    Json, LIMITS_WASM, ModuleRef, ObjectRef, Parameter, ParameterMissing, Reason, Run, RunId, Sameness, TenantId, Walk,
-    resolve_parameters,
+    Action, ActionId, Attachment, AttachmentId, DedupKey, DedupMode, Event, EventType, FAN_OUT_MAX, Fingerprint, Flow,
+    FollowUp, Ids, Json, ModuleRef, ObjectRef, Parameter, ParameterMissing, Reason, Run, RunId, Sameness, TenantId,
+    Walk, resolve_parameters,
 };
 use crate::store::{Catalogue, Channel};
 use std::borrow::Cow;
@@ -54,10 +55,14 @@ pub(super) fn plan(
     let sameness = sameness.filter(|_| bindings.iter().any(|binding| binding.skipped.is_none()));
     let fingerprint =
         sameness.map(|same| Fingerprint::of(same, event.event_type_id, event.object.as_ref(), &event.payload));
+    let sink_type = sink_type_of(catalogue, event_type);
     let mut runs: Vec<Run> = Vec::with_capacity(bindings.len());
     for (position, binding) in bindings.iter().enumerate() {
         let id = RunId::new(ids, event.created_at);
         let mut run = planned(catalogue, event_type, event, binding, (id, position));
+        // An action does not know under which sink types it will run: the tighter of both holds.
+        run.limits = sink_type.limits.capped(&binding.action.limits);
+        run.sink_type = (!sink_type.is_built_in()).then(|| sink_type.header.name.clone());
         if !run.state.is_terminal() {
             match &fingerprint {
                 // Those of one event that another covers ask for the same key, which only the first gets.
@@ -68,6 +73,25 @@ pub(super) fn plan(
         runs.push(run);
     }
     Ok(Plan { runs })
+}
+
+/// Plans the one run of `event` that this binding makes; none when the event does not reach it.
+///
+/// # Errors
+/// As [`plan`].
+pub(super) fn plan_only(
+    catalogue: &Catalogue,
+    event_type: &EventType,
+    event: &Event,
+    ids: &Ids,
+    (action, attachment): (ActionId, Option<AttachmentId>),
+) -> Result<Plan, FanOut> {
+    let bindings = bindings(catalogue, event_type, &event.owner_id, event.object.as_ref(), event.flow)?;
+    let wanted =
+        |found: &Binding| found.action.id == action && found.attachment.as_ref().map(|found| found.id) == attachment;
+    let found = bindings.iter().find(|found| wanted(found));
+    let run = found.map(|found| planned(catalogue, event_type, event, found, (RunId::new(ids, event.created_at), 0)));
+    Ok(Plan { runs: run.into_iter().collect() })
 }
 
 fn key(firing: &Fingerprint, action: &Action, run: &Run) -> DedupKey {
@@ -269,8 +293,6 @@ pub(super) fn planned(
         // The catalogue refuses to lose a module that an action names; the digest of nothing never runs.
         module: module.map_or_else(|| crate::domain::Digest::of(b""), |module| module.digest),
         params: params.as_ref().map_or_else(|_| Json::empty_object(), Json::clone),
-        // What was saved was checked to be tighter; should the profile have shrunk since, the profile holds.
-        limits: LIMITS_WASM.tightened(&action.limits).unwrap_or(LIMITS_WASM),
         ..Run::queued(id, event.id, event.owner_id.clone(), action.id, now)
     };
     if action.on_success.is_some() || action.on_failure.is_some() {

@@ -4,7 +4,7 @@
 
 use super::accept::FireError;
 use super::cancel::{self, Wish};
-use super::capacity::Permits;
+use super::capacity::{Permits, Profile};
 use super::desk::{Desk, Put};
 use super::family::Families;
 use super::job::Job;
@@ -13,6 +13,7 @@ use super::placement::Placement;
 use super::reservations::Reservations;
 use super::schedules::FiringNow;
 use super::secrets::{SecretError, Secrets};
+use super::sinks::Heartbeat;
 use super::worker::{self, Permit};
 use crate::domain::{
     ChainLimits, Clock, Entropy, EntryName, EventId, EventType, Ids, Json, Reason, SecretText, State, TenantId,
@@ -37,6 +38,7 @@ pub struct Config {
     pub permits: Permits,
     /// Events of one tenant that may wait for a permit or for their time; one more is refused with 429.
     pub queue_per_tenant: usize,
+    /// How far chains go.
     pub chain: ChainLimits,
     /// How long a shutdown lets running attempts finish.
     pub grace: Duration,
@@ -62,11 +64,11 @@ pub struct Load {
 }
 
 /// Where an event goes when the permit that it had is given back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Leaving {
     Ended,
-    /// Nobody carries it any more, though it is open.
-    Lost,
+    /// Nobody carries it any more, though it is open, to run under this sink type.
+    Lost(Option<EntryName>),
     /// Who gave the permit back still has it.
     GoesOn,
 }
@@ -97,6 +99,7 @@ pub(super) struct Shared {
     reservations: Reservations,
     pub(super) firing: FiringNow,
     families: Families,
+    pub(super) heartbeat: Heartbeat,
     /// Attempts that ended since the start, by state and reason.
     endings: Mutex<BTreeMap<(State, Option<Reason>), u64>>,
 }
@@ -131,9 +134,11 @@ impl Dispatch {
             reservations: Reservations::default(),
             firing: FiringNow::default(),
             families: Families::default(),
+            heartbeat: Heartbeat::default(),
             endings: Mutex::default(),
         };
         let dispatch = Dispatch { shared: Arc::new(shared) };
+        dispatch.sinks_changed();
         dispatch.recover().await?;
         let ticking = dispatch.clone();
         dispatch.shared.tasks.spawn(async move { ticking.tick_until_stopped().await });
@@ -183,6 +188,7 @@ impl Dispatch {
 
     /// Does everything that is due at `now`, and says when the next thing is.
     pub fn tick(&self, now: Timestamp) -> Option<Timestamp> {
+        self.shared.heartbeat.beat(&self.store().catalogue(), now);
         let (fires, goes_on) = (self.fire_schedules(now), self.wake(now));
         [fires, goes_on].into_iter().flatten().min()
     }
@@ -200,7 +206,7 @@ impl Dispatch {
     fn wake(&self, now: Timestamp) -> Option<Timestamp> {
         loop {
             let mut desk = self.lock_desk();
-            match desk.offer_due(now) {
+            match desk.offer_due(now, &self.store().catalogue()) {
                 None => return desk.first_due(),
                 Some(put) => {
                     drop(desk);
@@ -229,7 +235,9 @@ impl Dispatch {
             // It is QUEUED or WAITING on the disk and goes on at the next start.
             return self.lock_desk().forget(job.event_id);
         }
-        let put = self.lock_desk().offer(job);
+        let mut desk = self.lock_desk();
+        let put = desk.offer(job, &self.store().catalogue());
+        drop(desk);
         self.see_to(put);
     }
 
@@ -256,27 +264,27 @@ impl Dispatch {
         }
     }
 
-    /// Gives back the permit that a job of `tenant` had, and says where the event goes; the next in turn starts.
-    pub(super) fn release(&self, tenant: &TenantId, event: EventId, leaving: Leaving) {
+    /// Gives back the permits that a job had, and says where the event goes; the next in turn starts.
+    pub(super) fn release(&self, holder: (&TenantId, Profile), event: EventId, leaving: Leaving) {
         let mut desk = self.lock_desk();
         match leaving {
             Leaving::Ended => desk.forget(event),
-            Leaving::Lost => desk.lose(event),
+            Leaving::Lost(sink_type) => desk.lose(event, sink_type),
             Leaving::GoesOn => {}
         }
-        let mut next = desk.release(tenant);
+        let mut begun = desk.release(holder);
         if self.is_stopping() {
             // None of them begins any more.
-            while let Some(job) = next {
+            while let Some(job) = begun.pop() {
                 desk.forget(job.event_id);
-                next = desk.release(&job.tenant);
+                begun.extend(desk.release((&job.tenant, job.profile)));
             }
         }
         drop(desk);
-        next.into_iter().for_each(|job| self.begin(job));
+        begun.into_iter().for_each(|job| self.begin(job));
     }
 
-    fn begin(&self, mut job: Job) {
+    pub(super) fn begin(&self, mut job: Job) {
         let dispatch = self.clone();
         match job.trial.take() {
             None => self.spawn(worker::work(dispatch, job)),

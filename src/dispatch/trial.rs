@@ -127,7 +127,7 @@ impl Dispatch {
         let Tried { event, run, .. } = tried;
         self.check_queue(&event.owner_id)?;
         let (asker, permit) = oneshot::channel();
-        let job = Job { trial: Some(asker), ..Job::stored(event.owner_id.clone(), event.id) };
+        let job = Job { trial: Some(asker), ..Job::stored(event.owner_id.clone(), event.id, run.sink_type.clone()) };
         self.offer(job);
         let _permit = match tokio::time::timeout(patience, permit).await {
             Ok(Ok(permit)) => permit,

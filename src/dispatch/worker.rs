@@ -1,6 +1,7 @@
 //! One attempt: from a permit to the transition that settles it.
 
 use super::cancel::{Granted, telling};
+use super::capacity::Profile;
 use super::chain::Child;
 use super::job::{Job, Live};
 use super::placement::Briefly;
@@ -39,8 +40,12 @@ pub(super) enum WorkError {
 /// Carries the job through one attempt. Its permit comes back whatever happens.
 pub(super) async fn work(dispatch: Dispatch, job: Job) {
     let event = job.event_id;
-    let permit =
-        Permit { dispatch: dispatch.clone(), tenant: job.tenant.clone(), event_id: event, leaving: Leaving::Lost };
+    let permit = Permit {
+        dispatch: dispatch.clone(),
+        holder: (job.tenant.clone(), job.profile),
+        event_id: event,
+        leaving: Leaving::Lost(job.sink_type.clone()),
+    };
     match AssertUnwindSafe(attempt(&dispatch, job, permit)).catch_unwind().await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
@@ -55,7 +60,7 @@ pub(super) async fn work(dispatch: Dispatch, job: Job) {
 /// The permit of an attempt, and with it the event, which is lost unless it is said where it goes.
 pub(super) struct Permit {
     dispatch: Dispatch,
-    tenant: TenantId,
+    holder: (TenantId, Profile),
     event_id: EventId,
     leaving: Leaving,
 }
@@ -63,7 +68,7 @@ pub(super) struct Permit {
 impl Permit {
     /// Of what is only tried out: there is no event that could be lost.
     pub(super) fn of_trial(dispatch: Dispatch, job: &Job) -> Permit {
-        Permit { dispatch, tenant: job.tenant.clone(), event_id: job.event_id, leaving: Leaving::Ended }
+        Permit { dispatch, holder: (job.tenant.clone(), job.profile), event_id: job.event_id, leaving: Leaving::Ended }
     }
 
     fn give_back(mut self, leaving: Leaving) {
@@ -79,7 +84,8 @@ impl fmt::Debug for Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.dispatch.release(&self.tenant, self.event_id, self.leaving);
+        let leaving = std::mem::replace(&mut self.leaving, Leaving::GoesOn);
+        self.dispatch.release((&self.holder.0, self.holder.1), self.event_id, leaving);
     }
 }
 

@@ -19,6 +19,12 @@ macro_rules! id {
                 $name(ids.next(now))
             }
 
+            /// Lower than every id that is made at `time` or later.
+            pub fn lowest(time: Timestamp) -> $name {
+                let ms = u64::try_from(time.as_ms()).unwrap_or(0).min((1 << 48) - 1);
+                $name(Uuid::from_u64_pair(ms << 16, 0))
+            }
+
             pub const fn from_bytes(bytes: [u8; 16]) -> $name {
                 $name(Uuid::from_bytes(bytes))
             }
@@ -129,6 +135,15 @@ impl Ids {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_lowest_id_of_a_time_divides_what_was_made_before_it_from_the_rest() {
+        let ids = Ids::new(Arc::new(Entropy::new([7; 32])));
+        let made = EventId::new(&ids, Timestamp::from_ms(5_000));
+        assert!(EventId::lowest(Timestamp::from_ms(5_000)) < made && made < EventId::lowest(Timestamp::from_ms(5_001)));
+        assert!(EventId::lowest(Timestamp::from_ms(i64::MIN)) < made);
+        assert!(made < EventId::lowest(Timestamp::from_ms(i64::MAX)));
+    }
 
     #[test]
     fn ids_rise_even_when_the_clock_stands_or_falls() {

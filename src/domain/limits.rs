@@ -27,6 +27,16 @@ pub const LIMITS_WASM: Limits = Limits {
     log_bytes: 256 << 10,
 };
 
+/// The widest that a sink type may give. Memory is what the sandbox's pool has room for in each place; fuel is about
+/// what a processor computes in the longest time; output and log are held in memory until they are stored.
+pub const LIMITS_MAX: Limits = Limits {
+    fuel: 10_000_000_000_000,
+    memory_bytes: 512 << 20,
+    timeout_ms: 3_600_000,
+    output_bytes: 16 << 20,
+    log_bytes: 16 << 20,
+};
+
 /// What an action sets: only tighter than what it runs under.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -45,7 +55,7 @@ pub struct LimitsPatch {
 
 /// A limit that was set to nothing or wider than it may be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be between 1 and {allowed}, the limit of the sink type; {asked} was asked for")]
+#[error("must be between 1 and {allowed}; {asked} was asked for")]
 pub struct NotTighter {
     pub field: &'static str,
     pub asked: u64,
@@ -76,6 +86,43 @@ impl Limits {
         };
         if refused.is_empty() { Ok(limits) } else { Err(refused) }
     }
+
+    /// These limits, but what is tighter there.
+    #[must_use]
+    pub fn capped(self, patch: &LimitsPatch) -> Limits {
+        let cap = |own: u64, other: Option<u64>| other.map_or(own, |other| own.min(other));
+        Limits {
+            fuel: cap(self.fuel, patch.fuel),
+            memory_bytes: cap(self.memory_bytes, patch.memory_bytes),
+            timeout_ms: cap(self.timeout_ms, patch.timeout_ms),
+            output_bytes: cap(self.output_bytes, patch.output_bytes),
+            log_bytes: cap(self.log_bytes, patch.log_bytes),
+        }
+    }
+
+    /// These limits, but what is given there, whatever it is.
+    #[must_use]
+    pub fn replaced(self, patch: &LimitsPatch) -> Limits {
+        Limits {
+            fuel: patch.fuel.unwrap_or(self.fuel),
+            memory_bytes: patch.memory_bytes.unwrap_or(self.memory_bytes),
+            timeout_ms: patch.timeout_ms.unwrap_or(self.timeout_ms),
+            output_bytes: patch.output_bytes.unwrap_or(self.output_bytes),
+            log_bytes: patch.log_bytes.unwrap_or(self.log_bytes),
+        }
+    }
+
+    /// Of both the wider, limit by limit.
+    #[must_use]
+    pub fn widest(self, other: Limits) -> Limits {
+        Limits {
+            fuel: self.fuel.max(other.fuel),
+            memory_bytes: self.memory_bytes.max(other.memory_bytes),
+            timeout_ms: self.timeout_ms.max(other.timeout_ms),
+            output_bytes: self.output_bytes.max(other.output_bytes),
+            log_bytes: self.log_bytes.max(other.log_bytes),
+        }
+    }
 }
 
 /// What one attempt used of its [`Limits`].
@@ -104,5 +151,14 @@ mod tests {
         let wide = LimitsPatch { fuel: Some(LIMITS_WASM.fuel + 1), log_bytes: Some(0), ..LimitsPatch::default() };
         let refused = LIMITS_WASM.tightened(&wide).unwrap_err();
         assert_eq!(refused.iter().map(|r| r.field).collect::<Vec<_>>(), ["fuel", "log_bytes"]);
+    }
+
+    #[test]
+    fn the_tighter_of_two_limits_holds() {
+        let patch =
+            LimitsPatch { fuel: Some(5), memory_bytes: Some(LIMITS_MAX.memory_bytes), ..LimitsPatch::default() };
+        assert_eq!(LIMITS_WASM.capped(&patch), Limits { fuel: 5, ..LIMITS_WASM });
+        let wide = Limits { fuel: 7, ..LIMITS_MAX };
+        assert_eq!(LIMITS_WASM.widest(wide), Limits { fuel: LIMITS_WASM.fuel, ..LIMITS_MAX });
     }
 }

@@ -63,7 +63,7 @@ pub use id::{
 pub use input_schema::full_input_schema;
 pub use json::{Json, JsonError};
 pub use keyring::{KeyId, Keyring, KeyringError, Unopened};
-pub use limits::{LIMITS_WASM, Limits, LimitsPatch, NotTighter, Usage};
+pub use limits::{LIMITS_MAX, LIMITS_WASM, Limits, LimitsPatch, NotTighter, Usage};
 pub use log::{Level, LogLine, LogSource};
 pub use module::{Kind, Module, ModuleName, ModuleNaming, ModuleRef, ModuleRefError, Permission};
 pub use name::{ActionName, EntryName, EventTypeName, NameError};

@@ -1,8 +1,8 @@
 //! Runs: one action executed for one event. Every legal change of a run's state is a method here.
 
 use super::{
-    ActionId, AttachmentId, DedupKey, Digest, EventId, EventTypeName, Failed, FollowUp, Json, LIMITS_WASM, Limits,
-    ObjectRef, Outcome, Reason, RetryPolicy, RunId, State, TenantId, Timestamp, Usage,
+    ActionId, AttachmentId, DedupKey, Digest, EntryName, EventId, EventTypeName, Failed, FollowUp, Json, LIMITS_WASM,
+    Limits, ObjectRef, Outcome, Reason, RetryPolicy, RunId, State, TenantId, Timestamp, Usage,
 };
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +51,9 @@ pub struct Run {
     pub scope: Option<ObjectRef>,
     pub params: Json,
     pub input: Json,
+    /// The sink type it runs under; `None` for the built-in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sink_type: Option<EntryName>,
     pub limits: Limits,
     pub retry: RetryPolicy,
     pub continue_on_fail: bool,
@@ -112,6 +115,7 @@ impl Run {
             scope: None,
             params: Json::empty_object(),
             input: Json::empty_object(),
+            sink_type: None,
             limits: LIMITS_WASM,
             retry: RetryPolicy::default(),
             continue_on_fail: false,

@@ -1,6 +1,6 @@
 //! Sink types: execution profiles (DESIGN §3.10).
 
-use super::{Entry, Header, Limits, SinkTypeId};
+use super::{Entry, EntryName, Header, LIMITS_WASM, Limits, SinkTypeId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// The limits under which actions run, and how many at once.
@@ -11,6 +11,33 @@ pub struct SinkType {
     /// Runs at once; `None` leaves it to the server's own bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u32>,
+}
+
+impl SinkType {
+    /// The name of the built-in one. Nobody else's is called so.
+    pub const WASM: &str = "wasm";
+    /// Its id, which sorts before all others.
+    pub const WASM_ID: SinkTypeId = SinkTypeId::from_bytes([0; 16]);
+
+    /// The built-in one, which serves when nothing else is named. It is in no file.
+    pub fn wasm() -> SinkType {
+        let name: EntryName = Self::WASM.parse().unwrap_or_else(|error| panic!("{error}"));
+        let header = Header::new((Self::WASM_ID, TenantId::shared(), name), "fusebox", Timestamp::from_ms(0));
+        SinkType {
+            header: Header { description: "Built in".to_owned(), ..header },
+            limits: LIMITS_WASM,
+            concurrency: None,
+        }
+    }
+
+    /// What its runs count as where permits are given.
+    pub fn profile(&self) -> Option<SinkTypeId> {
+        (!self.is_built_in()).then_some(self.header.id)
+    }
+
+    pub fn is_built_in(&self) -> bool {
+        self.header.id == Self::WASM_ID
+    }
 }
 
 impl Entry for SinkType {

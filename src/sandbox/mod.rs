@@ -22,7 +22,7 @@ pub use inspect::Refusal;
 pub use invoke::{Attempted, Invocation};
 pub use prepared::Prepared;
 
-use crate::domain::{Digest, Kind, Permission};
+use crate::domain::{Digest, Kind, LIMITS_MAX, Permission};
 use bytes::Bytes;
 use cache::{Artifacts, LoadError};
 use compile::{CompileError, Compiled, Compiler};
@@ -64,7 +64,7 @@ impl Config {
             compiler,
             compile: CompileLimits { size_bytes: 32 << 20, memory_bytes: 2 << 30, cpu_s: 90, timeout_ms: 60_000 },
             concurrency: 256,
-            memory_bytes_max: 512 << 20,
+            memory_bytes_max: LIMITS_MAX.memory_bytes,
             prepared_max: 512,
         }
     }

@@ -54,7 +54,7 @@ impl Store {
         let after = query.after.into_iter().chain(bound(query.to)).min();
         let (tenant, limit) = (query.tenant.clone(), query.limit);
         let floor = bound(query.from);
-        let query = Query { tenant, state: None, after, oldest_first: false, limit };
+        let query = Query { tenant, state: None, after, oldest_first: false, between: (None, None), limit };
         let prefixes = tenants(&tx, &query, schema::AUDIT)?.iter().map(|tenant| Key::tenant(tenant).done()).collect();
         let source = Source { table: schema::AUDIT, prefixes, floor };
         page(&tx, &query, &[source], (schema::AUDIT, "audit"), wanted)

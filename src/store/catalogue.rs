@@ -159,6 +159,8 @@ impl Catalogue {
                 let version = self.tenant(id).map_or(0, |tenant| tenant.version);
                 ("tenant", id.to_string(), expected.unwrap_or(0), Some(version))
             }
+            // Version 0: it is not there yet.
+            Expectation::Version(id, 0) => (id.what(), id.to_string(), 0, Some(self.version_of(*id).unwrap_or(0))),
             Expectation::Version(id, v) => (id.what(), id.to_string(), *v, self.version_of(*id)),
             Expectation::Unfired(id, v, next_at) => {
                 // One that fired meanwhile is at no version that anybody expects.

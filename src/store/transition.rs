@@ -36,6 +36,7 @@ pub enum Expectation {
     /// The version of what a tenant registered about an object; `None` when it did not.
     ObjectVersion(TenantId, ObjectRef, Option<u64>),
     AttachmentVersion(AttachmentId, u64),
+    /// 0 when it is not there.
     Version(NamedId, u64),
     /// The version of the record of a tenant; `None` when it has none.
     TenantVersion(TenantId, Option<u64>),
@@ -75,6 +76,16 @@ pub enum Change {
 }
 
 impl Change {
+    /// Whether it changes which runs may begin, and how many at once.
+    pub fn is_of_sinks(&self) -> bool {
+        let id = match self {
+            Change::Put(named) => named.id(),
+            Change::Delete(id) => *id,
+            _ => return false,
+        };
+        matches!(id, NamedId::SinkType(_) | NamedId::Sink(_))
+    }
+
     /// Whether it changes what planning sees.
     pub(super) fn is_catalogue(&self) -> bool {
         use Change::{Audit, DeleteAudit, Event, Log, Run};

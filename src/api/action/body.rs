@@ -5,9 +5,10 @@ use crate::api::attachment;
 use crate::api::error::{Fault, Problem};
 use crate::api::module::check_exists;
 use crate::api::parameter::{ParameterSchema, check_parameters};
+use crate::api::sink_type::widest_limits;
 use crate::domain::{
-    Action, ActionId, ActionName, DedupMode, EventType, EventTypeId, EventTypeName, Json, LIMITS_WASM, LimitsPatch,
-    ModuleRef, Parameter, RetryPolicy, TenantId, Timestamp, When,
+    Action, ActionId, ActionName, DedupMode, EventType, EventTypeId, EventTypeName, Json, LimitsPatch, ModuleRef,
+    NotTighter, Parameter, RetryPolicy, TenantId, Timestamp, When,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -54,7 +55,7 @@ pub(in crate::api) struct ActionIn {
     #[serde(default)]
     #[schema(value_type = RetrySchema)]
     retry: RetryPolicy,
-    /// Only tighter than the limits of the sink type.
+    /// Only tighter than the limits of the sink type; the tighter of both holds for each run.
     #[serde(default)]
     #[schema(value_type = LimitsSchema)]
     limits: LimitsPatch,
@@ -85,7 +86,7 @@ struct RetrySchema {
 #[derive(ToSchema)]
 #[schema(as = Limits)]
 #[expect(dead_code, reason = "describes a type of the domain for the document")]
-struct LimitsSchema {
+pub(in crate::api) struct LimitsSchema {
     fuel: Option<u64>,
     memory_bytes: Option<u64>,
     timeout_ms: Option<u64>,
@@ -177,8 +178,10 @@ impl ActionIn {
             faults.extend(check_follow_up(api, owner, follow_up).err().map(|message| Fault::new(pointer, message)));
         }
         faults.extend(self.retry.check().err().map(|error| Fault::new(format!("/retry/{}", error.field), error)));
-        if let Err(refused) = LIMITS_WASM.tightened(&self.limits) {
-            faults.extend(refused.iter().map(|error| Fault::new(format!("/limits/{}", error.field), error)));
+        // Which sink types it will run under is for event types to say: planning takes the tighter of both.
+        if let Err(refused) = widest_limits(&api.store().catalogue(), owner).tightened(&self.limits) {
+            let message = |error: &NotTighter| format!("{error}; no sink type gives more");
+            faults.extend(refused.iter().map(|error| Fault::new(format!("/limits/{}", error.field), message(error))));
         }
         if faults.is_empty() { Ok(()) } else { Err(Problem::invalid(faults)) }
     }
