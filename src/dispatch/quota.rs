@@ -87,21 +87,13 @@ impl Dispatch {
         }
     }
 
-    /// Whether something from outside may be fired for `tenant` now.
+    /// Counts an event of `tenant` that is being accepted.
     ///
     /// # Errors
-    /// It is switched off, or fired as much this minute as it may.
-    pub(super) fn check_tenant(&self, catalogue: &Catalogue, tenant: &TenantId) -> Result<(), FireError> {
-        let Some(record) = catalogue.tenant(tenant) else { return Ok(()) };
-        if !record.enabled {
-            return Err(FireError::TenantDisabled(tenant.clone()));
-        }
-        Ok(())
-    }
-
+    /// It has as many this minute as it may.
     pub(super) fn count_event(&self, catalogue: &Catalogue, tenant: &TenantId) -> Result<(), FireError> {
         let limit = catalogue.tenant(tenant).and_then(|record| record.quotas.events_per_minute);
-        let counted = limit.map_or(Ok(()), |limit| self.minutes().add(tenant, u64::from(limit), self.now()));
+        let counted = limit.map_or(Ok(()), |limit| self.shared.minutes.add(tenant, u64::from(limit), self.now()));
         counted.map_err(|(exceeded, after_s)| FireError::Quota(exceeded, after_s))
     }
 
@@ -113,19 +105,19 @@ impl Dispatch {
         let config = self.shared.config;
         let queue = tenant.quotas.queued_events.map_or(config.queue_per_tenant as u64, u64::from);
         UnderWay {
-            events_this_minute: self.minutes().events_of(&tenant.id, self.now()),
+            events_this_minute: self.shared.minutes.events_of(&tenant.id, self.now()),
             queued_events: Used { used: queued as u64, limit: queue },
             concurrent_runs: Used {
                 used: u64::from(running),
-                limit: u64::from(permits_of(Some(tenant), config.permits.per_tenant, config.permits.total)),
+                limit: u64::from(permits_of(tenant, config.permits.per_tenant, config.permits.total)),
             },
         }
     }
 }
 
 /// How many runs of a tenant may go on at once.
-pub(super) fn permits_of(tenant: Option<&Tenant>, usual: u32, total: u32) -> u32 {
-    tenant.and_then(|record| record.quotas.concurrent_runs).unwrap_or(usual).min(total)
+pub(super) fn permits_of(tenant: &Tenant, usual: u32, total: u32) -> u32 {
+    tenant.quotas.concurrent_runs.unwrap_or(usual).min(total)
 }
 
 #[cfg(test)]

@@ -20,8 +20,8 @@ mod references;
 mod restore;
 mod schema;
 mod scopes;
-mod timetable;
 mod tenants;
+mod timetable;
 mod transition;
 mod writer;
 

@@ -29,6 +29,11 @@ impl Catalogue {
         self.tenants.records.get(id)
     }
 
+    /// Whether the platform switched the tenant off.
+    pub fn is_switched_off(&self, id: &TenantId) -> bool {
+        self.tenant(id).is_some_and(|tenant| !tenant.enabled)
+    }
+
     /// By id.
     pub fn tenants(&self) -> impl Iterator<Item = &Arc<Tenant>> {
         self.tenants.records.values()
@@ -60,7 +65,9 @@ impl Catalogue {
                 let attachments = self.attachments_of(*id).map(|a| (a.owner_id.clone(), Counted::Attachments));
                 Ok(Counting::Less(action.into_iter().chain(attachments).collect()))
             }
-            Change::DeleteAttachment(_, id) => Ok(less(self.attachment(*id).map(|a| &a.owner_id), Counted::Attachments)),
+            Change::DeleteAttachment(_, id) => {
+                Ok(less(self.attachment(*id).map(|a| &a.owner_id), Counted::Attachments))
+            }
             Change::Delete(NamedId::Schedule(id)) => {
                 Ok(less(self.schedules().get(*id).map(|entry| &entry.header.owner_id), Counted::Schedules))
             }
@@ -150,4 +157,36 @@ impl Catalogue {
 
 fn less(tenant: Option<&TenantId>, counted: Counted) -> Counting {
     Counting::Less(tenant.map(|tenant| (tenant.clone(), counted)).into_iter().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Header, Sealed, Secret, SecretId, Timestamp};
+
+    const NOW: Timestamp = Timestamp::from_ms(0);
+
+    fn secret(id: u8, tenant: &str, name: &str) -> Change {
+        let header = (SecretId::from_bytes([id; 16]), tenant.parse().unwrap(), name.parse().unwrap());
+        let sealed = Sealed { key: "00".repeat(8).parse().unwrap(), nonce: [0; 24], ciphertext: vec![id] };
+        Change::Put(Secret { header: Header::new(header, "test", NOW), sealed }.into())
+    }
+
+    fn counts(catalogue: &Catalogue) -> [usize; 2] {
+        ["a", "b"].map(|tenant| catalogue.count_of(&tenant.parse().unwrap(), Counted::Secrets))
+    }
+
+    #[test]
+    fn counts_follow_what_comes_and_goes_and_are_what_counting_anew_gives() {
+        let mut catalogue = Catalogue::of([secret(1, "a", "x"), secret(2, "a", "y"), secret(3, "b", "x")]).unwrap();
+        assert_eq!(counts(&catalogue), [2, 1]);
+        catalogue.apply(&secret(1, "a", "renamed")).unwrap();
+        assert!(catalogue.apply(&secret(4, "a", "y")).is_err(), "the name is taken");
+        assert_eq!(counts(&catalogue), [2, 1]);
+        catalogue.apply(&Change::Delete(NamedId::Secret(SecretId::from_bytes([3; 16])))).unwrap();
+        assert!(catalogue.apply(&Change::Delete(NamedId::Secret(SecretId::from_bytes([3; 16])))).is_err());
+        assert_eq!(counts(&catalogue), [2, 0]);
+        catalogue.count_all();
+        assert_eq!(counts(&catalogue), [2, 0]);
+    }
 }

@@ -1,7 +1,11 @@
 //! What is asked of the store: batches of changes that take effect together or not at all.
 
 use super::named::{Named, NamedId};
-use crate::domain::{Action, ActionId, Attachment, AttachmentId, AuditId, Author, Digest, Event, EventType, EventTypeId, LogLine, Module, Noted, ObjectRecord, ObjectRef, QuotaExceeded, Run, RunId, ScheduleId, Tenant, TenantId, Timestamp, Token, TokenId};
+use crate::domain::{
+    Action, ActionId, Attachment, AttachmentId, AuditId, Author, Digest, Event, EventType, EventTypeId, LogLine,
+    Module, Noted, ObjectRecord, ObjectRef, QuotaExceeded, Run, RunId, ScheduleId, Tenant, TenantId, Timestamp, Token,
+    TokenId,
+};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -77,10 +81,11 @@ pub enum Change {
 
 impl Change {
     /// Whether it changes which runs may begin, and how many at once.
-    pub fn is_of_sinks(&self) -> bool {
+    pub fn moves_permits(&self) -> bool {
         let id = match self {
             Change::Put(named) => named.id(),
             Change::Delete(id) => *id,
+            Change::PutTenant(_) | Change::DeleteTenant(_) => return true,
             _ => return false,
         };
         matches!(id, NamedId::SinkType(_) | NamedId::Sink(_))

@@ -29,4 +29,5 @@ mod store;
 mod store_format;
 mod stream;
 mod support;
+mod tenants;
 mod trial;
