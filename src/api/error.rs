@@ -3,13 +3,16 @@
 use super::extract::escaped;
 use super::request_id;
 use crate::dispatch::{CancelError, FireError, ReplayError, RotateError, TrialError, Violation};
-use crate::domain::{Rights, State};
+use crate::domain::{QuotaExceeded, Rights, State, TenantId};
 use crate::sandbox::UploadError;
 use crate::store::{CommitError, Conflict, ReadError};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
+
+/// What fills the catalogue does not go away by itself: soon enough to notice when somebody made room.
+const QUOTA_AFTER_S: u32 = 60;
 
 /// What went wrong with a request.
 #[derive(Debug)]
@@ -20,6 +23,7 @@ pub(super) struct Problem {
     errors: Vec<Fault>,
     /// When to try again; 0 says nothing.
     retry_after_s: u32,
+    quota: Option<QuotaExceeded>,
 }
 
 /// A problem document (RFC 9457).
@@ -38,9 +42,22 @@ pub(super) struct ProblemOut {
     code: &'static str,
     /// Names this request in the server's log.
     request_id: String,
+    /// The quota that is used up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quota: Option<QuotaOut>,
     /// What is wrong where in the body.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Fault>,
+}
+
+/// A quota of the tenant that is used up.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = QuotaExceeded)]
+struct QuotaOut {
+    /// As its field is called.
+    name: &'static str,
+    limit: u64,
+    used: u64,
 }
 
 /// One fault in a request.
@@ -65,7 +82,7 @@ impl Fault {
 
 impl Problem {
     pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Problem {
-        Problem { status, code, detail: detail.into(), errors: Vec::new(), retry_after_s: 0 }
+        Problem { status, code, detail: detail.into(), errors: Vec::new(), retry_after_s: 0, quota: None }
     }
 
     pub(super) fn with(mut self, errors: Vec<Fault>) -> Problem {
@@ -138,6 +155,17 @@ impl Problem {
         Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail).retry_after(1)
     }
 
+    /// The tenant has as much as its record lets it; in so many seconds it may be otherwise.
+    fn quota(exceeded: QuotaExceeded, after_s: u32) -> Problem {
+        let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "quota_exceeded", exceeded.to_string());
+        Problem { quota: Some(exceeded), ..problem.retry_after(after_s) }
+    }
+
+    pub(super) fn tenant_disabled(tenant: &TenantId) -> Problem {
+        let detail = format!("the tenant `{tenant}` is switched off; ask the platform's operator");
+        Problem::new(StatusCode::FORBIDDEN, "tenant_disabled", detail)
+    }
+
     /// A parameter that an action locks and an event type gives (DESIGN §3.6).
     pub(super) fn locked(errors: Vec<Fault>) -> Problem {
         let detail = errors.iter().map(|fault| fault.message.as_str()).collect::<Vec<_>>().join("; ");
@@ -184,7 +212,8 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let Problem { status, code, detail, errors, retry_after_s } = self;
+        let Problem { status, code, detail, errors, retry_after_s, quota } = self;
+        let quota = quota.map(|QuotaExceeded { quota: name, limit, used }| QuotaOut { name, limit, used });
         let document = ProblemOut {
             kind: format!("urn:fusebox:problem:{code}"),
             title: status.canonical_reason().unwrap_or("Error"),
@@ -192,6 +221,7 @@ impl IntoResponse for Problem {
             detail,
             code,
             request_id: request_id().to_string(),
+            quota,
             errors,
         };
         let mut response = (status, serde_json::to_vec(&document).unwrap_or_default()).into_response();
@@ -225,6 +255,7 @@ impl From<Conflict> for Problem {
             }
             Conflict::InUse { .. } => conflicting("in_use"),
             Conflict::Full { .. } => Problem::busy(detail),
+            Conflict::Quota(exceeded) => Problem::quota(exceeded, QUOTA_AFTER_S),
         }
     }
 }
@@ -264,6 +295,8 @@ impl From<FireError> for Problem {
             FireError::FanOut => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "fanout_limit", detail),
             FireError::NotBound => Problem::new(StatusCode::CONFLICT, "not_bound", detail),
             FireError::QueueFull { .. } => Problem::busy(detail),
+            FireError::Quota(exceeded, after_s) => Problem::quota(exceeded, after_s),
+            FireError::TenantDisabled(tenant) => Problem::tenant_disabled(&tenant),
             FireError::ShuttingDown => Problem::unavailable(detail),
             FireError::Store(error) => error.into(),
         }

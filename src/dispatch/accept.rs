@@ -9,7 +9,7 @@ use super::scheduler::Dispatch;
 use super::settle::Next;
 use crate::domain::{
     ActionId, AttachmentId, Cause, Event, EventId, EventType, EventTypeName, FAN_OUT_MAX, Flow, Json, ObjectRef,
-    Origin, Run, Sameness, State, TenantId, Timestamp,
+    Origin, QuotaExceeded, Run, Sameness, State, TenantId, Timestamp,
 };
 use crate::store::{Catalogue, Change, CommitError, Transition};
 use std::sync::Arc;
@@ -63,6 +63,11 @@ pub enum FireError {
     NotBound,
     #[error("{queued} runs of this tenant wait already; fire again when some are done")]
     QueueFull { queued: usize },
+    #[error("the tenant `{0}` is switched off")]
+    TenantDisabled(TenantId),
+    /// And in how many seconds to ask again.
+    #[error("{0}")]
+    Quota(QuotaExceeded, u32),
     #[error("the server is shutting down")]
     ShuttingDown,
     #[error(transparent)]
@@ -141,6 +146,7 @@ impl Dispatch {
         only: Option<Only>,
     ) -> Result<(Accepted, Committed), FireError> {
         let (event, planned) = self.plan(catalogue, event_type, fire, only)?;
+        self.count_event(catalogue, &event.owner_id)?;
         Ok(self.reserve_and_hand_in(event, Ok(planned), |accepting, _| accepting))
     }
 
@@ -155,6 +161,10 @@ impl Dispatch {
         if self.is_stopping() {
             return Err(FireError::ShuttingDown);
         }
+        let owner = owner_of(event_type, &fire.tenant);
+        if catalogue.is_switched_off(&owner) {
+            return Err(FireError::TenantDisabled(owner));
+        }
         fire.by.check_may_fire(event_type)?;
         if !event_type.enabled {
             return Err(FireError::Disabled(event_type.display_name.clone()));
@@ -163,8 +173,7 @@ impl Dispatch {
         if !violations.is_empty() {
             return Err(FireError::PayloadInvalid(violations));
         }
-        let owner = owner_of(event_type, &fire.tenant);
-        self.check_queue(&owner)?;
+        self.check_queue(catalogue, &owner)?;
         let (now, sameness) = (self.now(), fire.sameness.take());
         let event = new_event(EventId::new(self.ids(), now), event_type, owner, fire, now);
         let planned = match only {

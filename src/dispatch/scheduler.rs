@@ -2,7 +2,6 @@
 //!
 //! [`Dispatch::tick`] does everything that is due at a time; the loop only sleeps and ticks.
 
-use super::accept::FireError;
 use super::cancel::{self, Wish};
 use super::capacity::{Permits, Profile};
 use super::desk::{Desk, Put};
@@ -10,6 +9,7 @@ use super::family::Families;
 use super::job::Job;
 use super::payload_schema::{PayloadSchemas, Violation};
 use super::placement::Placement;
+use super::quota::Minutes;
 use super::reservations::Reservations;
 use super::schedules::FiringNow;
 use super::secrets::{SecretError, Secrets};
@@ -105,6 +105,7 @@ pub(super) struct Shared {
     pub(super) firing: FiringNow,
     families: Families,
     pub(super) heartbeat: Heartbeat,
+    pub(super) minutes: Minutes,
     /// Attempts that ended since the start, by state and reason.
     endings: Mutex<BTreeMap<(State, Option<Reason>), u64>>,
 }
@@ -141,10 +142,11 @@ impl Dispatch {
             firing: FiringNow::default(),
             families: Families::default(),
             heartbeat: Heartbeat::default(),
+            minutes: Minutes::default(),
             endings: Mutex::default(),
         };
         let dispatch = Dispatch { shared: Arc::new(shared) };
-        dispatch.sinks_changed();
+        dispatch.permits_changed();
         dispatch.recall_pauses();
         dispatch.recover().await?;
         let ticking = dispatch.clone();
@@ -305,11 +307,6 @@ impl Dispatch {
     pub(super) fn grant(&self, job: Job, wishes: Vec<Wish>) {
         let dispatch = self.clone();
         self.shared.tasks.spawn(cancel::grant(dispatch, job, wishes));
-    }
-
-    pub(super) fn check_queue(&self, tenant: &TenantId) -> Result<(), FireError> {
-        let queued = self.lock_desk().parked_of(tenant);
-        if queued < self.shared.config.queue_per_tenant { Ok(()) } else { Err(FireError::QueueFull { queued }) }
     }
 
     pub(super) fn is_stopping(&self) -> bool {

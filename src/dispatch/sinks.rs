@@ -97,7 +97,7 @@ impl Heartbeat {
 
 impl Dispatch {
     /// To be called when sinks or sink types were changed: what may start because of it starts.
-    pub fn sinks_changed(&self) {
+    pub fn permits_changed(&self) {
         self.shared.heartbeat.beat(&self.store().catalogue(), self.now());
         if !self.is_stopping() {
             let mut desk = self.lock_desk();

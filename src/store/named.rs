@@ -193,6 +193,15 @@ macro_rules! kinds {
                 }
             }
 
+            /// Everything a tenant has of any kind, in words.
+            pub(super) fn entries_of(&self, owner: &TenantId) -> impl Iterator<Item = String> {
+                let mut found: Vec<String> = Vec::new();
+                $(for entry in self.$registry().iter().filter(|entry| entry.header.owner_id == *owner) {
+                    found.push(format!("the {} `{}`", $kind::WHAT, entry.header.name));
+                })*
+                found.into_iter()
+            }
+
             pub(super) fn version_of(&self, id: NamedId) -> Option<u64> {
                 match id {
                     $(NamedId::$kind(id) => self.$registry().get(id).map(|entry| entry.header.version)),*

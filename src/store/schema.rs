@@ -64,8 +64,11 @@ pub(super) const LOGS: Table = TableDefinition::new("logs");
 /// `tenant, audit entry` → AuditEntry.
 pub(super) const AUDIT: Table = TableDefinition::new("audit");
 
+/// `tenant` → Tenant.
+pub(super) const TENANTS: Table = TableDefinition::new("tenants");
+
 /// All tables, for creating, dumping and checking them.
-pub(super) const ALL: [Table; 24] = [
+pub(super) const ALL: [Table; 25] = [
     META,
     MODULES,
     MODULE_BYTES,
@@ -90,4 +93,5 @@ pub(super) const ALL: [Table; 24] = [
     RUNS_BY_STATE,
     LOGS,
     AUDIT,
+    TENANTS,
 ];

@@ -32,4 +32,5 @@ mod store;
 mod store_format;
 mod stream;
 mod support;
+mod tenants;
 mod trial;
