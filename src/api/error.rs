@@ -11,9 +11,6 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// What fills the catalogue does not go away by itself: soon enough to notice when somebody made room.
-const QUOTA_AFTER_S: u32 = 60;
-
 /// What went wrong with a request.
 #[derive(Debug)]
 pub(super) struct Problem {
@@ -155,8 +152,8 @@ impl Problem {
         Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail).retry_after(1)
     }
 
-    /// The tenant has as much as its record lets it; in so many seconds it may be otherwise.
-    fn quota(exceeded: QuotaExceeded, after_s: u32) -> Problem {
+    /// The tenant has as much as it may; in so many seconds it may be otherwise, 0 says nothing.
+    pub(super) fn quota(exceeded: QuotaExceeded, after_s: u32) -> Problem {
         let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "quota_exceeded", exceeded.to_string());
         Problem { quota: Some(exceeded), ..problem.retry_after(after_s) }
     }
@@ -255,7 +252,8 @@ impl From<Conflict> for Problem {
             }
             Conflict::InUse { .. } => conflicting("in_use"),
             Conflict::Full { .. } => Problem::busy(detail),
-            Conflict::Quota(exceeded) => Problem::quota(exceeded, QUOTA_AFTER_S),
+            // What fills the catalogue does not go away by itself: it makes no sense to ask again.
+            Conflict::Quota(exceeded) => Problem::quota(exceeded, 0),
         }
     }
 }

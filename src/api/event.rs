@@ -10,7 +10,7 @@ use super::firing::Firing;
 use super::page::{self, Data, List, encode_cursor};
 use super::run::{RunOut, history_query};
 use super::trial::DryRun;
-use crate::dispatch::{Fire, Fired, Target, explain_wait, is_held_back};
+use crate::dispatch::{Fire, Fired, Target, explain_wait, waits_for};
 use crate::domain::{
     CallerKey, Cause, Deed, Event, EventId, EventTypeId, EventTypeName, Flow, Json, Noted, ObjectRef, Origin, Reason,
     Run, RunId, Sameness, ScheduleId, SourceId, State as EventState, TenantId, Timestamp,
@@ -278,7 +278,7 @@ async fn fire_and_answer(api: &Api, firing: &Firing, headers: &HeaderMap, fire: 
 /// Lets the runs that wait for a sink say so.
 fn explain_waits(api: &Api, runs: &mut [Arc<Run>]) {
     let catalogue = api.store().catalogue();
-    for run in runs.iter_mut().filter(|run| is_held_back(&catalogue, run)) {
+    for run in runs.iter_mut().filter(|run| waits_for(&catalogue, run).is_some()) {
         explain_wait(&catalogue, Arc::make_mut(run));
     }
 }

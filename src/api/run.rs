@@ -5,7 +5,7 @@ use super::auth::{Caller, Execute, Read};
 use super::error::Problem;
 use super::extract::{Path, Query};
 use super::page::{self, Data, List, decode_cursor, encode_cursor};
-use crate::dispatch::{Target, explain_wait, is_held_back};
+use crate::dispatch::{Target, explain_wait, waits_for};
 use crate::domain::{
     ActionId, AttachmentId, Attempt, Deed, EventId, Json, Level, LogLine, Noted, ObjectRef, Reason, Run, RunId,
     SinkType, State as RunState, TenantId, Timestamp,
@@ -200,12 +200,9 @@ pub(super) async fn list(
     Ok(List { items: page.items.iter().map(RunOut::of).collect(), next })
 }
 
-/// That a run waits for a sink is no part of its record.
+/// What a queued run waits for is no part of its record.
 fn has_reason(catalogue: &Catalogue, run: &Run, reason: Reason) -> bool {
-    match reason {
-        Reason::NoSink => is_held_back(catalogue, run),
-        reason => run.reason == Some(reason),
-    }
+    run.reason == Some(reason) || waits_for(catalogue, run) == Some(reason)
 }
 
 pub(super) fn reason_named(name: &str) -> Option<Reason> {

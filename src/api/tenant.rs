@@ -5,17 +5,19 @@ use super::auth::{Admin, Caller, Read};
 use super::error::{Fault, Problem};
 use super::extract::{Body, Path, Query, check_version};
 use super::page::{self, Data, Filter, List, Row};
+use crate::dispatch::{UnderWay, Used};
 use crate::domain::{Counted, Quotas, Tenant, TenantId, Timestamp};
-use crate::store::{Change, Expectation, Transition};
+use crate::store::{Change, CommitError, Conflict, Expectation, Transition};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
 const NAME_BYTES_MAX: usize = 128;
 const DESCRIPTION_BYTES_MAX: usize = 10_000;
-const RETENTION_DAYS_MAX: u32 = 36_500;
+const RETENTION_DAYS_MAX: u32 = 3_650;
 
 /// A tenant as it is created.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -28,8 +30,8 @@ pub(super) struct TenantIn {
     name: String,
     #[serde(default)]
     description: String,
-    /// Default true. False: its tokens are refused, and what its chains and schedules fire is SKIPPED. What was accepted
-    /// before goes on.
+    /// Default true. False: its tokens and sources are refused (403 `tenant_disabled`), what its chains and schedules fire is
+    /// SKIPPED, and none of its runs begins: what is queued stays so until it is switched on again. What runs goes on.
     #[serde(default = "yes")]
     enabled: bool,
     #[serde(default)]
@@ -63,16 +65,36 @@ pub(super) struct TenantChangeIn {
 #[schema(as = Quotas)]
 #[expect(dead_code, reason = "describes a type of the domain for the document")]
 struct QuotasSchema {
-    /// Events from outside that are accepted in one minute.
-    events_per_minute: Option<u32>,
-    /// Events that wait for a permit or for their time.
-    queued_events: Option<u32>,
-    /// Runs at once, at least 1. More wait; nothing is refused.
+    /// Events from outside that are accepted in one minute. Default 60,000.
+    events_per_minute: Option<u64>,
+    /// Events that wait for a permit or for their time, or are held. Default 1,000,000.
+    queued_events: Option<u64>,
+    /// Runs at once, at least 1. More wait; nothing is refused. Default the server's `--concurrency-per-tenant`.
     concurrent_runs: Option<u32>,
-    actions: Option<u32>,
-    attachments: Option<u32>,
-    schedules: Option<u32>,
-    secrets: Option<u32>,
+    /// Default 1,000.
+    modules: Option<u64>,
+    /// Of all its modules. Default 4 GiB.
+    module_bytes: Option<u64>,
+    /// Default 100,000.
+    actions: Option<u64>,
+    /// Default 10,000.
+    event_types: Option<u64>,
+    /// Default 500,000.
+    objects: Option<u64>,
+    /// Default 500,000.
+    attachments: Option<u64>,
+    /// Default 1,000.
+    tokens: Option<u64>,
+    /// Default 1,000.
+    source_types: Option<u64>,
+    /// Default 10,000.
+    sources: Option<u64>,
+    /// Default 1,000.
+    sink_types: Option<u64>,
+    /// Default 10,000.
+    schedules: Option<u64>,
+    /// Default 10,000.
+    secrets: Option<u64>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -85,9 +107,9 @@ pub(super) struct TenantOut {
     #[schema(value_type = QuotasSchema)]
     quotas: Quotas,
     retention_days: Option<u32>,
-    /// What it has now, beside what it may have. Lists leave it out.
+    /// By quota what it has now, beside what it may have. Lists leave it out.
     #[serde(skip_serializing_if = "Option::is_none")]
-    r#use: Option<UseOut>,
+    r#use: Option<BTreeMap<&'static str, UsedOut>>,
     version: u64,
     created_by: String,
     #[schema(value_type = String, format = DateTime)]
@@ -98,22 +120,9 @@ pub(super) struct TenantOut {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct UseOut {
-    /// Counted only while there is a limit.
-    events_per_minute: UsedOut,
-    queued_events: UsedOut,
-    concurrent_runs: UsedOut,
-    actions: UsedOut,
-    attachments: UsedOut,
-    schedules: UsedOut,
-    secrets: UsedOut,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
 struct UsedOut {
     used: u64,
-    /// Null when only the server's own bounds hold.
-    limit: Option<u64>,
+    limit: u64,
 }
 
 fn yes() -> bool {
@@ -143,7 +152,7 @@ pub(super) async fn create(
     let tenant = Arc::new(change.into_tenant(id.clone(), None, (caller.name(), api.now())));
     let put = Transition::of([Change::PutTenant(Arc::clone(&tenant))]);
     match api.commit(&caller, put.expecting(Expectation::TenantVersion(id.clone(), None))).await {
-        Err(crate::store::CommitError::Conflict(crate::store::Conflict::Version { .. })) => Err(taken(&id)),
+        Err(CommitError::Conflict(Conflict::Version { .. })) => Err(taken(&id)),
         done => done.map(|()| Data::created(TenantOut::with_use(&api, &tenant)).versioned(1)).map_err(Problem::from),
     }
 }
@@ -212,8 +221,8 @@ pub(super) async fn change(
 
 /// Delete a tenant
 ///
-/// 409 with the list while it has anything: tokens, actions, objects, secrets and so on. Its history stays until
-/// retention removes it. Only the platform's admin may.
+/// 409 with the list while it has anything: tokens, actions, objects, secrets and so on, or events that have not ended. Its
+/// history stays until retention removes it. Only the platform's admin may.
 #[utoipa::path(delete, path = "/tenant/{id}", tag = "tenants", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<TenantOut>)))]
 pub(super) async fn delete(
     caller: Caller<Admin>,
@@ -224,6 +233,11 @@ pub(super) async fn delete(
     let tenant = find(&api, caller.tenant(), &id)?;
     check_platform(&caller, &tenant.id)?;
     check_version(&headers, "tenant", tenant.version)?;
+    let UnderWay { queued_events, concurrent_runs, .. } = api.dispatch().under_way(&tenant);
+    let open = queued_events.used + concurrent_runs.used;
+    if open > 0 {
+        return Err(Conflict::InUse { by: vec![format!("{open} events that have not ended")] }.into());
+    }
     let delete = Transition::of([Change::DeleteTenant(tenant.id.clone())]);
     api.commit(&caller, delete.expecting(Expectation::TenantVersion(tenant.id.clone(), Some(tenant.version)))).await?;
     Ok(Data::ok(TenantOut::of(&tenant)))
@@ -266,39 +280,28 @@ impl TenantChangeIn {
     }
 
     fn into_tenant(self, id: TenantId, old: Option<&Tenant>, (by, now): (&str, Timestamp)) -> Tenant {
-        Tenant {
-            id,
-            name: self.name,
-            description: self.description,
-            enabled: self.enabled,
-            quotas: self.quotas,
-            retention_days: self.retention_days,
-            version: old.map_or(1, |old| old.version + 1),
-            created_by: old.map_or_else(|| by.to_owned(), |old| old.created_by.clone()),
-            created_at: old.map_or(now, |old| old.created_at),
-            updated_by: by.to_owned(),
-            updated_at: now,
-        }
+        let TenantChangeIn { name, description, enabled, quotas, retention_days } = self;
+        let new = Tenant { name, description, enabled, quotas, retention_days, ..Tenant::new(id, (by, now)) };
+        let Some(old) = old else { return new };
+        let (created_by, created_at) = (old.created_by.clone(), old.created_at);
+        Tenant { version: old.version + 1, created_by, created_at, ..new }
     }
 }
 
 impl TenantOut {
     fn with_use(api: &Api, tenant: &Tenant) -> TenantOut {
-        let under_way = api.dispatch().under_way(tenant);
-        let catalogue = api.catalogue();
-        let limited = |used, limit: Option<u32>| UsedOut { used, limit: limit.map(u64::from) };
-        let bounded = |used: crate::dispatch::Used| UsedOut { used: used.used, limit: Some(used.limit) };
-        let things = |counted| limited(catalogue.count_of(&tenant.id, counted) as u64, tenant.quotas.of(counted));
-        let used = UseOut {
-            events_per_minute: limited(under_way.events_this_minute, tenant.quotas.events_per_minute),
-            queued_events: bounded(under_way.queued_events),
-            concurrent_runs: bounded(under_way.concurrent_runs),
-            actions: things(Counted::Actions),
-            attachments: things(Counted::Attachments),
-            schedules: things(Counted::Schedules),
-            secrets: things(Counted::Secrets),
-        };
-        TenantOut { r#use: Some(used), ..TenantOut::of(tenant) }
+        let (under_way, catalogue) = (api.dispatch().under_way(tenant), api.catalogue());
+        let under_way = [
+            ("events_per_minute", under_way.events_per_minute),
+            ("queued_events", under_way.queued_events),
+            ("concurrent_runs", under_way.concurrent_runs),
+        ];
+        let under_way = under_way.map(|(name, Used { used, limit })| (name, UsedOut { used, limit }));
+        let counted = Counted::ALL.iter().map(|counted| {
+            let (used, limit) = (catalogue.count_of(&tenant.id, *counted), tenant.quotas.of(*counted));
+            (counted.as_str(), UsedOut { used, limit })
+        });
+        TenantOut { r#use: Some(under_way.into_iter().chain(counted).collect()), ..TenantOut::of(tenant) }
     }
 
     fn of(tenant: &Tenant) -> TenantOut {

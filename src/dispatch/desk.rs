@@ -237,7 +237,7 @@ impl Desk {
             self.capacity.set_limit(profile, limit_of(catalogue, profile, self.capacity.total()));
         }
         let Permits { total, per_tenant } = self.capacity.permits();
-        let limited = catalogue.tenants().filter(|tenant| tenant.quotas.concurrent_runs.is_some());
+        let limited = catalogue.tenants().filter(|it| !it.enabled || it.quotas.concurrent_runs.is_some());
         let limits = limited.map(|tenant| (tenant.id.clone(), permits_of(tenant, per_tenant, total)));
         self.capacity.set_tenant_limits(limits.collect());
         let begun: Vec<Job> = std::iter::from_fn(|| self.capacity.next()).collect();

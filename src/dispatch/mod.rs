@@ -58,6 +58,6 @@ pub use resolve::{Binding, FanOut, bindings, unreached};
 pub use scheduler::{Config, Dispatch, Load, StartError};
 pub use secrets::{KeyLost, RotateError, Rotated, SaveKeyring, Sealing, SecretError, Secrets};
 pub use settle::Target;
-pub use sinks::{explain_wait, find_sink_type, is_held_back, is_taken, sink_types, sinks};
+pub use sinks::{explain_wait, find_sink_type, is_taken, sink_types, sinks, waits_for};
 pub use timing::{TimingError, first_after, next_firings};
 pub use trial::{Trial, TrialError, Tried, TriedParameter};

@@ -2,7 +2,7 @@
 
 use super::accept::FireError;
 use super::scheduler::Dispatch;
-use crate::domain::{QuotaExceeded, Tenant, TenantId, Timestamp};
+use crate::domain::{QuotaExceeded, Quotas, Tenant, TenantId, Timestamp};
 use crate::store::Catalogue;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -14,7 +14,7 @@ const MINUTES_MAX: usize = 1_000;
 /// What a tenant has under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnderWay {
-    pub events_this_minute: u64,
+    pub events_per_minute: Used,
     pub queued_events: Used,
     pub concurrent_runs: Used,
 }
@@ -26,7 +26,7 @@ pub struct Used {
     pub limit: u64,
 }
 
-/// The events that tenants with a quota for them fired in the minute that began with the first of them.
+/// The events that tenants fired in the minute that began with the first of them.
 #[derive(Debug, Default)]
 pub(super) struct Minutes(Mutex<HashMap<TenantId, Minute>>);
 
@@ -76,24 +76,26 @@ impl Dispatch {
     /// It has as many as it may.
     pub(super) fn check_queue(&self, catalogue: &Catalogue, tenant: &TenantId) -> Result<(), FireError> {
         let queued = self.lock_desk().parked_of(tenant);
-        let quota = catalogue.tenant(tenant).and_then(|record| record.quotas.queued_events);
-        match quota.map(|quota| quota as usize) {
-            Some(limit) if queued >= limit => {
-                let (limit, used) = (limit as u64, queued as u64);
-                Err(FireError::Quota(QuotaExceeded { quota: "queued_events", limit, used }, 1))
+        match catalogue.tenant(tenant).and_then(|record| record.quotas.queued_events) {
+            Some(limit) if queued as u64 >= limit => {
+                Err(FireError::Quota(QuotaExceeded { quota: "queued_events", limit, used: queued as u64 }, 1))
             }
             None if queued >= self.shared.config.queue_per_tenant => Err(FireError::QueueFull { queued }),
             _ => Ok(()),
         }
     }
 
-    /// Counts an event of `tenant` that is being accepted.
+    /// Counts an event of `tenant` that is being accepted. The platform's own are not counted: only its queue bounds it.
     ///
     /// # Errors
     /// It has as many this minute as it may.
     pub(super) fn count_event(&self, catalogue: &Catalogue, tenant: &TenantId) -> Result<(), FireError> {
-        let limit = catalogue.tenant(tenant).and_then(|record| record.quotas.events_per_minute);
-        let counted = limit.map_or(Ok(()), |limit| self.shared.minutes.add(tenant, u64::from(limit), self.now()));
+        if tenant.is_shared() {
+            return Ok(());
+        }
+        let limit =
+            catalogue.tenant(tenant).map_or(Quotas::USUAL_EVENTS_PER_MINUTE, |it| it.quotas.events_per_minute());
+        let counted = self.shared.minutes.add(tenant, limit, self.now());
         counted.map_err(|(exceeded, after_s)| FireError::Quota(exceeded, after_s))
     }
 
@@ -103,9 +105,12 @@ impl Dispatch {
         let (queued, running) = (desk.parked_of(&tenant.id), desk.running_of(&tenant.id));
         drop(desk);
         let config = self.shared.config;
-        let queue = tenant.quotas.queued_events.map_or(config.queue_per_tenant as u64, u64::from);
+        let queue = tenant.quotas.queued_events.unwrap_or(config.queue_per_tenant as u64);
         UnderWay {
-            events_this_minute: self.shared.minutes.events_of(&tenant.id, self.now()),
+            events_per_minute: Used {
+                used: self.shared.minutes.events_of(&tenant.id, self.now()),
+                limit: tenant.quotas.events_per_minute(),
+            },
             queued_events: Used { used: queued as u64, limit: queue },
             concurrent_runs: Used {
                 used: u64::from(running),
@@ -115,8 +120,11 @@ impl Dispatch {
     }
 }
 
-/// How many runs of a tenant may go on at once.
+/// How many runs of a tenant may go on at once: none begins while it is switched off.
 pub(super) fn permits_of(tenant: &Tenant, usual: u32, total: u32) -> u32 {
+    if !tenant.enabled {
+        return 0;
+    }
     tenant.quotas.concurrent_runs.unwrap_or(usual).min(total)
 }
 
@@ -148,8 +156,9 @@ mod tests {
     #[test]
     fn a_clock_that_was_set_back_locks_nobody_out() {
         let minutes = Minutes::default();
-        (0..3).for_each(|_| drop(minutes.add(&TenantId::shared(), 2, NOW.plus_ms(3_600_000))));
-        assert!(minutes.add(&TenantId::shared(), 2, NOW).is_ok());
+        let fired = [3_600_000, 3_600_000, 3_600_000].map(|after_ms| add(&minutes, "a", after_ms));
+        assert_eq!(fired, [None, None, Some(60)]);
+        assert_eq!(add(&minutes, "a", 0), None);
     }
 
     #[test]

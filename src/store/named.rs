@@ -193,13 +193,11 @@ macro_rules! kinds {
                 }
             }
 
-            /// Everything a tenant has of any kind, in words.
-            pub(super) fn entries_of(&self, owner: &TenantId) -> impl Iterator<Item = String> {
-                let mut found: Vec<String> = Vec::new();
-                $(for entry in self.$registry().iter().filter(|entry| entry.header.owner_id == *owner) {
-                    found.push(format!("the {} `{}`", $kind::WHAT, entry.header.name));
-                })*
-                found.into_iter()
+            /// All entries of all kinds.
+            pub(super) fn entries(&self) -> Vec<Named> {
+                let mut entries = Vec::new();
+                $(entries.extend(self.$registry().iter().cloned().map(Named::$kind));)*
+                entries
             }
 
             pub(super) fn version_of(&self, id: NamedId) -> Option<u64> {

@@ -2,9 +2,9 @@
 
 use super::Catalogue;
 use super::catalogue::{full, in_use};
-use super::named::{Named, NamedId};
+use super::named::Named;
 use super::transition::{Change, Conflict};
-use crate::domain::{Counted, QuotaExceeded, Tenant, TenantId};
+use crate::domain::{Counted, Module, QuotaExceeded, Tenant, TenantId};
 use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
 use std::sync::Arc;
 
@@ -13,14 +13,17 @@ const TENANTS_MAX: usize = 100_000;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tenants {
     records: RedBlackTreeMapSync<TenantId, Arc<Tenant>>,
-    counts: HashTrieMapSync<(TenantId, Counted), usize>,
+    counts: HashTrieMapSync<(TenantId, Counted), u64>,
 }
 
+/// So much of something is a tenant's.
+type Count = (TenantId, Counted, u64);
+
 /// What a change does to the counts.
-pub(super) enum Counting {
-    Nothing,
-    More(TenantId, Counted),
-    Less(Vec<(TenantId, Counted)>),
+#[derive(Default)]
+pub(super) struct Counting {
+    more: Vec<Count>,
+    less: Vec<Count>,
 }
 
 impl Catalogue {
@@ -39,70 +42,94 @@ impl Catalogue {
         self.tenants.records.values()
     }
 
-    /// How many things of a kind a tenant has.
-    pub fn count_of(&self, tenant: &TenantId, counted: Counted) -> usize {
+    /// How much of something a tenant has.
+    pub fn count_of(&self, tenant: &TenantId, counted: Counted) -> u64 {
         self.tenants.counts.get(&(tenant.clone(), counted)).copied().unwrap_or(0)
+    }
+
+    /// How much of something a tenant may have; `None` for the platform, which only the bounds of the whole bound.
+    pub fn quota_of(&self, tenant: &TenantId, counted: Counted) -> Option<u64> {
+        let own = self.tenant(tenant).map(|record| record.quotas.of(counted));
+        (!tenant.is_shared()).then(|| own.unwrap_or(counted.usual()))
+    }
+
+    /// Whether a tenant may have so much more.
+    ///
+    /// # Errors
+    /// The quota that is in the way.
+    pub fn check_room(&self, tenant: &TenantId, counted: Counted, more: u64) -> Result<(), QuotaExceeded> {
+        let used = self.count_of(tenant, counted);
+        let over = self.quota_of(tenant, counted).filter(|limit| used.saturating_add(more) > *limit);
+        over.map_or(Ok(()), |limit| Err(QuotaExceeded { quota: counted.as_str(), limit, used }))
     }
 
     /// What `change`, which is about to be made, does to the counts.
     ///
     /// # Errors
-    /// The tenant may not have one more.
+    /// The tenant may not have so much.
     pub(super) fn counting(&self, change: &Change) -> Result<Counting, Conflict> {
-        let more = |tenant: &TenantId, counted| self.one_more(tenant, counted);
+        let more = self.comes_with(change);
+        for (tenant, counted, amount) in &more {
+            self.check_room(tenant, *counted, *amount).map_err(Conflict::Quota)?;
+        }
+        Ok(Counting { more, less: self.goes_with(change) })
+    }
+
+    /// What a change adds, which it does only when it is no change of what is there.
+    fn comes_with(&self, change: &Change) -> Vec<Count> {
+        let one = |owner: &TenantId, counted| vec![(owner.clone(), counted, 1)];
         match change {
-            Change::PutAction(action) if self.action(action.id).is_none() => more(&action.owner_id, Counted::Actions),
-            Change::PutAttachment(attachment) if self.attachment(attachment.id).is_none() => {
-                more(&attachment.owner_id, Counted::Attachments)
+            Change::PutModule(it, _) if self.own_module(&it.owner_id, it.digest).is_none() => {
+                counts_of_module(it).into()
             }
-            Change::Put(entry) if self.version_of(entry.id()).is_none() => match entry {
-                Named::Schedule(schedule) => more(&schedule.header.owner_id, Counted::Schedules),
-                Named::Secret(secret) => more(&secret.header.owner_id, Counted::Secrets),
-                _ => Ok(Counting::Nothing),
-            },
+            Change::PutAction(it) if self.action(it.id).is_none() => one(&it.owner_id, Counted::Actions),
+            Change::PutEventType(it) if self.event_type(it.id).is_none() => one(&it.owner_id, Counted::EventTypes),
+            Change::PutToken(it) if self.token(it.id).is_none() => one(&it.owner_id, Counted::Tokens),
+            Change::PutObject(it) if self.own_object(&it.owner_id, &it.object).is_none() => {
+                one(&it.owner_id, Counted::Objects)
+            }
+            Change::PutAttachment(it) if self.attachment(it.id).is_none() => one(&it.owner_id, Counted::Attachments),
+            Change::Put(it) if self.version_of(it.id()).is_none() => count_of_entry(it).into_iter().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What a change takes away; nothing when it is not there, as the change is refused then.
+    fn goes_with(&self, change: &Change) -> Vec<Count> {
+        let one =
+            |owner: Option<&TenantId>, counted| owner.map(|owner| (owner.clone(), counted, 1)).into_iter().collect();
+        match change {
+            Change::DeleteModule(owner, digest) => {
+                self.own_module(owner, *digest).map(|it| counts_of_module(it).into()).unwrap_or_default()
+            }
             Change::DeleteAction(id) => {
-                let action = self.action(*id).map(|action| (action.owner_id.clone(), Counted::Actions));
-                let attachments = self.attachments_of(*id).map(|a| (a.owner_id.clone(), Counted::Attachments));
-                Ok(Counting::Less(action.into_iter().chain(attachments).collect()))
+                let attachments = self.attachments_of(*id).map(|it| (it.owner_id.clone(), Counted::Attachments, 1));
+                let action = self.action(*id).map(|it| (it.owner_id.clone(), Counted::Actions, 1));
+                action.into_iter().chain(attachments).collect()
             }
-            Change::DeleteAttachment(_, id) => {
-                Ok(less(self.attachment(*id).map(|a| &a.owner_id), Counted::Attachments))
+            Change::DeleteEventType(id) => one(self.event_type(*id).map(|it| &it.owner_id), Counted::EventTypes),
+            Change::DeleteToken(id) => one(self.token(*id).map(|it| &it.owner_id), Counted::Tokens),
+            Change::DeleteObject(owner, object) => {
+                one(self.own_object(owner, object).map(|it| &it.owner_id), Counted::Objects)
             }
-            Change::Delete(NamedId::Schedule(id)) => {
-                Ok(less(self.schedules().get(*id).map(|entry| &entry.header.owner_id), Counted::Schedules))
-            }
-            Change::Delete(NamedId::Secret(id)) => {
-                Ok(less(self.secrets().get(*id).map(|entry| &entry.header.owner_id), Counted::Secrets))
-            }
-            _ => Ok(Counting::Nothing),
+            Change::DeleteAttachment(_, id) => one(self.attachment(*id).map(|it| &it.owner_id), Counted::Attachments),
+            Change::Delete(id) => self.entry(*id).as_ref().and_then(count_of_entry).into_iter().collect(),
+            _ => Vec::new(),
         }
     }
 
-    fn one_more(&self, tenant: &TenantId, counted: Counted) -> Result<Counting, Conflict> {
-        let limit = self.tenant(tenant).and_then(|record| record.quotas.of(counted));
-        let used = self.count_of(tenant, counted) as u64;
-        match limit.map(u64::from).filter(|limit| used >= *limit) {
-            Some(limit) => Err(Conflict::Quota(QuotaExceeded { quota: counted.as_str(), limit, used })),
-            None => Ok(Counting::More(tenant.clone(), counted)),
-        }
-    }
-
-    pub(super) fn count(&mut self, counting: Counting) {
+    pub(super) fn count(&mut self, Counting { more, less }: Counting) {
         let counts = &mut self.tenants.counts;
-        match counting {
-            Counting::Nothing => {}
-            Counting::More(tenant, counted) => {
-                let key = (tenant, counted);
-                let count = counts.get(&key).copied().unwrap_or(0) + 1;
-                counts.insert_mut(key, count);
-            }
-            Counting::Less(gone) => {
-                for key in gone {
-                    match counts.get(&key).copied() {
-                        Some(count) if count > 1 => counts.insert_mut(key, count - 1),
-                        _ => drop(counts.remove_mut(&key)),
-                    }
-                }
+        for (tenant, counted, amount) in more {
+            let key = (tenant, counted);
+            let count = counts.get(&key).copied().unwrap_or(0) + amount;
+            counts.insert_mut(key, count);
+        }
+        for (tenant, counted, amount) in less {
+            let key = (tenant, counted);
+            match counts.get(&key).copied() {
+                Some(count) if count > amount => counts.insert_mut(key, count - amount),
+                _ => drop(counts.remove_mut(&key)),
             }
         }
     }
@@ -110,14 +137,15 @@ impl Catalogue {
     /// Counts everything anew; only while the store is opened, where it is put in without being counted.
     pub(super) fn count_all(&mut self) {
         self.tenants.counts = HashTrieMapSync::new_sync();
-        let actions = self.actions().map(|action| (action.owner_id.clone(), Counted::Actions));
-        let attachments = self.attachments().map(|a| (a.owner_id.clone(), Counted::Attachments));
-        let schedules = self.schedules().iter().map(|entry| (entry.header.owner_id.clone(), Counted::Schedules));
-        let secrets = self.secrets().iter().map(|entry| (entry.header.owner_id.clone(), Counted::Secrets));
-        let all: Vec<_> = actions.chain(attachments).chain(schedules).chain(secrets).collect();
-        for (tenant, counted) in all {
-            self.count(Counting::More(tenant, counted));
-        }
+        let one = |owner: &TenantId, counted| (owner.clone(), counted, 1);
+        let mut more: Vec<Count> = self.modules().flat_map(|it| counts_of_module(it)).collect();
+        more.extend(self.actions().map(|it| one(&it.owner_id, Counted::Actions)));
+        more.extend(self.event_types().map(|it| one(&it.owner_id, Counted::EventTypes)));
+        more.extend(self.tokens().map(|it| one(&it.owner_id, Counted::Tokens)));
+        more.extend(self.object_owners().map(|owner| one(owner, Counted::Objects)));
+        more.extend(self.attachments().map(|it| one(&it.owner_id, Counted::Attachments)));
+        more.extend(self.entries().iter().filter_map(count_of_entry));
+        self.count(Counting { more, less: Vec::new() });
     }
 
     pub(super) fn put_tenant(&mut self, tenant: &Arc<Tenant>) -> Result<(), Conflict> {
@@ -138,7 +166,7 @@ impl Catalogue {
     }
 
     /// Everything that a tenant has, in words.
-    fn owned_by(&self, id: &TenantId) -> impl Iterator<Item = String> {
+    fn owned_by<'a>(&'a self, id: &'a TenantId) -> impl Iterator<Item = String> + 'a {
         let actions = self.actions().filter(|action| action.owner_id == *id);
         let actions = actions.map(|action| format!("the action `{}`", action.name));
         let event_types = self.event_types().filter(|event_type| event_type.owner_id == *id);
@@ -151,16 +179,32 @@ impl Catalogue {
         let attachments = attachments.map(|attachment| format!("the attachment {}", attachment.id));
         let objects = self.own_objects(id).map(|record| format!("the object `{}`", record.object));
         let things = actions.chain(event_types).chain(modules).chain(tokens).chain(attachments).chain(objects);
-        things.chain(self.entries_of(id))
+        let entries = self.entries().into_iter().filter(move |entry| entry.owner() == id);
+        things.chain(entries.map(|entry| format!("the {} `{}`", entry.id().what(), entry.name())))
     }
 }
 
-fn less(tenant: Option<&TenantId>, counted: Counted) -> Counting {
-    Counting::Less(tenant.map(|tenant| (tenant.clone(), counted)).into_iter().collect())
+fn counts_of_module(module: &Module) -> [Count; 2] {
+    let owner = &module.owner_id;
+    [(owner.clone(), Counted::Modules, 1), (owner.clone(), Counted::ModuleBytes, module.size_bytes)]
+}
+
+/// `None` for what only the platform has.
+fn count_of_entry(entry: &Named) -> Option<Count> {
+    let counted = match entry {
+        Named::SourceType(_) => Counted::SourceTypes,
+        Named::SinkType(_) => Counted::SinkTypes,
+        Named::Source(_) => Counted::Sources,
+        Named::Sink(_) => return None,
+        Named::Schedule(_) => Counted::Schedules,
+        Named::Secret(_) => Counted::Secrets,
+    };
+    Some((entry.owner().clone(), counted, 1))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::named::NamedId;
     use super::*;
     use crate::domain::{Header, Sealed, Secret, SecretId, Timestamp};
 
@@ -172,7 +216,7 @@ mod tests {
         Change::Put(Secret { header: Header::new(header, "test", NOW), sealed }.into())
     }
 
-    fn counts(catalogue: &Catalogue) -> [usize; 2] {
+    fn counts(catalogue: &Catalogue) -> [u64; 2] {
         ["a", "b"].map(|tenant| catalogue.count_of(&tenant.parse().unwrap(), Counted::Secrets))
     }
 
@@ -188,5 +232,22 @@ mod tests {
         assert_eq!(counts(&catalogue), [2, 0]);
         catalogue.count_all();
         assert_eq!(counts(&catalogue), [2, 0]);
+    }
+
+    #[test]
+    fn a_tenant_without_a_record_is_bounded_and_the_platform_is_not() {
+        let filled = |tenant: &str| {
+            let mut catalogue = Catalogue::default();
+            catalogue
+                .tenants
+                .counts
+                .insert_mut((tenant.parse().unwrap(), Counted::Secrets), Counted::Secrets.usual() - 1);
+            catalogue.apply(&secret(1, tenant, "last")).unwrap();
+            let past = catalogue.apply(&secret(2, tenant, "past"));
+            past
+        };
+        let limit = Counted::Secrets.usual();
+        assert_eq!(filled("a"), Err(Conflict::Quota(QuotaExceeded { quota: "secrets", limit, used: limit })));
+        assert_eq!(filled(""), Ok(()));
     }
 }
