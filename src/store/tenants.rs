@@ -243,8 +243,7 @@ mod tests {
                 .counts
                 .insert_mut((tenant.parse().unwrap(), Counted::Secrets), Counted::Secrets.usual() - 1);
             catalogue.apply(&secret(1, tenant, "last")).unwrap();
-            let past = catalogue.apply(&secret(2, tenant, "past"));
-            past
+            catalogue.apply(&secret(2, tenant, "past"))
         };
         let limit = Counted::Secrets.usual();
         assert_eq!(filled("a"), Err(Conflict::Quota(QuotaExceeded { quota: "secrets", limit, used: limit })));

@@ -292,7 +292,7 @@ fn another_tenants_things_are_not_there() {
         // And in the same words as what is nowhere.
         let nowhere = operation.path_for(|_| NOBODY.to_owned());
         let nothing = operation.send(&stranger, &nowhere, &things.body(operation));
-        let words = |answer: &Answer, name: &str| answer.detail().replace(name, "it");
+        let words = |answer: &Answer, name: &str| answer.detail().replace(&format!("`{name}`"), "it");
         let name = |path: &str| path.split('/').nth(2).unwrap().to_owned();
         assert_eq!(words(&answer, &name(&path)), words(&nothing, &name(&nowhere)), "{}", operation.name());
         walked += 1;
