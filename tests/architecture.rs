@@ -24,7 +24,13 @@ const KEPT_APART: [(&[&str], &[&str], &str); 10] = [
     (&["unsafe"], &["sandbox/cache.rs"], "unsafe is in one file"),
     (
         &[".unwrap()"],
-        &["dispatch/chain_tests.rs", "dispatch/chain_worlds.rs", "dispatch/resolve_tests.rs", "dispatch/testing.rs"],
+        &[
+            "dispatch/chain_tests.rs",
+            "dispatch/chain_worlds.rs",
+            "dispatch/dedup_tests.rs",
+            "dispatch/resolve_tests.rs",
+            "dispatch/testing.rs",
+        ],
         "unwrap is for tests",
     ),
     (

@@ -1,57 +1,19 @@
-//! Events: firing triggers, and what became of it.
+//! Events: what became of what was fired.
 
 use super::Api;
-use super::auth::{Caller, Execute, Read};
-use super::delay::{self, DelayIn};
+use super::auth::{Caller, Read};
 use super::error::Problem;
-use super::extract::{self, Body, Path, Query, preferred_wait_s};
+use super::extract::{Path, Query};
 use super::page::{self, Data, List, encode_cursor};
 use super::run::{RunOut, history_query};
-use crate::dispatch::{Fire, Fired};
 use crate::domain::{
-    CallerKey, Event, EventId, EventTypeId, EventTypeName, Flow, Json, ObjectRef, Origin, Reason, Run, RunId, Sameness,
-    State as EventState, TenantId, Timestamp,
+    Event, EventId, EventTypeId, Flow, Json, ObjectRef, Origin, Reason, Run, RunId, State as EventState, Timestamp,
 };
 use crate::store::Page;
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue};
-use axum::response::{IntoResponse, Response};
+use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use std::time::Duration;
 use utoipa::{IntoParams, ToSchema};
-
-/// A trigger to fire.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct EventIn {
-    /// The display name of the event type.
-    #[schema(value_type = String)]
-    event_type: EventTypeName,
-    #[schema(value_type = Option<ObjectOut>)]
-    object: Option<ObjectRef>,
-    /// Narrows how far the event type lets it reach among the objects.
-    #[serde(default)]
-    #[schema(value_type = Option<FlowSchema>)]
-    flow: Flow,
-    /// The tenant whose event it is; only the platform names another than its own.
-    #[schema(value_type = Option<String>)]
-    owner_id: Option<TenantId>,
-    /// Any JSON. Default `{}`.
-    #[serde(default = "Json::empty_object")]
-    #[schema(value_type = Option<serde_json::Value>)]
-    payload: Json,
-    /// What the caller compares firings by, 1 to 255 bytes; without one, event type, object and payload are compared. While a
-    /// run of the same is in flight, another is SKIPPED as its `duplicate`.
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 255)]
-    dedup_key: Option<CallerKey>,
-    /// No run starts before this time, at most 366 days ahead. A past time is now.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    run_at: Option<Timestamp>,
-    /// The same from now: whole seconds, or a length of time such as `"2h30m"`. Not with `run_at`.
-    #[schema(value_type = Option<String>)]
-    delay: Option<DelayIn>,
-}
 
 /// Which attachments, besides those on its own object, an event reaches.
 #[derive(ToSchema)]
@@ -123,110 +85,6 @@ pub(super) struct EventOut {
     /// Its runs in the order of the plan. Lists leave them out.
     #[serde(skip_serializing_if = "Option::is_none")]
     runs: Option<Vec<RunOut>>,
-}
-
-/// Fire a trigger
-///
-/// 202 when the event is durably accepted. With `Prefer: wait=N`, 200 with its runs as soon as it has ended, or 202 after
-/// N seconds.
-#[utoipa::path(post, path = "/event", tag = "events", request_body = EventIn,
-    params(("prefer" = Option<String>, Header, description = "`wait=N`: wait up to N seconds for the end")),
-    responses((status = 202, body = page::Envelope<EventOut>), (status = 200, description = "It has ended", body = page::Envelope<EventOut>)))]
-pub(super) async fn fire(
-    caller: Caller<Execute>,
-    State(api): State<Api>,
-    headers: HeaderMap,
-    Body(body): Body<EventIn>,
-) -> Result<Response, Problem> {
-    let run_at = delay::run_at(api.now(), body.run_at, body.delay).map_err(|fault| Problem::invalid(vec![fault]))?;
-    let fire = Fire {
-        event_type: body.event_type,
-        object: body.object,
-        flow: body.flow,
-        payload: body.payload,
-        sameness: Some(sameness(body.dedup_key)),
-        run_at,
-        tenant: caller.owner(body.owner_id)?,
-        origin: Origin::Api,
-        created_by: caller.name().to_owned(),
-    };
-    fire_and_answer(&api, &headers, fire).await
-}
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct TriggerQuery {
-    object_type: Option<String>,
-    object_id: Option<String>,
-    /// Narrows how far the event type lets it reach among the objects: `both`, `up`, `down` or `none`.
-    #[param(value_type = Option<FlowSchema>)]
-    flow: Option<Flow>,
-    /// What the caller compares firings by, 1 to 255 bytes; without one, event type, object and payload are compared.
-    #[param(value_type = Option<String>, min_length = 1, max_length = 255)]
-    dedup_key: Option<CallerKey>,
-    /// No run starts before this time.
-    #[param(value_type = Option<String>, format = DateTime)]
-    run_at: Option<Timestamp>,
-    /// The same from now: whole seconds, or a length of time such as `2h30m`. Not with `run_at`.
-    #[param(value_type = Option<String>)]
-    delay: Option<DelayIn>,
-    /// The tenant whose event it is; only the platform names another than its own.
-    #[param(value_type = Option<String>)]
-    owner_id: Option<TenantId>,
-}
-
-fn sameness(key: Option<CallerKey>) -> Sameness {
-    key.map_or(Sameness::Content, Sameness::Key)
-}
-
-/// Fire a trigger, the short way
-///
-/// The body is the payload; an empty one is `{}`.
-#[utoipa::path(post, path = "/trigger/{event_type}", tag = "events", request_body = serde_json::Value,
-    params(("event_type" = String, Path), TriggerQuery, ("prefer" = Option<String>, Header, description = "`wait=N`: wait up to N seconds for the end")),
-    responses((status = 202, body = page::Envelope<EventOut>), (status = 200, description = "It has ended", body = page::Envelope<EventOut>)))]
-pub(super) async fn trigger(
-    caller: Caller<Execute>,
-    State(api): State<Api>,
-    Path(event_type): Path<String>,
-    Query(query): Query<TriggerQuery>,
-    request: Request,
-) -> Result<Response, Problem> {
-    let event_type = event_type.parse().map_err(|_| Problem::not_found("event type", &event_type))?;
-    let object = match (query.object_type, query.object_id) {
-        (None, None) => None,
-        (Some(kind), Some(id)) => {
-            Some(ObjectRef::new(kind, id).map_err(|error| Problem::bad_request(error.to_string()))?)
-        }
-        _ => return Err(Problem::bad_request("object_type and object_id go together")),
-    };
-    let run_at = delay::run_at(api.now(), query.run_at, query.delay);
-    let run_at = run_at.map_err(|fault| Problem::bad_request(format!("the query of the URL: {}", fault.message)))?;
-    let headers = request.headers().clone();
-    let body = extract::read(request, "the payload", api.bounds().body_bytes).await?;
-    let payload = if body.is_empty() { Json::empty_object() } else { extract::parse(&body)? };
-    let (tenant, created_by) = (caller.owner(query.owner_id)?, caller.name().to_owned());
-    let flow = query.flow.unwrap_or_default();
-    let sameness = Some(sameness(query.dedup_key));
-    let fire = Fire { event_type, object, flow, payload, sameness, run_at, tenant, origin: Origin::Api, created_by };
-    fire_and_answer(&api, &headers, fire).await
-}
-
-async fn fire_and_answer(api: &Api, headers: &HeaderMap, fire: Fire) -> Result<Response, Problem> {
-    let Some(wait_s) = preferred_wait_s(headers)?.filter(|seconds| *seconds > 0) else {
-        let Fired { event, .. } = api.dispatch().fire(fire).await?;
-        return Ok(Data::accepted(EventOut::of(&event, None)).into_response());
-    };
-    let wait_s = wait_s.min(api.bounds().wait_s);
-    let Fired { event, runs } = api.dispatch().fire_and_wait(fire, Duration::from_secs(wait_s)).await?;
-    let out = EventOut::of(&event, Some(&runs));
-    let answer = if event.state.is_terminal() { Data::ok(out) } else { Data::accepted(out) };
-    let mut response = answer.into_response();
-    if let Ok(applied) = HeaderValue::from_str(&format!("wait={wait_s}")) {
-        response.headers_mut().insert("preference-applied", applied);
-    }
-    Ok(response)
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

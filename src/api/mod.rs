@@ -12,6 +12,7 @@ mod error;
 mod event;
 mod event_type;
 mod extract;
+mod fire;
 mod health;
 mod leftover;
 mod module;
@@ -92,9 +93,9 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(object::effective))
         .routes(routes!(event_type::create, event_type::list))
         .routes(routes!(event_type::read, event_type::change, event_type::delete))
-        .routes(routes!(event::fire, event::list))
+        .routes(routes!(fire::fire, event::list))
         .routes(routes!(event::read))
-        .routes(routes!(event::trigger))
+        .routes(routes!(fire::trigger))
         .routes(routes!(run::list))
         .routes(routes!(run::read))
         .routes(routes!(run::log))

@@ -2,15 +2,16 @@
 
 use super::chain::Child;
 use super::job::{Job, Live};
+use super::once::{Claim, Novelty, remembered};
 use super::payload_schema::Violation;
 use super::resolve::{FanOut, owner_of, plan};
 use super::scheduler::Dispatch;
 use super::settle::Next;
 use crate::domain::{
-    Event, EventId, EventType, EventTypeName, FAN_OUT_MAX, Flow, Json, ObjectRef, Origin, Run, Sameness, State,
+    Event, EventId, EventType, EventTypeName, FAN_OUT_MAX, Flow, Json, ObjectRef, Once, Origin, Run, Sameness, State,
     TenantId, Timestamp,
 };
-use crate::store::CommitError;
+use crate::store::{CommitError, ReadError};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -25,6 +26,8 @@ pub struct Fire {
     pub payload: Json,
     /// By what it is compared with what is in flight; `None` when it runs whatever else does.
     pub sameness: Option<Sameness>,
+    /// By what it is the same request as an earlier one, which is answered again then.
+    pub once: Option<Once>,
     /// None of its runs starts before; what is past puts nothing off.
     pub run_at: Option<Timestamp>,
     pub tenant: TenantId,
@@ -38,6 +41,14 @@ pub struct Fire {
 pub struct Fired {
     pub event: Arc<Event>,
     pub runs: Vec<Arc<Run>>,
+    /// Whether an earlier request made it, of which this is a repetition.
+    pub replayed: bool,
+}
+
+impl Fired {
+    fn first(live: &Live) -> Fired {
+        Fired { event: Arc::clone(&live.event), runs: live.runs.clone(), replayed: false }
+    }
 }
 
 /// Why an event was not accepted. Nothing of it was kept.
@@ -55,10 +66,23 @@ pub enum FireError {
     FanOut,
     #[error("{queued} runs of this tenant wait already; fire again when some are done")]
     QueueFull { queued: usize },
+    #[error("this key was used for another request; a repetition says the same, another request has another key")]
+    KeyReused,
+    #[error("this request was accepted before, and its event {0} is not kept any more")]
+    EventGone(EventId),
     #[error("the server is shutting down")]
     ShuttingDown,
     #[error(transparent)]
     Store(#[from] CommitError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// What comes of a fire.
+enum Begun {
+    First(Accepted),
+    /// It made this event of this tenant before.
+    Again(TenantId, EventId),
 }
 
 /// What is to be committed at once.
@@ -75,8 +99,11 @@ impl Dispatch {
     /// # Errors
     /// See [`FireError`].
     pub async fn fire(&self, fire: Fire) -> Result<Fired, FireError> {
-        let Accepted { live, next, children, committed } = self.accept(fire)?;
-        let fired = Fired { event: Arc::clone(&live.event), runs: live.runs.clone() };
+        let Accepted { live, next, children, committed } = match self.take_in(fire).await? {
+            Begun::Again(tenant, id) => return self.original(&tenant, id).await,
+            Begun::First(accepted) => accepted,
+        };
+        let fired = Fired::first(&live);
         self.go_on(live, next, None);
         self.go_on_with(children);
         kept(committed).await?;
@@ -89,9 +116,12 @@ impl Dispatch {
     /// See [`FireError`].
     pub async fn fire_and_wait(&self, fire: Fire, patience: Duration) -> Result<Fired, FireError> {
         // Commits keep their order: when the end is on the disk, the beginning is.
-        let Accepted { live, next, children, committed } = self.accept(fire)?;
+        let Accepted { live, next, children, committed } = match self.take_in(fire).await? {
+            Begun::Again(tenant, id) => return self.original_ended((&tenant, id), patience).await,
+            Begun::First(accepted) => accepted,
+        };
         self.go_on_with(children);
-        let fired = Fired { event: Arc::clone(&live.event), runs: live.runs.clone() };
+        let fired = Fired::first(&live);
         if next == Next::Nothing {
             kept(committed).await?;
             return Ok(fired);
@@ -99,7 +129,7 @@ impl Dispatch {
         let (waiter, ended) = oneshot::channel();
         self.go_on(live, next, Some(waiter));
         match tokio::time::timeout(patience, ended).await {
-            Ok(Ok(live)) => Ok(Fired { event: live.event, runs: live.runs }),
+            Ok(Ok(live)) => Ok(Fired::first(&live)),
             // Out of patience, or whoever carried the event is gone: say what is certain.
             Ok(Err(_)) | Err(_) => {
                 kept(committed).await?;
@@ -108,8 +138,27 @@ impl Dispatch {
         }
     }
 
+    async fn take_in(&self, fire: Fire) -> Result<Begun, FireError> {
+        let claim = match fire.once {
+            None => None,
+            Some(once) => {
+                let owner = {
+                    let catalogue = self.store().catalogue();
+                    let event_type = catalogue.event_type_named(&fire.tenant, &fire.event_type);
+                    event_type.map(|event_type| owner_of(event_type, &fire.tenant))
+                };
+                let owner = owner.ok_or_else(|| FireError::NoSuchEventType(fire.event_type.clone()))?;
+                match self.look_up(owner, once).await? {
+                    Novelty::First(claim) => Some(claim),
+                    Novelty::Again(tenant, id) => return Ok(Begun::Again(tenant, id)),
+                }
+            }
+        };
+        self.accept(fire, claim).map(Begun::First)
+    }
+
     /// Checks, plans, reserves and hands in.
-    fn accept(&self, mut fire: Fire) -> Result<Accepted, FireError> {
+    fn accept(&self, mut fire: Fire, claim: Option<Claim>) -> Result<Accepted, FireError> {
         if self.is_stopping() {
             return Err(FireError::ShuttingDown);
         }
@@ -126,12 +175,14 @@ impl Dispatch {
         }
         let owner = owner_of(event_type, &fire.tenant);
         self.check_queue(&owner)?;
-        let (now, sameness) = (self.now(), fire.sameness.take());
+        let (now, sameness, once) = (self.now(), fire.sameness.take(), fire.once);
         let mut event = new_event(EventId::new(self.ids(), now), event_type, owner, fire, now);
         let plan = plan(&catalogue, event_type, &event, self.ids(), sameness.as_ref());
         let plan = plan.map_err(|FanOut| FireError::FanOut)?;
         event.runs = plan.runs.iter().map(|run| run.id).collect();
-        Ok(self.reserve_and_hand_in(event, plan.runs))
+        let expires_at = now.plus_ms(event_type.dedup_window_s.as_ms());
+        let remembered = once.map(|once| remembered(event.owner_id.clone(), once, event.id, expires_at));
+        Ok(self.reserve_and_hand_in(event, plan.runs, (remembered, claim)))
     }
 
     /// Hands the event to whoever carries it on.

@@ -12,9 +12,12 @@ mod chain_tests;
 #[cfg(test)]
 mod chain_worlds;
 mod cycle;
+#[cfg(test)]
+mod dedup_tests;
 mod family;
 mod input_schema;
 mod job;
+mod once;
 mod payload_schema;
 mod placement;
 mod recovery;

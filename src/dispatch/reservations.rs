@@ -7,6 +7,7 @@
 use super::accept::{Accepted, kept};
 use super::chain::Child;
 use super::job::Live;
+use super::once::Claim;
 use super::scheduler::Dispatch;
 use super::settle::{Next, settle};
 use crate::domain::{DedupKey, Event, Run, RunId, Timestamp};
@@ -95,10 +96,21 @@ impl Dispatch {
     /// Reserves keys for a planned event, settles what that leaves of it, and hands it in. Gives the receiver of the
     /// commit's end as well: should the disk refuse it, nothing is accepted any more, and its runs give back what they
     /// reserved when they end in memory.
-    pub(super) fn reserve_and_hand_in(&self, mut event: Event, runs: Vec<Run>) -> Accepted {
+    ///
+    /// With it goes what is to be `remembered` of the request, of which the claim is held until the commit.
+    pub(super) fn reserve_and_hand_in(
+        &self,
+        mut event: Event,
+        runs: Vec<Run>,
+        (remembered, claim): (Option<Change>, Option<Claim>),
+    ) -> Accepted {
         let now = event.created_at;
         let (sender, committed) = oneshot::channel();
-        let on_commit: OnCommit = Box::new(move |result| drop(sender.send(result)));
+        let on_commit: OnCommit = Box::new(move |result| {
+            // Those who waited for it find what was remembered.
+            drop(claim);
+            drop(sender.send(result));
+        });
         let mut runs: Vec<Arc<Run>> = runs.into_iter().map(Arc::new).collect();
         // Settled before as well: what a refused run before it skips has nothing to reserve.
         let (mut next, _) = settle(&mut event, &mut runs, now);
@@ -114,7 +126,8 @@ impl Dispatch {
         let children = self.follow(&mut live, now);
         let changes = live.runs.iter().map(|run| Change::Run(Arc::clone(run)));
         let accepting = std::iter::once(Change::Event(Arc::clone(&live.event))).chain(changes);
-        let accepting = Transition::of(accepting.chain(children.iter().flat_map(Child::changes)));
+        let accepting = accepting.chain(children.iter().flat_map(Child::changes)).chain(remembered);
+        let accepting = Transition::of(accepting);
         self.store().submit(accepting, Some(on_commit));
         drop(reserving);
         Accepted { live, next, children, committed }

@@ -6,6 +6,7 @@ use super::accept::FireError;
 use super::capacity::{Capacity, Permits};
 use super::family::Families;
 use super::job::Job;
+use super::once::Claims;
 use super::payload_schema::PayloadSchemas;
 use super::placement::Placement;
 use super::reservations::Reservations;
@@ -80,6 +81,7 @@ pub(super) struct Shared {
     pub(super) breaking_off: CancellationToken,
     payload_schemas: PayloadSchemas,
     reservations: Reservations,
+    claims: Claims,
     families: Families,
     /// Attempts that ended since the start, by state and reason.
     endings: Mutex<BTreeMap<(State, Option<Reason>), u64>>,
@@ -120,6 +122,7 @@ impl Dispatch {
             breaking_off: CancellationToken::new(),
             payload_schemas: PayloadSchemas::default(),
             reservations: Reservations::default(),
+            claims: Claims::default(),
             families: Families::default(),
             endings: Mutex::default(),
         };
@@ -162,6 +165,7 @@ impl Dispatch {
 
     /// Does everything that is due at `now`, and says when the next thing is.
     pub fn tick(&self, now: Timestamp) -> Option<Timestamp> {
+        self.forget_expired(now);
         loop {
             let mut waiting = self.lock_waiting();
             match waiting.jobs.first_key_value().map(|((due, _), _)| *due) {
@@ -265,6 +269,15 @@ impl Dispatch {
 
     pub(super) fn reservations(&self) -> &Reservations {
         &self.shared.reservations
+    }
+
+    pub(super) fn claims(&self) -> &Claims {
+        &self.shared.claims
+    }
+
+    /// Runs beside everything else; a shutdown waits for it.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.shared.tasks.spawn(task);
     }
 
     pub(super) fn families(&self) -> &Families {

@@ -3,9 +3,9 @@
 use super::Wired;
 use crate::dispatch::{Fire, FireError};
 use crate::domain::{
-    Action, ActionId, ActionName, DedupMode, Event, EventType, EventTypeId, EventTypeName, Flow, Json, LimitsPatch,
-    Module, ModuleName, ModuleNaming, ModuleRef, ObjectRef, Origin, Parameter, ParameterValue, RetryPolicy, Run,
-    Sameness, TenantId,
+    Action, ActionId, ActionName, DedupMode, DedupWindow, Event, EventType, EventTypeId, EventTypeName, Flow, Json,
+    LimitsPatch, Module, ModuleName, ModuleNaming, ModuleRef, ObjectRef, Origin, Parameter, ParameterValue,
+    RetryPolicy, Run, Sameness, TenantId,
 };
 use crate::sandbox::UploadError;
 use crate::store::{Change, CommitError, Transition};
@@ -112,6 +112,7 @@ pub(super) async fn run(wired: &Wired) -> Result<Demo, DemoError> {
                 flow: Flow::default(),
                 payload,
                 sameness: Some(Sameness::Content),
+                once: None,
                 run_at: None,
                 tenant: TenantId::shared(),
                 origin: Origin::Demo,
@@ -216,6 +217,7 @@ fn event_type(
         flow: Flow::default(),
         parameters: Vec::new(),
         payload_schema: None,
+        dedup_window_s: DedupWindow::default(),
         version: 1,
         created_by: "demo".to_owned(),
         created_at: now,

@@ -165,6 +165,7 @@ impl Catalogue {
     pub(super) fn apply(&mut self, change: &Change) -> Result<(), Conflict> {
         match change {
             Change::Event(_) | Change::Run(_) | Change::Log(_) => Ok(()),
+            Change::RememberOnce(_) | Change::ForgetOnce(_) => Ok(()),
             Change::PutModule(module, _) => self.put_module(module),
             Change::DeleteModule(tenant, digest) => self.delete_module(tenant, *digest),
             Change::PutAction(action) => self.put_action(action),

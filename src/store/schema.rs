@@ -61,8 +61,13 @@ pub(super) const RUNS_BY_STATE: Table = TableDefinition::new("runs_by_state");
 /// `tenant, run, attempt (4 bytes), number of the first line (4 bytes)` → log lines.
 pub(super) const LOGS: Table = TableDefinition::new("logs");
 
+/// `tenant, once key (16 bytes)` → AcceptedOnce.
+pub(super) const ACCEPTED_ONCE: Table = TableDefinition::new("accepted_once");
+/// `time in ms (8 bytes), tenant, once key` → nothing: those by the time from which they may be forgotten.
+pub(super) const ONCE_BY_EXPIRY: Table = TableDefinition::new("once_by_expiry");
+
 /// All tables, for creating, dumping and checking them.
-pub(super) const ALL: [Table; 23] = [
+pub(super) const ALL: [Table; 25] = [
     META,
     MODULES,
     MODULE_BYTES,
@@ -86,4 +91,6 @@ pub(super) const ALL: [Table; 23] = [
     RUNS_BY_ACTION,
     RUNS_BY_STATE,
     LOGS,
+    ACCEPTED_ONCE,
+    ONCE_BY_EXPIRY,
 ];

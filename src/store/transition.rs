@@ -1,9 +1,10 @@
 //! What is asked of the store: batches of changes that take effect together or not at all.
 
 use super::named::{Named, NamedId};
+use super::once::Expired;
 use crate::domain::{
-    Action, ActionId, Attachment, AttachmentId, Digest, Event, EventType, EventTypeId, LogLine, Module, ObjectRecord,
-    ObjectRef, RequestId, Run, RunId, TenantId, Timestamp, Token, TokenId,
+    AcceptedOnce, Action, ActionId, Attachment, AttachmentId, Digest, Event, EventType, EventTypeId, LogLine, Module,
+    ObjectRecord, ObjectRef, RequestId, Run, RunId, TenantId, Timestamp, Token, TokenId,
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -61,6 +62,9 @@ pub enum Change {
     Event(Arc<Event>),
     Run(Arc<Run>),
     Log(LogChunk),
+    /// A request that was accepted, in the place of an earlier one with its key.
+    RememberOnce(Arc<AcceptedOnce>),
+    ForgetOnce(Vec<Expired>),
     /// A module's record and, unless the store has them already, its bytes.
     PutModule(Arc<Module>, Bytes),
     DeleteModule(TenantId, Digest),
@@ -82,7 +86,8 @@ pub enum Change {
 impl Change {
     /// Whether it changes what planning sees.
     pub(super) fn is_catalogue(&self) -> bool {
-        !matches!(self, Change::Event(_) | Change::Run(_) | Change::Log(_))
+        use Change::{Event, ForgetOnce, Log, RememberOnce, Run};
+        !matches!(self, Event(_) | Run(_) | Log(_) | RememberOnce(_) | ForgetOnce(_))
     }
 }
 
