@@ -75,6 +75,7 @@ fn fill(folder: &Path) {
             display_name: format!("trigger_{number}").parse().unwrap(),
             description: String::new(),
             sink_type: "wasm".to_owned(),
+            source_type: None,
             action: Some(action.id),
             enabled: true,
             flow: Flow::default(),

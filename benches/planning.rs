@@ -143,6 +143,7 @@ fn event_type() -> EventType {
         display_name: "trigger_3".parse().unwrap(),
         description: String::new(),
         sink_type: "wasm".to_owned(),
+        source_type: None,
         action: None,
         enabled: true,
         flow: Flow::Both,

@@ -30,12 +30,13 @@ const KEPT_APART: [(&[&str], &[&str], &str); 10] = [
             "dispatch/dedup_tests.rs",
             "dispatch/resolve_tests.rs",
             "dispatch/testing.rs",
+            "domain/run_tests.rs",
         ],
         "unwrap is for tests",
     ),
     (
         &["store().submit", "store().commit", "store.submit", "store.commit"],
-        &["dispatch/reservations.rs", "dispatch/family.rs", "store", "api", "server"],
+        &["dispatch/reservations.rs", "dispatch/family.rs", "dispatch/secrets.rs", "store", "api", "server"],
         "what may end a run is handed in through the one door that frees its dedup key",
     ),
     (&["crate::{", "super::super"], &[], "say `crate::layer::…`, so that it is seen who uses whom"),
@@ -62,8 +63,10 @@ impl fmt::Display for Violation {
 fn check(file: &str, text: &str) -> Vec<Violation> {
     let mut violations = Vec::new();
     let mut broken = |line: usize, message: String| violations.push(Violation { file: file.to_owned(), line, message });
-    if text.lines().count() > LINES_MAX {
-        broken(LINES_MAX + 1, format!("more than {LINES_MAX} lines"));
+    // A list of cases is read one by one.
+    let lines_max = if file.ends_with("_tests.rs") { 2 * LINES_MAX } else { LINES_MAX };
+    if text.lines().count() > lines_max {
+        broken(lines_max + 1, format!("more than {lines_max} lines"));
     }
     let layer = file.split('/').next().unwrap();
     for (number, line) in code(text).iter().enumerate().map(|(index, line)| (index + 1, line)) {

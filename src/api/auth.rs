@@ -2,9 +2,13 @@
 
 use super::Api;
 use super::error::Problem;
-use crate::domain::{RequestId, Rights, TenantId, Timestamp, Token, TokenHash};
-use crate::store::Author;
+use crate::dispatch::{Fire, Producer};
+use crate::domain::{
+    AuditId, Author, EventTypeName, Flow, Json, Origin, RequestId, Rights, Source, TenantId, Timestamp, Token,
+    TokenHash,
+};
 use axum::extract::FromRequestParts;
+use axum::http::StatusCode;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use std::marker::PhantomData;
@@ -55,9 +59,10 @@ impl<N> Caller<N> {
     }
 
     /// The same for the audit log.
-    pub(super) fn author(&self, request: RequestId, at: Timestamp) -> Author {
+    pub(super) fn author(&self, request: RequestId, entry: AuditId, at: Timestamp) -> Author {
         let Token { id, name, owner_id, .. } = self.token.as_ref();
-        Author { token: *id, name: name.clone(), tenant: owner_id.clone(), request, at }
+        let (token, name, tenant) = (Some(*id), name.clone(), owner_id.clone());
+        Author { token, source: None, name, tenant, request: Some(request), at, entry }
     }
 
     /// Whose history to look at: `None`, everybody's, for the platform's own tokens.
@@ -67,15 +72,7 @@ impl<N> Caller<N> {
 
     /// The owner of something new: the caller's tenant unless the platform names another.
     pub(super) fn owner(&self, asked: Option<TenantId>) -> Result<TenantId, Problem> {
-        match asked {
-            None => Ok(self.tenant().clone()),
-            Some(owner) if self.tenant().may_change(&owner) => Ok(owner),
-            Some(_) => Err(Problem::new(
-                axum::http::StatusCode::FORBIDDEN,
-                "forbidden",
-                "owner_id: a token can only make things for its own tenant",
-            )),
-        }
+        owner_for(self.tenant(), asked)
     }
 
     /// Refuses to change what belongs to somebody else; what the caller cannot even see does not exist for it.
@@ -89,9 +86,20 @@ impl<N> Caller<N> {
             Ok(())
         } else if self.tenant().sees(owner) {
             let detail = format!("the {what} `{name}` is shared by all tenants; only the platform changes it");
-            Err(Problem::new(axum::http::StatusCode::FORBIDDEN, "forbidden", detail))
+            Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail))
         } else {
             Err(Problem::not_found(what, name))
+        }
+    }
+}
+
+fn owner_for(tenant: &TenantId, asked: Option<TenantId>) -> Result<TenantId, Problem> {
+    match asked {
+        None => Ok(tenant.clone()),
+        Some(owner) if tenant.may_change(&owner) => Ok(owner),
+        Some(_) => {
+            let detail = "owner_id: a token can only make things for its own tenant";
+            Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail))
         }
     }
 }
@@ -100,6 +108,28 @@ impl<N: Needs> FromRequestParts<Api> for Caller<N> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Caller<N>, Problem> {
+        let token = match Credential::of(parts, api)? {
+            Credential::Token(token) => token,
+            Credential::Source(source) => {
+                let detail = format!("the source `{}` fires events and does nothing else", source.header.name);
+                return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail));
+            }
+        };
+        if !token.rights.allow(N::RIGHTS) {
+            return Err(Problem::forbidden(N::RIGHTS, token.rights));
+        }
+        Ok(Caller { token, needs: PhantomData })
+    }
+}
+
+/// What a request authenticates with.
+enum Credential {
+    Token(Arc<Token>),
+    Source(Arc<Source>),
+}
+
+impl Credential {
+    fn of(parts: &Parts, api: &Api) -> Result<Credential, Problem> {
         let Some(header) = parts.headers.get(AUTHORIZATION) else {
             return Err(Problem::unauthorized(
                 "send `Authorization: Bearer TOKEN`; the server's first start wrote one to admin.token in its data folder",
@@ -108,11 +138,71 @@ impl<N: Needs> FromRequestParts<Api> for Caller<N> {
         let text = header.to_str().ok().and_then(|text| text.split_once(' '));
         let token = text.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")).map(|(_, token)| token.trim());
         // Looking a hash up leaks nothing useful by its timing: the hash is not the secret.
-        let known = token.and_then(|token| api.store().catalogue().token_hashed(&TokenHash::of(token)).cloned());
-        let token = known.ok_or_else(|| Problem::unauthorized("this token is not known here, or no longer"))?;
-        if !token.rights.allow(N::RIGHTS) {
-            return Err(Problem::forbidden(N::RIGHTS, token.rights));
+        let hash = token.map(TokenHash::of);
+        let catalogue = api.store().catalogue();
+        let token = hash.and_then(|hash| catalogue.token_hashed(&hash).cloned()).map(Credential::Token);
+        let known = token.or_else(|| {
+            let source = hash.and_then(|hash| catalogue.sources().with_credential(&hash).cloned());
+            source.map(Credential::Source)
+        });
+        known.ok_or_else(|| Problem::unauthorized("this token is not known here, or no longer"))
+    }
+}
+
+/// Who fires: a token with the right to execute, or a source.
+pub(super) enum Firing {
+    Token(Caller<Execute>),
+    Source(Arc<Source>),
+}
+
+impl Firing {
+    /// The wish to fire an event type in its name, for its own tenant unless the platform names another.
+    pub(super) fn fire(
+        &self,
+        event_type: EventTypeName,
+        payload: Json,
+        owner: Option<TenantId>,
+    ) -> Result<Fire, Problem> {
+        let (tenant, created_by, origin) = match self {
+            Firing::Token(caller) => (caller.owner(owner)?, caller.name(), Origin::Api),
+            Firing::Source(source) => {
+                (owner_for(&source.header.owner_id, owner)?, source.header.name.as_str(), Origin::Source)
+            }
+        };
+        Ok(Fire {
+            event_type,
+            object: None,
+            flow: Flow::default(),
+            payload,
+            sameness: None,
+            once: None,
+            run_at: None,
+            tenant,
+            origin,
+            cause: None,
+            by: self.producer(),
+            created_by: created_by.to_owned(),
+        })
+    }
+
+    /// An admin could make itself a source; it may as well try out what sources fire.
+    fn producer(&self) -> Producer {
+        match self {
+            Firing::Token(caller) if caller.token.rights.admin => Producer::Exempt,
+            Firing::Token(_) => Producer::Token,
+            Firing::Source(source) => Producer::Source(Arc::clone(source)),
         }
-        Ok(Caller { token, needs: PhantomData })
+    }
+}
+
+impl FromRequestParts<Api> for Firing {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Firing, Problem> {
+        match Credential::of(parts, api)? {
+            Credential::Token(_) => Caller::from_request_parts(parts, api).await.map(Firing::Token),
+            Credential::Source(source) if source.enabled => Ok(Firing::Source(source)),
+            Credential::Source(source) => Err(Problem::source_disabled(&source.header.name)),
+        }
     }
 }

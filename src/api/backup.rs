@@ -3,6 +3,7 @@
 use super::Api;
 use super::auth::{Admin, Caller};
 use super::error::Problem;
+use crate::domain::{Deed, Noted, TenantId};
 use crate::store::BackupError;
 use axum::body::Body;
 use axum::extract::State;
@@ -36,6 +37,15 @@ pub(super) async fn take(caller: Caller<Admin>, State(api): State<Api>) -> Resul
     }
     let slot = api.0.backup_slot.clone().try_acquire_owned();
     let slot = slot.map_err(|_| Problem::busy("a backup is being taken already; try again when it is done"))?;
+    let noted = Noted {
+        owner_id: TenantId::shared(),
+        deed: Deed::BackedUp,
+        kind: "backup",
+        subject_id: String::new(),
+        subject: String::new(),
+        note: "a backup was asked for; the server's log says whether it was taken to its end".to_owned(),
+    };
+    api.note(&caller, noted).await?;
     let (sender, receiver) = mpsc::channel(CHUNKS_MAX);
     let (store, now, runtime, by) = (api.store().clone(), api.now(), Handle::current(), caller.name().to_owned());
     tokio::task::spawn_blocking(move || {

@@ -2,8 +2,8 @@
 
 use super::extract::escaped;
 use super::request_id;
-use crate::dispatch::{FireError, Violation};
-use crate::domain::Rights;
+use crate::dispatch::{CancelError, FireError, RotateError, Violation};
+use crate::domain::{Rights, State};
 use crate::sandbox::UploadError;
 use crate::store::{CommitError, Conflict, ReadError};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -105,6 +105,10 @@ impl Problem {
         Problem::new(StatusCode::FORBIDDEN, "forbidden", detail)
     }
 
+    pub(super) fn source_disabled(name: impl std::fmt::Display) -> Problem {
+        Problem::new(StatusCode::FORBIDDEN, "source_disabled", format!("the source `{name}` is disabled"))
+    }
+
     pub(super) fn busy(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail).retry_after(1)
     }
@@ -119,6 +123,11 @@ impl Problem {
     pub(super) fn breaks_attachments(errors: Vec<Fault>) -> Problem {
         let detail = format!("{} attachments have inputs that do not follow the new schema; see errors", errors.len());
         Problem::new(StatusCode::CONFLICT, "breaks_attachments", detail).with(errors)
+    }
+
+    /// Terminal states are final.
+    pub(super) fn already_ended(what: &str, state: State) -> Problem {
+        Problem::new(StatusCode::CONFLICT, "already_ended", format!("the {what} has ended already: it is {state}"))
     }
 
     pub(super) fn if_match(detail: impl Into<String>) -> Problem {
@@ -220,6 +229,7 @@ impl From<FireError> for Problem {
         let detail = error.to_string();
         match error {
             FireError::NoSuchEventType(name) => Problem::not_found("event type", name),
+            FireError::SourceType(_) => Problem::new(StatusCode::FORBIDDEN, "source_type_not_allowed", detail),
             FireError::Disabled(_) => Problem::new(StatusCode::CONFLICT, "event_type_disabled", detail),
             FireError::PayloadInvalid(violations) => {
                 let fault = |v: Violation| Fault::new(v.pointer, v.message);
@@ -233,6 +243,28 @@ impl From<FireError> for Problem {
             FireError::ShuttingDown => Problem::unavailable(detail),
             FireError::Store(error) => error.into(),
             FireError::Read(error) => error.into(),
+        }
+    }
+}
+
+impl From<CancelError> for Problem {
+    fn from(error: CancelError) -> Problem {
+        let detail = error.to_string();
+        match error {
+            CancelError::AlreadyEnded => Problem::new(StatusCode::CONFLICT, "already_ended", detail),
+            CancelError::ShuttingDown | CancelError::Busy => Problem::unavailable(detail),
+            CancelError::Store(error) => error.into(),
+            CancelError::Read(error) => error.into(),
+        }
+    }
+}
+
+impl From<RotateError> for Problem {
+    fn from(error: RotateError) -> Problem {
+        match error {
+            RotateError::Busy => Problem::busy("the key is being changed already"),
+            RotateError::Commit(error) => error.into(),
+            RotateError::Save(_) | RotateError::Keyring(_) | RotateError::Secret(_) => Problem::internal(&error),
         }
     }
 }

@@ -1,13 +1,15 @@
 //! Events: what became of what was fired.
 
 use super::Api;
-use super::auth::{Caller, Read};
+use super::auth::{Caller, Execute, Read};
 use super::error::Problem;
 use super::extract::{Path, Query};
 use super::page::{self, Data, List, encode_cursor};
 use super::run::{RunOut, history_query};
+use crate::dispatch::Target;
 use crate::domain::{
-    Event, EventId, EventTypeId, Flow, Json, ObjectRef, Origin, Reason, Run, RunId, State as EventState, Timestamp,
+    Cause, Deed, Event, EventId, EventTypeId, Flow, Json, Noted, ObjectRef, Origin, Reason, Run, RunId, ScheduleId,
+    SourceId, State as EventState, Timestamp,
 };
 use crate::store::Page;
 use axum::extract::State;
@@ -55,9 +57,15 @@ pub(super) struct EventOut {
     /// None of its runs starts before.
     #[schema(value_type = Option<String>, format = DateTime)]
     run_at: Option<Timestamp>,
-    /// `api` or `demo`: what made it.
+    /// What made it: `api`, `source`, `webhook`, `chain`, `schedule`, `replay`, `test` or `demo`.
     #[schema(value_type = String)]
     origin: Origin,
+    /// The schedule that fired it.
+    #[schema(value_type = Option<uuid::Uuid>)]
+    schedule_id: Option<ScheduleId>,
+    /// The time that the schedule fired it for; earlier than `created_at` when the server was down then.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    scheduled_at: Option<Timestamp>,
     /// QUEUED, WAITING (nothing of it can start yet), RUNNING, SUCCESS, WARNING, ERROR, SKIPPED or CANCELLED.
     #[schema(value_type = String)]
     state: EventState,
@@ -75,7 +83,11 @@ pub(super) struct EventOut {
     /// The run whose end fired it.
     #[schema(value_type = Option<uuid::Uuid>)]
     parent_run_id: Option<RunId>,
+    /// The name of the token or the source that fired it.
     created_by: String,
+    /// The source that fired it.
+    #[schema(value_type = Option<uuid::Uuid>)]
+    source_id: Option<SourceId>,
     #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -192,8 +204,34 @@ pub(super) async fn read(
     Ok(Data::ok(EventOut::of(&event, Some(&runs))))
 }
 
+/// Cancel an event
+///
+/// Ends all of its runs that have not ended, and the event: what waits does not begin, a running action is interrupted.
+/// 409 `already_ended` when it has ended. Chains do not go on.
+#[utoipa::path(post, path = "/event/{id}/cancel", tag = "events", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<EventOut>)))]
+pub(super) async fn cancel(
+    caller: Caller<Execute>,
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<Data<EventOut>, Problem> {
+    let missing = || Problem::not_found("event", &id);
+    let (event_id, scope): (EventId, _) = (id.parse().map_err(|_| missing())?, caller.scope().cloned());
+    let event = api.reading(move |store| store.event(scope.as_ref(), event_id)).await?.ok_or_else(missing)?;
+    if event.state.is_terminal() {
+        return Err(Problem::already_ended("event", event.state));
+    }
+    let cancelled = api.dispatch().cancel(&event.owner_id, event_id, Target::Event, caller.name()).await?;
+    let (owner_id, subject) = (event.owner_id.clone(), event.event_type.clone());
+    api.note(&caller, Noted { owner_id, subject, ..Noted::of(Deed::Cancelled, "event", &id) }).await?;
+    Ok(Data::ok(EventOut::of(&cancelled.event, Some(&cancelled.runs))))
+}
+
 impl EventOut {
     pub(super) fn of(event: &Event, runs: Option<&[Arc<Run>]>) -> EventOut {
+        let (schedule_id, scheduled_at) = match event.cause {
+            Some(Cause::Schedule { id, due_at }) => (Some(id), Some(due_at)),
+            None => (None, None),
+        };
         EventOut {
             id: event.id,
             owner_id: event.owner_id.to_string(),
@@ -204,6 +242,8 @@ impl EventOut {
             payload: event.payload.clone(),
             run_at: event.run_at,
             origin: event.origin,
+            schedule_id,
+            scheduled_at,
             state: event.state,
             reason: event.reason,
             message: event.message.clone(),
@@ -212,6 +252,7 @@ impl EventOut {
             depth: event.depth,
             parent_run_id: event.lineage.as_ref().map(|lineage| lineage.parent_run_id),
             created_by: event.created_by.clone(),
+            source_id: event.source_id,
             created_at: event.created_at,
             started_at: event.started_at,
             ended_at: event.ended_at,

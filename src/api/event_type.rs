@@ -8,11 +8,14 @@ use super::event::FlowSchema;
 use super::extract::{Body, Path, Query, check_version};
 use super::page::{self, Data, Filter, List, Row};
 use super::parameter::{ParameterSchema, check_parameters};
+use super::schedule;
+use super::source::source_type_for;
 use crate::dispatch::{check_schema, cycle_of_event_type};
 use crate::domain::{
-    Action, ActionId, DedupWindow, EventType, EventTypeId, EventTypeName, Flow, Json, Parameter, TenantId, Timestamp,
+    Action, ActionId, DedupWindow, EventType, EventTypeId, EventTypeName, Flow, Json, Parameter, Schedule,
+    SourceTypeId, TenantId, Timestamp,
 };
-use crate::store::{Change, Expectation, Mention, Transition};
+use crate::store::{Catalogue, Change, Expectation, Mention, Transition};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
@@ -34,6 +37,9 @@ pub(super) struct EventTypeIn {
     description: String,
     /// The execution profile. Default `wasm`, the built-in one.
     sink_type: Option<String>,
+    /// The source type, by name or id, whose sources may fire it; then no other token but an admin's may. Default: every
+    /// token with the right to execute may, and no source.
+    source_type: Option<String>,
     /// The action that runs when it fires.
     #[schema(value_type = Option<uuid::Uuid>)]
     action: Option<ActionId>,
@@ -68,6 +74,8 @@ pub(super) struct EventTypeOut {
     display_name: String,
     description: String,
     sink_type: String,
+    /// The name of the source type whose sources may fire it.
+    source_type: Option<String>,
     #[schema(value_type = Option<uuid::Uuid>)]
     action: Option<ActionId>,
     enabled: bool,
@@ -99,7 +107,7 @@ pub(super) async fn create(
     Body(body): Body<EventTypeIn>,
 ) -> Result<Data<EventTypeOut>, Problem> {
     let owner = caller.owner(body.owner_id.clone())?;
-    body.check(&api, &owner)?;
+    let source_type = body.check(&api, &owner)?;
     let now = api.now();
     let event_type = EventType {
         id: EventTypeId::new(api.ids(), now),
@@ -107,6 +115,7 @@ pub(super) async fn create(
         display_name: body.display_name,
         description: body.description,
         sink_type: SINK_TYPE.to_owned(),
+        source_type,
         action: body.action,
         enabled: body.enabled,
         flow: body.flow,
@@ -121,7 +130,7 @@ pub(super) async fn create(
     let event_type = Arc::new(event_type);
     api.commit(&caller, Transition::of([Change::PutEventType(Arc::clone(&event_type))])).await?;
     let warning = cycle_of_event_type(&api.store().catalogue(), &event_type);
-    Ok(Data::created(EventTypeOut::of(&event_type)).versioned(1).warning(warning))
+    Ok(Data::created(EventTypeOut::of(&api.store().catalogue(), &event_type)).versioned(1).warning(warning))
 }
 
 /// List event types
@@ -134,7 +143,7 @@ pub(super) async fn list(
     let catalogue = api.store().catalogue();
     let visible = catalogue.event_types().filter(|event_type| caller.tenant().sees(&event_type.owner_id));
     let rows = visible.map(|event_type| Row {
-        item: EventTypeOut::of(event_type),
+        item: EventTypeOut::of(&catalogue, event_type),
         id: event_type.id.to_string(),
         name: event_type.display_name.to_string(),
         description: event_type.description.clone(),
@@ -153,7 +162,7 @@ pub(super) async fn read(
     Path(id): Path<String>,
 ) -> Result<Data<EventTypeOut>, Problem> {
     let event_type = find(&api, caller.tenant(), &id)?;
-    Ok(Data::ok(EventTypeOut::of(&event_type)).versioned(event_type.version))
+    Ok(Data::ok(EventTypeOut::of(&api.store().catalogue(), &event_type)).versioned(event_type.version))
 }
 
 /// Change an event type
@@ -173,10 +182,11 @@ pub(super) async fn change(
         return Err(Problem::invalid(vec![Fault::new("/owner_id", "an event type stays with its tenant")]));
     }
     check_version(&headers, "event type", old.version)?;
-    body.check(&api, &old.owner_id)?;
+    let source_type = body.check(&api, &old.owner_id)?;
     let event_type = EventType {
         display_name: body.display_name,
         description: body.description,
+        source_type,
         action: body.action,
         enabled: body.enabled,
         flow: body.flow,
@@ -191,22 +201,23 @@ pub(super) async fn change(
     let put = Transition::of([Change::PutEventType(Arc::clone(&event_type))]);
     api.commit(&caller, put.expecting(Expectation::EventTypeVersion(old.id, old.version))).await?;
     let warning = cycle_of_event_type(&api.store().catalogue(), &event_type);
-    Ok(Data::ok(EventTypeOut::of(&event_type)).versioned(event_type.version).warning(warning))
+    Ok(Data::ok(EventTypeOut::of(&api.store().catalogue(), &event_type)).versioned(event_type.version).warning(warning))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Force {
-    /// Also blank it in the actions that fire it on success or failure.
+    /// Also blank it in the actions that fire it on success or failure, and disable the schedules that fire it.
     #[serde(default)]
     force: bool,
 }
 
 /// Delete an event type
 ///
-/// Refused with 409 and the list while an action names it; `force=true` blanks `on_success` and `on_failure`, as new
-/// versions of those actions, but no trigger. `If-Match` guards against somebody else's change. Its history stays.
+/// Refused with 409 and the list while an action or a schedule names it; `force=true` blanks `on_success` and
+/// `on_failure`, as new versions of those actions, but no trigger, and disables the schedules. `If-Match` guards against
+/// somebody else's change. Its history stays.
 #[utoipa::path(delete, path = "/event-type/{id}", tag = "event types", params(("id" = String, Path), Force), responses((status = 200, body = page::Envelope<EventTypeOut>)))]
 pub(super) async fn delete(
     caller: Caller<Write>,
@@ -223,7 +234,7 @@ pub(super) async fn delete(
     delete.expect.push(Expectation::EventTypeVersion(event_type.id, event_type.version));
     delete.changes.push(Change::DeleteEventType(event_type.id));
     api.commit(&caller, delete).await?;
-    Ok(Data::ok(EventTypeOut::of(&event_type)))
+    Ok(Data::ok(EventTypeOut::of(&api.store().catalogue(), &event_type)))
 }
 
 /// New versions, in the name of `by`, of the actions that fire `event_type` when they end, which do so no more. Whoever
@@ -246,6 +257,12 @@ fn without_follow_up(api: &Api, event_type: &EventType, by: &str) -> Transition 
         };
         transition.changes.push(Change::PutAction(Arc::new(blanked)));
     }
+    for schedule in catalogue.schedules_firing(event_type) {
+        transition.expect.push(schedule::unfired(schedule));
+        let header = schedule.header.changed(schedule.header.name.clone(), by, api.now());
+        let disabled = Schedule { header, enabled: false, next_at: None, ..schedule.as_ref().clone() };
+        transition.changes.push(Change::Put(disabled.into()));
+    }
     transition
 }
 
@@ -258,7 +275,8 @@ pub(super) fn find(api: &Api, tenant: &TenantId, id: &str) -> Result<Arc<EventTy
 }
 
 impl EventTypeIn {
-    fn check(&self, api: &Api, owner: &TenantId) -> Result<(), Problem> {
+    /// Checks what only the catalogue knows; gives the source type that is named.
+    fn check(&self, api: &Api, owner: &TenantId) -> Result<Option<SourceTypeId>, Problem> {
         let mut faults = check_parameters(&self.parameters);
         if self.description.len() > 10_000 {
             faults.push(Fault::new("/description", "a description has at most 10000 bytes"));
@@ -269,6 +287,9 @@ impl EventTypeIn {
                 format!("there is no sink type `{sink_type}`; `{SINK_TYPE}` is built in"),
             ));
         }
+        let catalogue = api.store().catalogue();
+        let source_type = self.source_type.as_ref().map(|id| source_type_for(&catalogue, owner, id)).transpose();
+        faults.extend(source_type.as_ref().err().cloned());
         if let Some(schema) = &self.payload_schema {
             faults.extend(check_schema(schema).err().map(|error| Fault::new("/payload_schema", error)));
         }
@@ -280,7 +301,7 @@ impl EventTypeIn {
             None => {}
         }
         match (faults.is_empty(), locked.is_empty()) {
-            (true, true) => Ok(()),
+            (true, true) => Ok(source_type.unwrap_or_default()),
             (true, false) => Err(Problem::locked(locked)),
             (false, _) => Err(Problem::invalid(faults)),
         }
@@ -300,13 +321,15 @@ impl EventTypeIn {
 }
 
 impl EventTypeOut {
-    fn of(event_type: &EventType) -> EventTypeOut {
+    fn of(catalogue: &Catalogue, event_type: &EventType) -> EventTypeOut {
+        let source_type = event_type.source_type.and_then(|id| catalogue.source_types().get(id));
         EventTypeOut {
             id: event_type.id,
             owner_id: event_type.owner_id.to_string(),
             display_name: event_type.display_name.to_string(),
             description: event_type.description.clone(),
             sink_type: event_type.sink_type.clone(),
+            source_type: source_type.map(|found| found.header.name.to_string()),
             action: event_type.action,
             enabled: event_type.enabled,
             flow: event_type.flow,

@@ -1,16 +1,16 @@
 //! Firing triggers.
 
 use super::Api;
-use super::auth::{Caller, Execute};
+use super::auth::Firing;
 use super::delay::{self, DelayIn};
 use super::error::Problem;
 use super::event::{EventOut, FlowSchema, ObjectOut};
 use super::extract::{self, Path, Query, preferred_wait_s};
 use super::page::{self, Data};
-use crate::dispatch::{Fire, Fired};
+use super::request_id;
+use crate::dispatch::{Fire, FireError, Fired};
 use crate::domain::{
-    CallerKey, EventTypeName, Flow, Json, ObjectRef, Once, OnceKey, Origin, RequestDigest, Sameness, TenantId,
-    Timestamp,
+    CallerKey, EventTypeName, Flow, Json, ObjectRef, Once, OnceKey, RequestDigest, Sameness, TenantId, Timestamp,
 };
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue};
@@ -61,27 +61,19 @@ pub(super) struct EventIn {
     params(("prefer" = Option<String>, Header, description = "`wait=N`: wait up to N seconds for the end"),
         ("idempotency-key" = Option<String>, Header, description = "1 to 255 printable characters, quoted or not: accepts the request once")),
     responses((status = 202, body = page::Envelope<EventOut>), (status = 200, description = "It has ended", body = page::Envelope<EventOut>)))]
-pub(super) async fn fire(
-    caller: Caller<Execute>,
-    State(api): State<Api>,
-    request: Request,
-) -> Result<Response, Problem> {
+pub(super) async fn fire(firing: Firing, State(api): State<Api>, request: Request) -> Result<Response, Problem> {
     let headers = request.headers().clone();
     let bytes = extract::read(request, "the body", api.bounds().body_bytes).await?;
     let body: EventIn = extract::parse(&bytes)?;
     let once = once(&headers, || RequestDigest::of(text(&bytes), &["event"]))?;
     let run_at = delay::run_at(api.now(), body.run_at, body.delay).map_err(|fault| Problem::invalid(vec![fault]))?;
     let fire = Fire {
-        event_type: body.event_type,
         object: body.object,
         flow: body.flow,
-        payload: body.payload,
         sameness: Some(sameness(body.dedup_key)),
         once,
         run_at,
-        tenant: caller.owner(body.owner_id)?,
-        origin: Origin::Api,
-        created_by: caller.name().to_owned(),
+        ..firing.fire(body.event_type, body.payload, body.owner_id)?
     };
     fire_and_answer(&api, &headers, fire).await
 }
@@ -121,7 +113,7 @@ fn sameness(key: Option<CallerKey>) -> Sameness {
         ("idempotency-key" = Option<String>, Header, description = "1 to 255 printable characters, quoted or not: accepts the request once")),
     responses((status = 202, body = page::Envelope<EventOut>), (status = 200, description = "It has ended", body = page::Envelope<EventOut>)))]
 pub(super) async fn trigger(
-    caller: Caller<Execute>,
+    firing: Firing,
     State(api): State<Api>,
     Path(event_type): Path<String>,
     Query(query): Query<TriggerQuery>,
@@ -144,16 +136,12 @@ pub(super) async fn trigger(
     let event_type: EventTypeName = event_type;
     let once = once(&headers, || RequestDigest::of(payload.as_str(), &["trigger", &event_type.folded(), &asked]))?;
     let fire = Fire {
-        event_type,
         object,
         flow: query.flow.unwrap_or_default(),
-        payload,
         sameness: Some(sameness(query.dedup_key)),
         once,
         run_at,
-        tenant: caller.owner(query.owner_id)?,
-        origin: Origin::Api,
-        created_by: caller.name().to_owned(),
+        ..firing.fire(event_type, payload, query.owner_id)?
     };
     fire_and_answer(&api, &headers, fire).await
 }
@@ -163,11 +151,11 @@ async fn fire_and_answer(api: &Api, headers: &HeaderMap, fire: Fire) -> Result<R
         preferred_wait_s(headers)?.filter(|seconds| *seconds > 0).map(|seconds| seconds.min(api.bounds().wait_s));
     let (answer, replayed) = match wait_s {
         None => {
-            let Fired { event, replayed, .. } = api.dispatch().fire(fire).await?;
+            let Fired { event, replayed, .. } = api.dispatch().fire(fire).await.map_err(refused)?;
             (Data::accepted(EventOut::of(&event, None)), replayed)
         }
         Some(wait_s) => {
-            let fired = api.dispatch().fire_and_wait(fire, Duration::from_secs(wait_s)).await?;
+            let fired = api.dispatch().fire_and_wait(fire, Duration::from_secs(wait_s)).await.map_err(refused)?;
             let out = EventOut::of(&fired.event, Some(&fired.runs));
             let ended = fired.event.state.is_terminal();
             (if ended { Data::ok(out) } else { Data::accepted(out) }, fired.replayed)
@@ -182,6 +170,14 @@ async fn fire_and_answer(api: &Api, headers: &HeaderMap, fire: Fire) -> Result<R
         headers.insert("idempotency-replayed", HeaderValue::from_static("true"));
     }
     Ok(response)
+}
+
+/// Whoever fires what its source type does not allow may be a credential in the wrong hands: it is noted.
+fn refused(error: FireError) -> Problem {
+    if let FireError::SourceType(message) = &error {
+        tracing::warn!(request.id = %request_id(), detail = message, "a source type did not allow an event");
+    }
+    error.into()
 }
 
 /// What a request with an `Idempotency-Key` is known by.

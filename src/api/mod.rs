@@ -5,9 +5,11 @@
 
 mod action;
 mod attachment;
+mod audit;
 mod auth;
 mod backup;
 mod delay;
+mod entry;
 mod error;
 mod event;
 mod event_type;
@@ -21,13 +23,17 @@ mod openapi;
 mod page;
 mod parameter;
 mod run;
+mod schedule;
+mod secret;
+mod source;
+mod source_type;
 mod stream;
 mod token;
 
 use crate::dispatch::Dispatch;
-use crate::domain::{Clock, Entropy, Ids, RequestId, Timestamp};
+use crate::domain::{AuditId, Clock, Entropy, Ids, Noted, RequestId, Timestamp};
 use crate::sandbox::Sandbox;
-use crate::store::{CommitError, ReadError, Store, Transition};
+use crate::store::{Change, CommitError, ReadError, Store, Transition};
 use auth::Caller;
 use axum::Router;
 use axum::extract::Request;
@@ -93,15 +99,28 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(object::effective))
         .routes(routes!(event_type::create, event_type::list))
         .routes(routes!(event_type::read, event_type::change, event_type::delete))
+        .routes(routes!(source_type::create, source_type::list))
+        .routes(routes!(source_type::read, source_type::change, source_type::delete))
+        .routes(routes!(source::create, source::list))
+        .routes(routes!(source::read, source::change, source::delete))
+        .routes(routes!(source::rotate))
         .routes(routes!(fire::fire, event::list))
         .routes(routes!(event::read))
+        .routes(routes!(event::cancel))
         .routes(routes!(fire::trigger))
         .routes(routes!(run::list))
         .routes(routes!(run::read))
+        .routes(routes!(run::cancel))
         .routes(routes!(run::log))
+        .routes(routes!(schedule::create, schedule::list))
+        .routes(routes!(schedule::read, schedule::change, schedule::delete))
         .routes(routes!(stream::watch))
+        .routes(routes!(secret::list))
+        .routes(routes!(secret::put, secret::read, secret::delete))
+        .routes(routes!(secret::rotate))
         .routes(routes!(token::create, token::list))
         .routes(routes!(token::delete))
+        .routes(routes!(audit::list))
         .routes(routes!(backup::take))
         .routes(routes!(health::metrics))
         .routes(routes!(health::live))
@@ -185,8 +204,22 @@ impl Api {
 
     /// Changes the catalogue in the caller's name, and answers when that is on the disk.
     async fn commit<N>(&self, caller: &Caller<N>, transition: Transition) -> Result<(), CommitError> {
-        let author = Some(caller.author(request_id(), self.now()));
+        let (now, request) = (self.now(), request_id());
+        let author = Some(caller.author(request, AuditId::new(self.ids(), now), now));
         self.store().commit(Transition { author, ..transition }).await
+    }
+
+    /// Puts what is no change of the catalogue into the audit log.
+    async fn note<N>(&self, caller: &Caller<N>, noted: Noted) -> Result<(), CommitError> {
+        self.commit(caller, Transition::of([Change::Audit(Arc::new(noted))])).await
+    }
+
+    /// Computes what may take long without holding up an async thread.
+    async fn computing<T: Send + 'static>(&self, compute: impl FnOnce() -> T + Send + 'static) -> T {
+        match tokio::task::spawn_blocking(compute).await {
+            Ok(computed) => computed,
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        }
     }
 
     /// Reads from the store without holding up an async thread.
@@ -195,9 +228,6 @@ impl Api {
         read: impl FnOnce(&Store) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, Problem> {
         let store = self.0.parts.store.clone();
-        match tokio::task::spawn_blocking(move || read(&store)).await {
-            Ok(result) => Ok(result?),
-            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
-        }
+        Ok(self.computing(move || read(&store)).await?)
     }
 }

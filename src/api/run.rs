@@ -1,13 +1,14 @@
 //! Runs: what ran, what it used, what it said.
 
 use super::Api;
-use super::auth::{Caller, Read};
+use super::auth::{Caller, Execute, Read};
 use super::error::Problem;
 use super::extract::{Path, Query};
 use super::page::{self, Data, List, decode_cursor, encode_cursor};
+use crate::dispatch::Target;
 use crate::domain::{
-    ActionId, AttachmentId, Attempt, EventId, Json, Level, LogLine, ObjectRef, Reason, Run, RunId, State as RunState,
-    TenantId, Timestamp,
+    ActionId, AttachmentId, Attempt, Deed, EventId, Json, Level, LogLine, Noted, ObjectRef, Reason, Run, RunId,
+    State as RunState, TenantId, Timestamp,
 };
 use crate::store;
 use axum::extract::State;
@@ -200,6 +201,28 @@ pub(super) async fn read(
     Path(id): Path<String>,
 ) -> Result<Data<RunOut>, Problem> {
     find(&api, caller.scope(), &id).await.map(|run| Data::ok(RunOut::of(&run)))
+}
+
+/// Cancel a run
+///
+/// It does not begin, or is interrupted when it runs. What is behind it in the plan goes on: a cancelled run is no
+/// failure. 409 `already_ended` when it has ended.
+#[utoipa::path(post, path = "/run/{id}/cancel", tag = "history", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<RunOut>)))]
+pub(super) async fn cancel(
+    caller: Caller<Execute>,
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<Data<RunOut>, Problem> {
+    let run = find(&api, caller.scope(), &id).await?;
+    if run.state.is_terminal() {
+        return Err(Problem::already_ended("run", run.state));
+    }
+    let target = Target::Run(run.id);
+    let cancelled = api.dispatch().cancel(&run.owner_id, run.event_id, target, caller.name()).await?;
+    let (owner_id, subject) = (run.owner_id.clone(), run.action.clone());
+    api.note(&caller, Noted { owner_id, subject, ..Noted::of(Deed::Cancelled, "run", &id) }).await?;
+    let cancelled = cancelled.runs.iter().find(|cancelled| cancelled.id == run.id);
+    cancelled.map(|run| Data::ok(RunOut::of(run))).ok_or_else(|| Problem::not_found("run", &id))
 }
 
 /// A line of a run's log.

@@ -117,14 +117,8 @@ fn put_action(client: &Client, name: &str, digest: &str) -> Result<Value> {
     if action["module"] == digest {
         return Ok(action);
     }
-    let keep = ["name", "description", "enabled", "continue_on_fail", "parameters", "retry", "limits"];
-    replace(
-        client,
-        &format!("/action/{}", action["id"].as_str().unwrap_or("")),
-        &action,
-        &keep,
-        ("module", digest.into()),
-    )
+    let path = format!("/action/{}", action["id"].as_str().unwrap_or(""));
+    replace(client, &path, &action, ("module", digest.into()))
 }
 
 /// Makes the event type, or makes an existing one run the action and leaves the rest of it.
@@ -136,9 +130,8 @@ fn put_event_type(client: &Client, name: &str, action: &Value) -> Result<Value> 
     if event_type["action"] == *action {
         return Ok(event_type);
     }
-    let keep = ["display_name", "description", "sink_type", "enabled", "parameters", "payload_schema"];
     let path = format!("/event-type/{}", event_type["id"].as_str().unwrap_or(""));
-    replace(client, &path, &event_type, &keep, ("action", action.clone()))
+    replace(client, &path, &event_type, ("action", action.clone()))
 }
 
 fn find(client: &Client, path: &str, field: &str, name: &str) -> Result<Option<Value>> {
@@ -157,10 +150,13 @@ fn find(client: &Client, path: &str, field: &str, name: &str) -> Result<Option<V
     }
 }
 
+/// What is read and never sent.
+const SERVERS_OWN: [&str; 7] = ["id", "owner_id", "version", "created_by", "created_at", "updated_by", "updated_at"];
+
 /// Writes back what was read with one field changed; somebody else's change in between is not overwritten.
-fn replace(client: &Client, path: &str, old: &Value, keep: &[&str], (field, value): (&str, Value)) -> Result<Value> {
-    let mut body: serde_json::Map<String, Value> =
-        keep.iter().map(|name| ((*name).to_owned(), old[*name].clone())).collect();
+fn replace(client: &Client, path: &str, old: &Value, (field, value): (&str, Value)) -> Result<Value> {
+    let mut body = old.as_object().cloned().unwrap_or_default();
+    body.retain(|name, _| !SERVERS_OWN.contains(&name.as_str()));
     body.insert(field.to_owned(), value);
     let if_match = [("if-match", format!("\"{}\"", old["version"]))];
     Ok(client.put(path, &if_match, Value::Object(body).to_string().as_bytes())?["data"].take())

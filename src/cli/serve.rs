@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::json;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,9 @@ pub(super) struct Serve {
     /// Where to listen. Every request needs a token; elsewhere than on loopback put TLS in front
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS:PORT")]
     listen: SocketAddr,
+    /// The file with the keys of the secrets, made if there is none [default: secrets.key in the data folder]
+    #[arg(long, value_name = "PATH")]
+    secrets_key: Option<PathBuf>,
     /// Install the example actions, fire their sample events and show what ran
     #[arg(long)]
     demo: bool,
@@ -62,6 +66,7 @@ pub(super) fn run(serve: &Serve, server: &ServerArgs, json: bool) -> Result<Exit
         cache_bytes: serve.cache as usize * (1 << 20),
         chain: ChainLimits { depth: serve.chain_depth, repeats: serve.chain_repeats, events: serve.chain_events },
         grace: Duration::from_secs(serve.grace),
+        secrets_key: serve.secrets_key.clone(),
         ..Config::new(serve.listen, server.data.clone(), compiler)
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

@@ -4,14 +4,15 @@ use super::chain::Child;
 use super::job::{Job, Live};
 use super::once::{Claim, Novelty, remembered};
 use super::payload_schema::Violation;
+use super::producer::Producer;
 use super::resolve::{FanOut, owner_of, plan};
 use super::scheduler::Dispatch;
 use super::settle::Next;
 use crate::domain::{
-    Event, EventId, EventType, EventTypeName, FAN_OUT_MAX, Flow, Json, ObjectRef, Once, Origin, Run, Sameness, State,
-    TenantId, Timestamp,
+    Cause, Event, EventId, EventType, EventTypeName, FAN_OUT_MAX, Flow, Json, ObjectRef, Once, Origin, Run, Sameness,
+    State, TenantId, Timestamp,
 };
-use crate::store::{CommitError, ReadError};
+use crate::store::{Change, CommitError, ReadError, Transition};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -32,6 +33,9 @@ pub struct Fire {
     pub run_at: Option<Timestamp>,
     pub tenant: TenantId,
     pub origin: Origin,
+    /// What it goes back to, when that is not the caller.
+    pub cause: Option<Cause>,
+    pub by: Producer,
     /// Who fires, for the record.
     pub created_by: String,
 }
@@ -56,6 +60,8 @@ impl Fired {
 pub enum FireError {
     #[error("there is no event type `{0}`")]
     NoSuchEventType(EventTypeName),
+    #[error("{0}")]
+    SourceType(String),
     #[error("the event type `{0}` is disabled")]
     Disabled(EventTypeName),
     #[error("the payload does not follow the schema of the event type")]
@@ -79,8 +85,8 @@ pub enum FireError {
 }
 
 /// What comes of a fire.
-enum Begun {
-    First(Accepted),
+enum Taken {
+    First(Accepted, Committed),
     /// It made this event of this tenant before.
     Again(TenantId, EventId),
 }
@@ -90,7 +96,6 @@ pub(super) struct Accepted {
     pub(super) live: Live,
     pub(super) next: Next,
     pub(super) children: Vec<Child>,
-    pub(super) committed: Committed,
 }
 
 impl Dispatch {
@@ -99,9 +104,9 @@ impl Dispatch {
     /// # Errors
     /// See [`FireError`].
     pub async fn fire(&self, fire: Fire) -> Result<Fired, FireError> {
-        let Accepted { live, next, children, committed } = match self.take_in(fire).await? {
-            Begun::Again(tenant, id) => return self.original(&tenant, id).await,
-            Begun::First(accepted) => accepted,
+        let (Accepted { live, next, children }, committed) = match self.take_in(fire).await? {
+            Taken::Again(tenant, id) => return self.original(&tenant, id).await,
+            Taken::First(accepted, committed) => (accepted, committed),
         };
         let fired = Fired::first(&live);
         self.go_on(live, next, None);
@@ -116,9 +121,9 @@ impl Dispatch {
     /// See [`FireError`].
     pub async fn fire_and_wait(&self, fire: Fire, patience: Duration) -> Result<Fired, FireError> {
         // Commits keep their order: when the end is on the disk, the beginning is.
-        let Accepted { live, next, children, committed } = match self.take_in(fire).await? {
-            Begun::Again(tenant, id) => return self.original_ended((&tenant, id), patience).await,
-            Begun::First(accepted) => accepted,
+        let (Accepted { live, next, children }, committed) = match self.take_in(fire).await? {
+            Taken::Again(tenant, id) => return self.original_ended((&tenant, id), patience).await,
+            Taken::First(accepted, committed) => (accepted, committed),
         };
         self.go_on_with(children);
         let fired = Fired::first(&live);
@@ -138,27 +143,29 @@ impl Dispatch {
         }
     }
 
-    async fn take_in(&self, fire: Fire) -> Result<Begun, FireError> {
+    /// Accepts an event, unless the same request was accepted before.
+    async fn take_in(&self, fire: Fire) -> Result<Taken, FireError> {
         let claim = match fire.once {
             None => None,
-            Some(once) => {
-                let owner = {
-                    let catalogue = self.store().catalogue();
-                    let event_type = catalogue.event_type_named(&fire.tenant, &fire.event_type);
-                    event_type.map(|event_type| owner_of(event_type, &fire.tenant))
-                };
-                let owner = owner.ok_or_else(|| FireError::NoSuchEventType(fire.event_type.clone()))?;
-                match self.look_up(owner, once).await? {
-                    Novelty::First(claim) => Some(claim),
-                    Novelty::Again(tenant, id) => return Ok(Begun::Again(tenant, id)),
-                }
-            }
+            Some(once) => match self.look_up(self.owner_of(&fire)?, once).await? {
+                Novelty::First(claim) => Some(claim),
+                Novelty::Again(tenant, id) => return Ok(Taken::Again(tenant, id)),
+            },
         };
-        self.accept(fire, claim).map(Begun::First)
+        self.accept(fire, claim).map(|(accepted, committed)| Taken::First(accepted, committed))
+    }
+
+    /// Whose event it will be. Who may not fire it is told so and learns nothing of what was fired before.
+    fn owner_of(&self, fire: &Fire) -> Result<TenantId, FireError> {
+        let catalogue = self.store().catalogue();
+        let event_type = catalogue.event_type_named(&fire.tenant, &fire.event_type);
+        let event_type = event_type.ok_or_else(|| FireError::NoSuchEventType(fire.event_type.clone()))?;
+        fire.by.check_may_fire(event_type)?;
+        Ok(owner_of(event_type, &fire.tenant))
     }
 
     /// Checks, plans, reserves and hands in.
-    fn accept(&self, mut fire: Fire, claim: Option<Claim>) -> Result<Accepted, FireError> {
+    fn accept(&self, mut fire: Fire, claim: Option<Claim>) -> Result<(Accepted, Committed), FireError> {
         if self.is_stopping() {
             return Err(FireError::ShuttingDown);
         }
@@ -166,30 +173,39 @@ impl Dispatch {
         let Some(event_type) = catalogue.event_type_named(&fire.tenant, &fire.event_type) else {
             return Err(FireError::NoSuchEventType(fire.event_type));
         };
+        fire.by.check_may_fire(event_type)?;
         if !event_type.enabled {
             return Err(FireError::Disabled(event_type.display_name.clone()));
         }
-        let violations = self.payload_schemas().violations(event_type, &fire.payload);
+        let violations = self.payload_violations(event_type, &fire.payload);
         if !violations.is_empty() {
             return Err(FireError::PayloadInvalid(violations));
         }
         let owner = owner_of(event_type, &fire.tenant);
         self.check_queue(&owner)?;
         let (now, sameness, once) = (self.now(), fire.sameness.take(), fire.once);
-        let mut event = new_event(EventId::new(self.ids(), now), event_type, owner, fire, now);
-        let plan = plan(&catalogue, event_type, &event, self.ids(), sameness.as_ref());
-        let plan = plan.map_err(|FanOut| FireError::FanOut)?;
-        event.runs = plan.runs.iter().map(|run| run.id).collect();
+        let event = new_event(EventId::new(self.ids(), now), event_type, owner, fire, now);
+        let planned = plan(&catalogue, event_type, &event, self.ids(), sameness.as_ref());
+        let planned = planned.map_err(|FanOut| FireError::FanOut)?;
         let expires_at = now.plus_ms(event_type.dedup_window_s.as_ms());
-        let remembered = once.map(|once| remembered(event.owner_id.clone(), once, event.id, expires_at));
-        Ok(self.reserve_and_hand_in(event, plan.runs, (remembered, claim)))
+        let complete = |mut accepting: Transition, live: &Live| {
+            accepting.changes.extend(once.map(|once| remembered(&live.event, once, expires_at)));
+            accepting
+        };
+        Ok(self.reserve_and_hand_in(event, Ok(planned.runs), complete, claim))
     }
 
     /// Hands the event to whoever carries it on.
     pub(super) fn go_on(&self, live: Live, next: Next, waiter: Option<oneshot::Sender<Live>>) {
+        if next != Next::Nothing {
+            self.take_up(Job::new(live, waiter), next);
+        }
+    }
+
+    pub(super) fn take_up(&self, job: Job, next: Next) {
         match next {
-            Next::Run(_) => self.offer(Job::new(live, waiter)),
-            Next::Wait(_, due) => self.wait_until(due, Job::new(live, waiter)),
+            Next::Run(_) => self.offer(job),
+            Next::Wait(_, due) => self.wait_until(due, job),
             Next::Nothing => {}
         }
     }
@@ -202,7 +218,13 @@ pub(super) async fn kept(committed: Committed) -> Result<(), CommitError> {
     committed.await.unwrap_or_else(|_| Err(CommitError::Broken("its writer has ended".into())))
 }
 
-fn new_event(id: EventId, event_type: &EventType, owner_id: TenantId, fire: Fire, now: Timestamp) -> Event {
+pub(super) fn accepting(live: &Live, children: &[Child]) -> Transition {
+    let runs = live.runs.iter().map(|run| Change::Run(Arc::clone(run)));
+    let accepted = std::iter::once(Change::Event(Arc::clone(&live.event))).chain(runs);
+    Transition::of(accepted.chain(children.iter().flat_map(Child::changes)))
+}
+
+pub(super) fn new_event(id: EventId, event_type: &EventType, owner_id: TenantId, fire: Fire, now: Timestamp) -> Event {
     Event {
         id,
         owner_id,
@@ -213,6 +235,7 @@ fn new_event(id: EventId, event_type: &EventType, owner_id: TenantId, fire: Fire
         payload: fire.payload,
         run_at: fire.run_at,
         origin: fire.origin,
+        cause: fire.cause,
         state: State::Queued,
         reason: None,
         message: String::new(),
@@ -220,6 +243,7 @@ fn new_event(id: EventId, event_type: &EventType, owner_id: TenantId, fire: Fire
         root_id: id,
         depth: 0,
         lineage: None,
+        source_id: fire.by.source_id(),
         created_by: fire.created_by,
         created_at: now,
         started_at: None,

@@ -3,10 +3,10 @@
 
 use super::family::Family;
 use super::job::Live;
-use super::payload_schema::{PayloadSchemas, Violation};
-use super::resolve::{FanOut, plan};
+use super::payload_schema::PayloadSchemas;
+use super::raise::{Refusal, begin, plan_or_refuse};
 use super::scheduler::Dispatch;
-use super::settle::{Fires, Next, fires, settle};
+use super::settle::{Fires, Next, fires};
 use crate::domain::{
     ChainLimits, Event, EventId, EventType, FAN_OUT_MAX, Ids, Lineage, Origin, ParentOutcome, Reason, Run, State,
     Timestamp,
@@ -66,9 +66,6 @@ pub(super) struct Follower<'a> {
     pub(super) planned: usize,
 }
 
-/// Why a child ends before anything of it runs.
-type Refusal = (State, Reason, String);
-
 impl Follower<'_> {
     /// The children, each after its parent. Their number is bounded by [`PLANNED_MAX`] and the runs of `live`.
     pub(super) fn follow(&mut self, live: &mut Live, fired: Vec<Fires>) -> Vec<Child> {
@@ -93,19 +90,9 @@ impl Follower<'_> {
         let mut event = child_event(&parent.event, run, event_type, EventId::new(self.ids, self.now), self.now);
         event.payload = payload;
         run.child_event_id = Some(event.id);
-        let mut runs = Vec::new();
-        let next = match self.plan(event_type, &event) {
-            Ok(planned) => {
-                event.runs = planned.iter().map(|run| run.id).collect();
-                runs.extend(planned.into_iter().map(Arc::new));
-                settle(&mut event, &mut runs, self.now).0
-            }
-            Err((state, reason, message)) => {
-                event.end(state, Some(reason), message, self.now);
-                Next::Nothing
-            }
-        };
-        let live = Live { event: Arc::new(event), runs, family: Some(Arc::clone(&self.family)) };
+        let planned = self.plan(event_type, &event);
+        let (live, next) = begin(event, planned, self.now);
+        let live = Live { family: Some(Arc::clone(&self.family)), ..live };
         Some(Child { live, next })
     }
 
@@ -114,28 +101,14 @@ impl Follower<'_> {
         if let Some(message) = self.limits.refusal(ancestors, event_type.id, self.family.add()) {
             return Err((State::Error, Reason::ChainLimit, message));
         }
-        if !event_type.enabled {
-            let message = format!("the event type `{}` is disabled", event_type.display_name);
-            return Err((State::Skipped, Reason::Disabled, message));
-        }
-        let violations = self.schemas.violations(event_type, &event.payload);
-        if !violations.is_empty() {
-            return Err((State::Error, Reason::InputInvalid, told(&violations)));
-        }
-        let planned = plan(self.catalogue, event_type, event, self.ids, None);
-        let planned = planned.map_err(|fan_out: FanOut| (State::Error, Reason::FanoutLimit, fan_out.to_string()))?;
-        self.planned += planned.runs.len();
+        let planned = plan_or_refuse(self.catalogue, self.schemas, self.ids, (event_type, event, None))?;
+        self.planned += planned.len();
         if self.planned > PLANNED_MAX {
             let message = format!("more than {PLANNED_MAX} runs would follow at once");
             return Err((State::Error, Reason::FanoutLimit, message));
         }
-        Ok(planned.runs)
+        Ok(planned)
     }
-}
-
-fn told(violations: &[Violation]) -> String {
-    let told = violations.iter().map(|violation| format!("{}: {}", violation.pointer, violation.message));
-    format!("the payload does not follow the schema of the event type: {}", told.collect::<Vec<_>>().join("; "))
 }
 
 fn child_event(parent: &Event, run: &Run, event_type: &EventType, id: EventId, now: Timestamp) -> Event {
@@ -155,6 +128,7 @@ fn child_event(parent: &Event, run: &Run, event_type: &EventType, id: EventId, n
         payload: parent.payload.clone(),
         run_at: None,
         origin: Origin::Chain,
+        cause: None,
         state: State::Queued,
         reason: None,
         message: String::new(),
@@ -163,6 +137,7 @@ fn child_event(parent: &Event, run: &Run, event_type: &EventType, id: EventId, n
         depth: parent.depth + 1,
         lineage: Some(Box::new(lineage)),
         created_by: parent.created_by.clone(),
+        source_id: None,
         created_at: now,
         started_at: None,
         ended_at: None,

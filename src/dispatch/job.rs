@@ -2,6 +2,7 @@
 
 use super::family::Family;
 use crate::domain::{Event, EventId, Run, TenantId};
+use crate::store::Change;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -28,6 +29,16 @@ pub(super) struct Job {
     pub(super) durable_start: bool,
 }
 
+impl Live {
+    /// The event and those of its runs that changed.
+    pub(super) fn changes(&self, places: &[usize]) -> Vec<Change> {
+        let mut changes = Vec::with_capacity(places.len() + 2);
+        changes.extend(places.iter().map(|place| Change::Run(Arc::clone(&self.runs[*place]))));
+        changes.push(Change::Event(Arc::clone(&self.event)));
+        changes
+    }
+}
+
 impl Job {
     pub(super) fn new(live: Live, waiter: Option<oneshot::Sender<Live>>) -> Job {
         Job {
@@ -37,5 +48,10 @@ impl Job {
             waiter,
             durable_start: false,
         }
+    }
+
+    /// One that is in the store only, from an earlier process or dropped by this one.
+    pub(super) fn stored(tenant: TenantId, event_id: EventId) -> Job {
+        Job { tenant, event_id, live: None, waiter: None, durable_start: true }
     }
 }

@@ -7,7 +7,7 @@ use super::accept::{FireError, Fired};
 use super::job::Live;
 use super::scheduler::Dispatch;
 use super::worker::blocking;
-use crate::domain::{AcceptedOnce, EventId, Once, OnceKey, TenantId, Timestamp};
+use crate::domain::{AcceptedOnce, Event, EventId, Once, OnceKey, TenantId, Timestamp};
 use crate::store::{Change, Changes, Subject, Transition, Watched};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -162,10 +162,10 @@ async fn told_of(changes: &Changes, mut from: u64, id: EventId) -> bool {
     }
 }
 
-/// What to remember of a request that made `event_id`.
-pub(super) fn remembered(owner_id: TenantId, once: Once, event_id: EventId, expires_at: Timestamp) -> Change {
-    let Once { key, request } = once;
-    Change::RememberOnce(Arc::new(AcceptedOnce { owner_id, key, request, event_id, expires_at }))
+/// What to remember of the request that made `event`.
+pub(super) fn remembered(event: &Event, once: Once, expires_at: Timestamp) -> Change {
+    let (owner_id, Once { key, request }) = (event.owner_id.clone(), once);
+    Change::RememberOnce(Arc::new(AcceptedOnce { owner_id, key, request, event_id: event.id, expires_at }))
 }
 
 #[cfg(test)]

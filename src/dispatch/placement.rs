@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::task::JoinHandle;
 
 /// Time after which an attempt is a long one.
 const SHORT: Duration = Duration::from_millis(1);
@@ -56,10 +57,9 @@ impl Placement {
         ended.map_or_else(|| Briefly::Long(attempt), Briefly::Done)
     }
 
-    /// Runs a long attempt to its end; `None` if a bug ended it. Dropping what this returns ends it too.
-    pub(super) async fn run_long<T: Send + 'static>(&self, attempt: Attempt<T>) -> Option<T> {
-        let mut moved = AbortOnDrop(self.handle()?.spawn(attempt));
-        (&mut moved.0).await.ok()
+    /// Goes on with a long attempt on the threads for such; `None` when they are gone.
+    pub(super) fn run_long<T: Send + 'static>(&self, attempt: Attempt<T>) -> Option<Long<T>> {
+        self.handle().map(|handle| Long(handle.spawn(attempt)))
     }
 
     fn handle(&self) -> Option<&Handle> {
@@ -76,9 +76,24 @@ impl Drop for Placement {
     }
 }
 
-struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
+/// A long attempt on its own threads. Dropping this ends it.
+pub(super) struct Long<T>(JoinHandle<T>);
 
-impl<T> Drop for AbortOnDrop<T> {
+impl<T> Long<T> {
+    /// Waits for its end; `None` if a bug ended it.
+    pub(super) async fn ended(&mut self) -> Option<T> {
+        (&mut self.0).await.ok()
+    }
+
+    /// Ends it, and waits until it is gone with all it had.
+    pub(super) async fn break_off(mut self) {
+        self.0.abort();
+        // It may just have ended by itself; either way it is over.
+        drop((&mut self.0).await);
+    }
+}
+
+impl<T> Drop for Long<T> {
     fn drop(&mut self) {
         self.0.abort();
     }
@@ -89,5 +104,121 @@ fn be_nice() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS) {
         tracing::debug!(%error, "the threads for long attempts keep the normal priority");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    fn runtime() -> Runtime {
+        Builder::new_current_thread().enable_all().build().unwrap()
+    }
+
+    fn thread() -> String {
+        std::thread::current().name().unwrap_or_default().to_owned()
+    }
+
+    /// Computes for longer than is short, then yields, and says where it was begun and ended.
+    async fn compute() -> (String, String) {
+        let (begun, first) = (Instant::now(), thread());
+        while begun.elapsed() < SHORT {
+            std::hint::spin_loop();
+        }
+        tokio::task::yield_now().await;
+        (first, thread())
+    }
+
+    /// Says when it is gone.
+    struct Gone(Arc<AtomicBool>);
+
+    impl Drop for Gone {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn an_attempt_that_is_over_soon_stays_where_it_was_accepted() {
+        let placement = Placement::start().unwrap();
+        let briefly = runtime().block_on(placement.run_briefly(async { thread() }));
+        assert!(matches!(briefly, Briefly::Done(name) if name == thread()));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn an_attempt_that_computes_long_moves_to_nicer_threads() {
+        let placement = Placement::start().unwrap();
+        let here = rustix::process::getpriority_process(None).unwrap();
+        let (first, last, niceness) = runtime().block_on(async {
+            let computing = async {
+                let (first, last) = compute().await;
+                (first, last, rustix::process::getpriority_process(Some(rustix::thread::gettid())).unwrap())
+            };
+            match placement.run_briefly(computing).await {
+                Briefly::Done(_) => panic!("it computed for longer than is short"),
+                Briefly::Long(attempt) => placement.run_long(attempt).unwrap().ended().await.unwrap(),
+            }
+        });
+        assert_eq!((first, last.as_str()), (thread(), "long-attempts"));
+        assert_eq!(niceness, (here + NICENESS).min(19));
+    }
+
+    #[test]
+    fn an_attempt_that_waits_long_moves_too() {
+        let placement = Placement::start().unwrap();
+        runtime().block_on(async {
+            let (sender, receiver) = tokio::sync::oneshot::channel();
+            let waiting = async {
+                let told = receiver.await;
+                (told, thread())
+            };
+            let Briefly::Long(attempt) = placement.run_briefly(waiting).await else {
+                panic!("nobody told it anything")
+            };
+            let mut long = placement.run_long(attempt).unwrap();
+            sender.send(7).unwrap();
+            assert_eq!(long.ended().await, Some((Ok(7), "long-attempts".to_owned())));
+        });
+    }
+
+    #[test]
+    fn an_attempt_that_is_broken_off_is_gone_when_that_is_said() {
+        let placement = Placement::start().unwrap();
+        runtime().block_on(async {
+            for spins in [false, true] {
+                let gone = Arc::new(AtomicBool::new(false));
+                let held = Gone(Arc::clone(&gone));
+                let endless = async move {
+                    let _held = held;
+                    if !spins {
+                        std::future::pending::<()>().await;
+                    }
+                    loop {
+                        compute().await;
+                    }
+                };
+                let Briefly::Long(attempt) = placement.run_briefly::<()>(endless).await else { panic!("it ended") };
+                let long = placement.run_long(attempt).unwrap();
+                assert!(!gone.load(Ordering::SeqCst));
+                long.break_off().await;
+                assert!(gone.load(Ordering::SeqCst), "spins: {spins}");
+            }
+        });
+    }
+
+    #[test]
+    fn an_attempt_that_panics_ends_alone() {
+        let placement = Placement::start().unwrap();
+        runtime().block_on(async {
+            let panics = async {
+                compute().await;
+                panic!("on purpose");
+            };
+            let Briefly::Long(attempt) = placement.run_briefly::<()>(panics).await else { panic!("it ended") };
+            assert_eq!(placement.run_long(attempt).unwrap().ended().await, None);
+        });
     }
 }

@@ -4,10 +4,10 @@ use super::chain::Child;
 use super::job::{Job, Live};
 use super::reservations::Reserving;
 use super::scheduler::{Dispatch, StartError};
-use super::settle::{Next, Standing, choose, settle};
+use super::settle::{Standing, choose, settle};
 use super::worker::blocking;
 use crate::domain::{EventId, Interruption, State, TenantId};
-use crate::store::{Change, ReadError, Store, Transition};
+use crate::store::{ReadError, Store, Transition};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -50,21 +50,12 @@ impl Dispatch {
             left.open.sort_unstable_by_key(|(place, _)| *place);
             let next = choose(left.open, self.now());
             let Left { tenant, event_id, .. } = left;
-            let job = Job { tenant, event_id, live: None, waiter: None, durable_start: true };
-            self.take_up(job, next);
+            self.take_up(Job::stored(tenant, event_id), next);
         }
         if found > 0 {
             tracing::info!(found, interrupted, "took up the events that were open when the server last ended");
         }
         Ok(())
-    }
-
-    fn take_up(&self, job: Job, next: Next) {
-        match next {
-            Next::Run(_) => self.offer(job),
-            Next::Wait(_, due) => self.wait_until(due, job),
-            Next::Nothing => {}
-        }
     }
 
     /// Counts the interruption, durably, before the run can start again.
@@ -82,9 +73,8 @@ impl Dispatch {
         let (next, skipped) = settle(Arc::make_mut(&mut live.event), &mut live.runs, now);
         let children = self.follow(&mut live, now);
         changed.extend(skipped);
-        let runs = changed.iter().map(|place| Change::Run(Arc::clone(&live.runs[*place])));
-        let changes = std::iter::once(Change::Event(Arc::clone(&live.event))).chain(runs);
-        let changes = changes.chain(children.iter().flat_map(Child::changes));
+        let mut changes = live.changes(&changed);
+        changes.extend(children.iter().flat_map(Child::changes));
         self.hand_in_and_wait(Transition::of(changes)).await?;
         self.take_up(Job { durable_start: true, ..Job::new(live, None) }, next);
         self.go_on_with(children);

@@ -4,10 +4,10 @@
 //! A reservation is an open run: its key is in its record, and the map here is only a way to find it. So none outlives
 //! its run, whatever happens: a start makes the map anew from the runs that are open then.
 
-use super::accept::{Accepted, kept};
-use super::chain::Child;
+use super::accept::{Accepted, Committed, accepting, kept};
 use super::job::Live;
 use super::once::Claim;
+use super::raise::{Refusal, begin};
 use super::scheduler::Dispatch;
 use super::settle::{Next, settle};
 use crate::domain::{DedupKey, Event, Run, RunId, Timestamp};
@@ -59,7 +59,11 @@ impl Reserving<'_> {
 
     /// Frees the keys of those runs that are terminal.
     fn free<'a>(&mut self, runs: impl Iterator<Item = &'a Run>) {
-        for run in runs.filter(|run| run.state.is_terminal()) {
+        self.drop_all(runs.filter(|run| run.state.is_terminal()));
+    }
+
+    fn drop_all<'a>(&mut self, runs: impl Iterator<Item = &'a Run>) {
+        for run in runs {
             if let Some(Entry::Occupied(held)) = run.dedup_key.map(|key| self.0.entry(key))
                 && *held.get() == run.id
             {
@@ -93,17 +97,17 @@ impl Dispatch {
         kept(committed).await
     }
 
-    /// Reserves keys for a planned event, settles what that leaves of it, and hands it in. Gives the receiver of the
-    /// commit's end as well: should the disk refuse it, nothing is accepted any more, and its runs give back what they
-    /// reserved when they end in memory.
-    ///
-    /// With it goes what is to be `remembered` of the request, of which the claim is held until the commit.
+    /// Reserves keys for an event that was planned, settles what that leaves of it, and hands it in with whatever
+    /// `complete` adds. Should the disk refuse it, nothing is accepted any more, and its runs give back what they
+    /// reserved when they end in memory; should a conflict, [`Dispatch::give_back`] is for the caller to call.
+    /// The `claim` of a request that is accepted once is held until the commit.
     pub(super) fn reserve_and_hand_in(
         &self,
-        mut event: Event,
-        runs: Vec<Run>,
-        (remembered, claim): (Option<Change>, Option<Claim>),
-    ) -> Accepted {
+        event: Event,
+        planned: Result<Vec<Run>, Refusal>,
+        complete: impl FnOnce(Transition, &Live) -> Transition,
+        claim: Option<Claim>,
+    ) -> (Accepted, Committed) {
         let now = event.created_at;
         let (sender, committed) = oneshot::channel();
         let on_commit: OnCommit = Box::new(move |result| {
@@ -111,26 +115,26 @@ impl Dispatch {
             drop(claim);
             drop(sender.send(result));
         });
-        let mut runs: Vec<Arc<Run>> = runs.into_iter().map(Arc::new).collect();
         // Settled before as well: what a refused run before it skips has nothing to reserve.
-        let (mut next, _) = settle(&mut event, &mut runs, now);
+        let (mut live, mut next) = begin(event, planned, now);
         let mut reserving = None;
-        if next != Next::Nothing && runs.iter().any(|run| run.dedup_key.is_some()) {
+        if next != Next::Nothing && live.runs.iter().any(|run| run.dedup_key.is_some()) {
             let held = reserving.insert(self.reservations().lock());
-            if held.take(&mut runs, now) > 0 {
-                (next, _) = settle(&mut event, &mut runs, now);
+            if held.take(&mut live.runs, now) > 0 {
+                (next, _) = settle(Arc::make_mut(&mut live.event), &mut live.runs, now);
             }
         }
-        let mut live = Live { event: Arc::new(event), runs, family: None };
         // Runs that were refused when they were planned have ended.
         let children = self.follow(&mut live, now);
-        let changes = live.runs.iter().map(|run| Change::Run(Arc::clone(run)));
-        let accepting = std::iter::once(Change::Event(Arc::clone(&live.event))).chain(changes);
-        let accepting = accepting.chain(children.iter().flat_map(Child::changes)).chain(remembered);
-        let accepting = Transition::of(accepting);
+        let accepting = complete(accepting(&live, &children), &live);
         self.store().submit(accepting, Some(on_commit));
         drop(reserving);
-        Accepted { live, next, children, committed }
+        (Accepted { live, next, children }, committed)
+    }
+
+    /// Frees what was reserved for runs that were not kept.
+    pub(super) fn give_back(&self, runs: &[Arc<Run>]) {
+        self.reservations().lock().drop_all(runs.iter().map(|run| &**run));
     }
 }
 

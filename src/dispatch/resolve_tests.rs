@@ -110,6 +110,7 @@ pub(super) fn event_type(trigger: &str, action: Option<u8>) -> EventType {
         display_name: trigger.parse().unwrap(),
         description: String::new(),
         sink_type: "wasm".into(),
+        source_type: None,
         action: action.map(|number| ActionId::from_bytes(id(number))),
         enabled: true,
         flow: Flow::Both,

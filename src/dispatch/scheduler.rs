@@ -3,15 +3,22 @@
 //! [`Dispatch::tick`] does everything that is due at a time; the loop only sleeps and ticks.
 
 use super::accept::FireError;
-use super::capacity::{Capacity, Permits};
+use super::cancel::{self, Wish};
+use super::capacity::Permits;
+use super::desk::{Desk, Put};
 use super::family::Families;
 use super::job::Job;
 use super::once::Claims;
-use super::payload_schema::PayloadSchemas;
+use super::payload_schema::{PayloadSchemas, Violation};
 use super::placement::Placement;
 use super::reservations::Reservations;
+use super::schedules::FiringNow;
+use super::secrets::{SecretError, Secrets};
 use super::worker;
-use crate::domain::{ChainLimits, Clock, Entropy, Ids, Reason, State, TenantId, Timestamp};
+use crate::domain::{
+    ChainLimits, Clock, Entropy, EntryName, EventId, EventType, Ids, Json, Reason, SecretText, State, TenantId,
+    Timestamp,
+};
 use crate::sandbox::Sandbox;
 use crate::store::{ReadError, Store};
 use std::collections::BTreeMap;
@@ -21,8 +28,6 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Queued jobs that keep their event in memory; what is behind them is read from the store when its turn comes.
-const LIVE_MAX: usize = 10_000;
 /// What goes on later than this is read from the store then, too: payloads should not lie in memory for days.
 const LIVE_WAIT_MS: u64 = 60_000;
 /// The longest sleep between two looks at the clock: bounds how late a jump of the clock is noticed.
@@ -31,7 +36,7 @@ const SLEEP_MAX: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
     pub permits: Permits,
-    /// Runs of one tenant that may wait for a permit; one more event is refused with 429.
+    /// Events of one tenant that may wait for a permit or for their time; one more is refused with 429.
     pub queue_per_tenant: usize,
     pub chain: ChainLimits,
     /// How long a shutdown lets running attempts finish.
@@ -57,6 +62,16 @@ pub struct Load {
     pub waiting: usize,
 }
 
+/// Where an event goes when the permit that it had is given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leaving {
+    Ended,
+    /// Nobody carries it any more, though it is open.
+    Lost,
+    /// Who gave the permit back still has it.
+    GoesOn,
+}
+
 /// The handle; clones share it.
 #[derive(Clone)]
 pub struct Dispatch {
@@ -70,9 +85,9 @@ pub(super) struct Shared {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) ids: Arc<Ids>,
     pub(super) entropy: Arc<Entropy>,
+    pub(super) secrets: Secrets,
     pub(super) placement: Placement,
-    capacity: Mutex<Capacity<Job>>,
-    waiting: Mutex<Waiting>,
+    desk: Mutex<Desk>,
     sooner: Notify,
     tasks: TaskTracker,
     /// No new attempts begin.
@@ -82,16 +97,10 @@ pub(super) struct Shared {
     payload_schemas: PayloadSchemas,
     reservations: Reservations,
     claims: Claims,
+    pub(super) firing: FiringNow,
     families: Families,
     /// Attempts that ended since the start, by state and reason.
     endings: Mutex<BTreeMap<(State, Option<Reason>), u64>>,
-}
-
-/// Jobs by the time at which they go on; the number keeps those of one millisecond apart and in order.
-#[derive(Default)]
-struct Waiting {
-    jobs: BTreeMap<(Timestamp, u64), Job>,
-    count: u64,
 }
 
 impl Dispatch {
@@ -104,7 +113,7 @@ impl Dispatch {
         store: Store,
         sandbox: Sandbox,
         clock: Arc<dyn Clock>,
-        (ids, entropy): (Arc<Ids>, Arc<Entropy>),
+        (ids, entropy, secrets): (Arc<Ids>, Arc<Entropy>, Secrets),
     ) -> Result<Dispatch, StartError> {
         let shared = Shared {
             config,
@@ -113,9 +122,9 @@ impl Dispatch {
             clock,
             ids,
             entropy,
+            secrets,
             placement: Placement::start()?,
-            capacity: Mutex::new(Capacity::new(config.permits)),
-            waiting: Mutex::default(),
+            desk: Mutex::new(Desk::new(config.permits)),
             sooner: Notify::new(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
@@ -123,6 +132,7 @@ impl Dispatch {
             payload_schemas: PayloadSchemas::default(),
             reservations: Reservations::default(),
             claims: Claims::default(),
+            firing: FiringNow::default(),
             families: Families::default(),
             endings: Mutex::default(),
         };
@@ -143,14 +153,25 @@ impl Dispatch {
             self.shared.tasks.wait().await;
         }
         // Whoever waits for an event that will not end now is told so by the drop of its job.
-        self.lock_waiting().jobs.clear();
-        *self.lock_capacity() = Capacity::new(self.shared.config.permits);
+        *self.lock_desk() = Desk::new(self.shared.config.permits);
+    }
+
+    /// The secrets' keys, for writing secrets and changing the keys.
+    pub fn secrets(&self) -> &Secrets {
+        &self.shared.secrets
+    }
+
+    /// The value of a tenant's own secret.
+    ///
+    /// # Errors
+    /// There is none of that key, or it cannot be decrypted.
+    pub fn open_secret(&self, tenant: &TenantId, key: &EntryName) -> Result<SecretText, SecretError> {
+        self.shared.secrets.open(&self.store().catalogue(), tenant, key)
     }
 
     pub fn load(&self) -> Load {
-        let waiting = self.lock_waiting().jobs.len();
-        let capacity = self.lock_capacity();
-        Load { running: capacity.running(), queued: capacity.queued(), waiting }
+        let desk = self.lock_desk();
+        Load { running: desk.running(), queued: desk.queued(), waiting: desk.waiting() }
     }
 
     /// Attempts that ended since the start: state, reason (empty for none), count.
@@ -166,15 +187,29 @@ impl Dispatch {
     /// Does everything that is due at `now`, and says when the next thing is.
     pub fn tick(&self, now: Timestamp) -> Option<Timestamp> {
         self.forget_expired(now);
+        let (fires, goes_on) = (self.fire_schedules(now), self.wake(now));
+        [fires, goes_on].into_iter().flatten().min()
+    }
+
+    /// To be called when something may be due before what is waited for now, such as after a change of a schedule.
+    pub fn look_again(&self) {
+        self.shared.sooner.notify_one();
+    }
+
+    /// A task that a shutdown waits for.
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.shared.tasks.spawn(task);
+    }
+
+    fn wake(&self, now: Timestamp) -> Option<Timestamp> {
         loop {
-            let mut waiting = self.lock_waiting();
-            match waiting.jobs.first_key_value().map(|((due, _), _)| *due) {
-                Some(due) if due <= now => {
-                    let job = waiting.jobs.pop_first().map(|(_, job)| job);
-                    drop(waiting);
-                    job.into_iter().for_each(|job| self.offer(job));
+            let mut desk = self.lock_desk();
+            match desk.offer_due(now) {
+                None => return desk.first_due(),
+                Some(put) => {
+                    drop(desk);
+                    self.see_to(put);
                 }
-                next => return next,
             }
         }
     }
@@ -193,48 +228,56 @@ impl Dispatch {
     }
 
     /// Starts the job if there is a permit for it, else queues it.
-    pub(super) fn offer(&self, mut job: Job) {
+    pub(super) fn offer(&self, job: Job) {
         if self.is_stopping() {
-            return; // It is QUEUED or WAITING on the disk and goes on at the next start.
+            // It is QUEUED or WAITING on the disk and goes on at the next start.
+            return self.lock_desk().forget(job.event_id);
         }
-        let tenant = job.tenant.clone();
-        let mut capacity = self.lock_capacity();
-        if capacity.queued() >= LIVE_MAX {
-            job.live = None;
-        }
-        let started = capacity.offer(&tenant, job);
-        drop(capacity);
-        started.into_iter().for_each(|job| self.begin(job));
+        let put = self.lock_desk().offer(job);
+        self.see_to(put);
     }
 
     /// Lets the job go on at `due`.
     pub(super) fn wait_until(&self, due: Timestamp, mut job: Job) {
-        let is_far = due.ms_since(self.now()) > LIVE_WAIT_MS;
-        let mut waiting = self.lock_waiting();
-        if is_far || waiting.jobs.len() >= LIVE_MAX {
+        if due.ms_since(self.now()) > LIVE_WAIT_MS {
             job.live = None;
         }
-        waiting.count += 1;
-        let key = (due, waiting.count);
-        waiting.jobs.insert(key, job);
-        let is_first = waiting.jobs.first_key_value().is_some_and(|(first, _)| *first == key);
-        drop(waiting);
+        let mut desk = self.lock_desk();
+        let put = desk.wait_until(due, job);
+        let is_first = desk.first_due().is_some_and(|first| first >= due);
+        drop(desk);
         if is_first {
             self.shared.sooner.notify_one();
         }
+        self.see_to(put);
     }
 
-    /// Gives back the permit that a job of `tenant` had; the next in turn starts.
-    pub(super) fn release(&self, tenant: &TenantId) {
-        let next = self.lock_capacity().release(tenant);
-        match next {
-            Some((_, job)) if !self.is_stopping() => self.begin(job),
-            Some((tenant, job)) => {
-                drop(job);
-                self.release(&tenant);
-            }
-            None => {}
+    fn see_to(&self, put: Put) {
+        match put {
+            Put::Begin(job) => self.begin(job),
+            Put::Parked => {}
+            Put::Wished(job, wishes) => self.grant(job, wishes),
         }
+    }
+
+    /// Gives back the permit that a job of `tenant` had, and says where the event goes; the next in turn starts.
+    pub(super) fn release(&self, tenant: &TenantId, event: EventId, leaving: Leaving) {
+        let mut desk = self.lock_desk();
+        match leaving {
+            Leaving::Ended => desk.forget(event),
+            Leaving::Lost => desk.lose(event),
+            Leaving::GoesOn => {}
+        }
+        let mut next = desk.release(tenant);
+        if self.is_stopping() {
+            // None of them begins any more.
+            while let Some(job) = next {
+                desk.forget(job.event_id);
+                next = desk.release(&job.tenant);
+            }
+        }
+        drop(desk);
+        next.into_iter().for_each(|job| self.begin(job));
     }
 
     fn begin(&self, job: Job) {
@@ -242,8 +285,13 @@ impl Dispatch {
         self.shared.tasks.spawn(worker::work(dispatch, job));
     }
 
+    pub(super) fn grant(&self, job: Job, wishes: Vec<Wish>) {
+        let dispatch = self.clone();
+        self.shared.tasks.spawn(cancel::grant(dispatch, job, wishes));
+    }
+
     pub(super) fn check_queue(&self, tenant: &TenantId) -> Result<(), FireError> {
-        let queued = self.lock_capacity().queued_of(tenant);
+        let queued = self.lock_desk().parked_of(tenant);
         if queued < self.shared.config.queue_per_tenant { Ok(()) } else { Err(FireError::QueueFull { queued }) }
     }
 
@@ -263,6 +311,11 @@ impl Dispatch {
         &self.shared.store
     }
 
+    /// The places where `payload` breaks the schema of `event_type`; none when it has no schema.
+    pub fn payload_violations(&self, event_type: &EventType, payload: &Json) -> Vec<Violation> {
+        self.payload_schemas().violations(event_type, payload)
+    }
+
     pub(super) fn payload_schemas(&self) -> &PayloadSchemas {
         &self.shared.payload_schemas
     }
@@ -275,20 +328,11 @@ impl Dispatch {
         &self.shared.claims
     }
 
-    /// Runs beside everything else; a shutdown waits for it.
-    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.shared.tasks.spawn(task);
-    }
-
     pub(super) fn families(&self) -> &Families {
         &self.shared.families
     }
 
-    fn lock_capacity(&self) -> MutexGuard<'_, Capacity<Job>> {
-        self.shared.capacity.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn lock_waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn lock_desk(&self) -> MutexGuard<'_, Desk> {
+        self.shared.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,6 +1,6 @@
 //! What follows when a run has changed: a pure function, and the only place where an event ends.
 
-use crate::domain::{Event, EventTypeName, Json, Reason, Run, State, Timestamp};
+use crate::domain::{Event, EventTypeName, Json, Reason, Run, RunId, State, Timestamp};
 use std::sync::Arc;
 
 /// What the event needs next.
@@ -48,6 +48,36 @@ pub(super) fn choose(runs: impl IntoIterator<Item = (usize, Standing)>, now: Tim
 /// [`choose`] of a plan.
 pub(super) fn next(runs: &[Arc<Run>], now: Timestamp) -> Next {
     choose(runs.iter().map(|run| Standing::from(&**run)).enumerate(), now)
+}
+
+/// What is cancelled of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// All of it: its runs that have not ended, and the event.
+    Event,
+    /// One run; what is behind it goes on, as a cancelled run is no failure.
+    Run(RunId),
+}
+
+/// Cancels what has not ended of `target`, and gives the places of the runs that it changed; [`settle`] then says what
+/// follows.
+pub(super) fn cancel(
+    event: &mut Event,
+    runs: &mut [Arc<Run>],
+    target: Target,
+    (message, now): (&str, Timestamp),
+) -> Vec<usize> {
+    let mut cancelled = Vec::new();
+    for (place, run) in runs.iter_mut().enumerate().filter(|(_, run)| !run.state.is_terminal()) {
+        let meant = target == Target::Event || target == Target::Run(run.id);
+        if meant && Arc::make_mut(run).cancel(message.to_owned(), now).is_ok() {
+            cancelled.push(place);
+        }
+    }
+    if target == Target::Event && !cancelled.is_empty() {
+        event.end(State::Cancelled, Some(Reason::Cancelled), message.to_owned(), now);
+    }
+    cancelled
 }
 
 /// Carries `event` on from the states of its `runs`: what has not started behind a failure is skipped (DESIGN §3.4),
@@ -105,21 +135,24 @@ fn end(event: &mut Event, runs: &[Arc<Run>], now: Timestamp) {
         return event.end(State::Error, failed.reason, format!("`{}`: {}", failed.action, failed.message), now);
     }
     let of = |state: State| runs.iter().filter(|run| run.state == state).count();
-    let (failed, warned, skipped) = (of(State::Error), of(State::Warning), of(State::Skipped));
+    let (failed, warned, skipped, cancelled) =
+        (of(State::Error), of(State::Warning), of(State::Skipped), of(State::Cancelled));
     let all = runs.len();
-    match (failed, warned, skipped) {
-        (0, 0, 0) if all == 0 => event.end(State::Success, None, "no action is bound to it".to_owned(), now),
-        (0, 0, skipped) if skipped == all => {
-            let reason = runs.first().and_then(|run| run.reason);
-            let message = runs.first().map(|run| run.message.clone()).unwrap_or_default();
-            event.end(State::Skipped, reason, message, now);
-        }
-        (0, 0, _) => event.end(State::Success, None, String::new(), now),
-        (0, warned, _) => event.end(State::Warning, None, format!("{warned} of {all} runs ended with warnings"), now),
-        (failed, ..) => {
-            event.end(State::Warning, None, format!("{failed} of {all} runs failed and the plan went on"), now)
-        }
+    if skipped + cancelled == all {
+        // Nothing of it ran to its end. Somebody's doing says more than a rule's.
+        let state = if cancelled > 0 { State::Cancelled } else { State::Skipped };
+        return match runs.iter().find(|run| run.state == state) {
+            Some(run) => event.end(state, run.reason, run.message.clone(), now),
+            None => event.end(State::Success, None, "no action is bound to it".to_owned(), now),
+        };
     }
+    let (state, message) = match (failed, warned, cancelled) {
+        (0, 0, 0) => (State::Success, String::new()),
+        (0, 0, cancelled) => (State::Success, format!("{cancelled} of {all} runs cancelled")),
+        (0, warned, _) => (State::Warning, format!("{warned} of {all} runs ended with warnings")),
+        (failed, ..) => (State::Warning, format!("{failed} of {all} runs failed and the plan went on")),
+    };
+    event.end(state, None, message, now);
 }
 
 #[cfg(test)]
@@ -267,6 +300,48 @@ mod tests {
         assert_eq!(event.state, State::Error);
     }
 
+    const BY: (&str, Timestamp) = ("cancelled by `ada`", NOW);
+
+    #[test]
+    fn a_cancelled_run_is_no_failure() {
+        let (mut event, mut runs) = (event(), plan(3));
+        let second = Target::Run(runs[1].id);
+        assert_eq!(cancel(&mut event, &mut runs, second, BY), [1]);
+        assert_eq!(cancel(&mut event, &mut runs, second, BY), [0; 0], "once is enough");
+        assert_eq!(settle(&mut event, &mut runs, NOW), (Next::Run(0), vec![]));
+        succeed(&mut runs[0], &[]);
+        assert_eq!(settle(&mut event, &mut runs, NOW), (Next::Run(2), vec![]));
+        succeed(&mut runs[2], &[]);
+        assert_eq!(settle(&mut event, &mut runs, NOW), (Next::Nothing, vec![]));
+        assert_eq!((event.state, event.message.as_str()), (State::Success, "1 of 3 runs cancelled"));
+    }
+
+    #[test]
+    fn a_cancelled_event_ends_with_all_that_was_open() {
+        let (mut event, mut runs) = (event(), plan(4));
+        succeed(&mut runs[0], &[]);
+        start(&mut runs[1], NOW);
+        delay(&mut runs[3], 9);
+        assert_eq!(cancel(&mut event, &mut runs, Target::Event, BY), [1, 2, 3]);
+        assert_eq!(settle(&mut event, &mut runs, NOW), (Next::Nothing, vec![]));
+        assert_eq!((event.state, event.reason), (State::Cancelled, Some(Reason::Cancelled)));
+        assert_eq!(event.message, "cancelled by `ada`");
+        assert_eq!(runs[0].state, State::Success);
+        let before = (event.clone(), runs.clone());
+        assert_eq!(cancel(&mut event, &mut runs, Target::Event, BY), [0; 0]);
+        assert_eq!((event, runs), before);
+    }
+
+    #[test]
+    fn an_event_all_of_whose_runs_were_cancelled_is_cancelled() {
+        let (mut event, mut runs) = (event(), plan(2));
+        Arc::make_mut(&mut runs[0]).skip(Reason::Disabled, "off".into(), NOW).unwrap();
+        let open = Target::Run(runs[1].id);
+        assert_eq!(cancel(&mut event, &mut runs, open, BY), [1]);
+        assert_eq!(settle(&mut event, &mut runs, NOW), (Next::Nothing, vec![]));
+        assert_eq!((event.state, event.message.as_str()), (State::Cancelled, "cancelled by `ada`"));
+    }
+
     /// How a run goes: when it is due, whether the plan goes on when it fails, and how often it fails before its end.
     #[derive(Clone, Debug)]
     struct Going {
@@ -306,7 +381,11 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn runs_go_one_after_the_other_in_the_order_of_the_plan_but_for_what_waits(goings in goings()) {
+        fn runs_go_one_after_the_other_in_the_order_of_the_plan_but_for_what_waits(
+            goings in goings(),
+            // Before which step what is cancelled; a place past the end means the event.
+            stop in prop::option::of((0..12_usize, 0..8_usize)),
+        ) {
             let (mut event, mut now) = (event(), NOW);
             let mut runs = plan(u32::try_from(goings.len()).unwrap());
             for (run, going) in runs.iter_mut().zip(&goings) {
@@ -316,6 +395,10 @@ mod tests {
             // Each attempt and each wait before one is a step.
             for step in 0.. {
                 prop_assert!(step < 50, "it never ends");
+                if let Some((_, place)) = stop.filter(|(at, _)| *at == step) {
+                    let target = runs.get(place).map_or(Target::Event, |run| Target::Run(run.id));
+                    cancel(&mut event, &mut runs, target, ("stop", now));
+                }
                 let aborted = runs.iter().position(|run| run.aborts_the_plan());
                 match settle(&mut event, &mut runs, now).0 {
                     Next::Run(place) => {
@@ -342,7 +425,12 @@ mod tests {
                 }
             }
             prop_assert!(event.state.is_terminal());
+            prop_assert_eq!(event.state == State::Error, runs.iter().any(|run| run.aborts_the_plan()) && event.reason != Some(Reason::Cancelled));
             for (place, (run, going)) in runs.iter().zip(&goings).enumerate() {
+                if run.state == State::Cancelled {
+                    prop_assert!(stop.is_some_and(|(_, stopped)| stopped == place || stopped >= runs.len()));
+                    continue;
+                }
                 let skipped = run.state == State::Skipped;
                 let failed = runs[..place].iter().any(|run| run.aborts_the_plan());
                 prop_assert!(run.state.is_terminal() && (!skipped || failed), "{run:?}");

@@ -1,14 +1,15 @@
 //! One attempt: from a permit to the transition that settles it.
 
+use super::cancel::{Granted, telling};
 use super::chain::Child;
 use super::job::{Job, Live};
 use super::placement::Briefly;
-use super::scheduler::Dispatch;
+use super::scheduler::{Dispatch, Leaving};
 use super::services::AttemptServices;
 use super::settle::{Next, next, settle};
 use crate::domain::{
-    Attempt, Chain, Context, Ending, Event, Failed, IllegalChange, Interruption, Json, Reason, Run, State, TenantId,
-    Usage,
+    Attempt, Chain, Context, Ending, Event, EventId, Failed, IllegalChange, Interruption, Json, Reason, Run, State,
+    TenantId, Usage,
 };
 use crate::sandbox::{Attempted, Invocation, Prepared};
 use crate::store::{Change, CommitError, ReadError, Transition};
@@ -21,8 +22,9 @@ use tokio::sync::oneshot;
 /// How often the log of a long attempt is stored.
 const LOG_FLUSH: Duration = Duration::from_millis(500);
 
+/// Why an event cannot be carried on.
 #[derive(Debug, thiserror::Error)]
-enum WorkError {
+pub(super) enum WorkError {
     #[error(transparent)]
     Read(#[from] ReadError),
     #[error(transparent)]
@@ -36,7 +38,8 @@ enum WorkError {
 /// Carries the job through one attempt. Its permit comes back whatever happens.
 pub(super) async fn work(dispatch: Dispatch, job: Job) {
     let event = job.event_id;
-    let permit = Permit { dispatch: dispatch.clone(), tenant: job.tenant.clone() };
+    let permit =
+        Permit { dispatch: dispatch.clone(), tenant: job.tenant.clone(), event_id: event, leaving: Leaving::Lost };
     match AssertUnwindSafe(attempt(&dispatch, job, permit)).catch_unwind().await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
@@ -48,51 +51,74 @@ pub(super) async fn work(dispatch: Dispatch, job: Job) {
     }
 }
 
+/// The permit of an attempt, and with it the event, which is lost unless it is said where it goes.
 struct Permit {
     dispatch: Dispatch,
     tenant: TenantId,
+    event_id: EventId,
+    leaving: Leaving,
+}
+
+impl Permit {
+    fn give_back(mut self, leaving: Leaving) {
+        self.leaving = leaving;
+    }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.dispatch.release(&self.tenant);
+        self.dispatch.release(&self.tenant, self.event_id, self.leaving);
+    }
+}
+
+impl Dispatch {
+    /// The event of a job, from the store if the job has it not.
+    pub(super) async fn loaded(
+        &self,
+        tenant: TenantId,
+        event: EventId,
+        live: Option<Box<Live>>,
+    ) -> Result<Box<Live>, WorkError> {
+        if let Some(live) = live {
+            return Ok(live);
+        }
+        // What was last decided about it may still be on its way to the disk; behind this it is there.
+        self.hand_in_and_wait(Transition::default()).await?;
+        let store = self.store().clone();
+        let live = blocking(move || Live::load(&store, &tenant, event)).await?.ok_or(WorkError::Missing)?;
+        Ok(Box::new(self.join_family(live).await?))
     }
 }
 
 async fn attempt(dispatch: &Dispatch, job: Job, permit: Permit) -> Result<(), WorkError> {
     let Job { tenant, event_id, live, waiter, durable_start } = job;
-    let live = match live {
-        Some(live) => live,
-        None => {
-            // What was last decided about it may still be on its way to the disk; behind this it is there.
-            dispatch.hand_in_and_wait(Transition::default()).await?;
-            let store = dispatch.store().clone();
-            let load = move || Live::load(&store, &tenant, event_id);
-            let live = blocking(load).await?.ok_or(WorkError::Missing)?;
-            Box::new(dispatch.join_family(live).await?)
-        }
-    };
+    let live = dispatch.loaded(tenant, event_id, live).await?;
     let place = match next(&live.runs, dispatch.now()) {
         Next::Run(place) => place,
-        // The clock was set back, or another is next than when it began to wait.
-        other => {
-            drop(permit);
-            dispatch.go_on(*live, other, waiter);
+        Next::Wait(_, due) => {
+            // The clock was set back, or what was next is cancelled.
+            permit.give_back(Leaving::GoesOn);
+            dispatch.wait_until(due, Job { durable_start, ..Job::new(*live, waiter) });
+            return Ok(());
+        }
+        Next::Nothing => {
+            permit.give_back(Leaving::Ended);
             return Ok(());
         }
     };
-    let mut work = Work { dispatch, live: *live, place, services: None };
-    match work.prepare().await {
-        Ok(prepared) => {
+    let mut work = Work { dispatch, live: *live, place, services: None, granted: Granted::default() };
+    match work.prepare().await? {
+        Readied::Prepared(prepared) => {
             work.start(durable_start).await?;
-            let attempted = work.run(prepared).await;
-            work.end(attempted)?;
+            let ran = work.run(prepared).await;
+            work.end(ran)?;
         }
-        Err(message) => {
+        Readied::Unfit(message) => {
             let now = dispatch.now();
             tracing::warn!(run.id = %work.live.runs[place].id, message, "a module could not be loaded");
             work.run_mut().refuse(Reason::Denied, message, now)?;
         }
+        Readied::Cancelled => {}
     }
     work.settle(waiter, permit);
     Ok(())
@@ -104,6 +130,24 @@ struct Work<'a> {
     live: Live,
     place: usize,
     services: Option<Arc<AttemptServices>>,
+    /// What was cancelled and is not handed in yet: the run at hand, and what went with it.
+    granted: Granted,
+}
+
+enum Readied {
+    Prepared(Prepared),
+    /// There is no running this module.
+    Unfit(String),
+    Cancelled,
+}
+
+enum Ran {
+    Ended(Attempted),
+    /// A bug ended it.
+    Broken,
+    /// The server shuts down.
+    Stopped,
+    Cancelled,
 }
 
 impl Work<'_> {
@@ -112,14 +156,14 @@ impl Work<'_> {
     }
 
     /// The module, ready to be instantiated.
-    async fn prepare(&mut self) -> Result<Prepared, String> {
+    async fn prepare(&mut self) -> Result<Readied, WorkError> {
         if self.live.runs[self.place].state == State::Waiting {
-            self.run_mut().wake().map_err(|error| error.to_string())?;
+            self.run_mut().wake()?;
         }
         let digest = self.live.runs[self.place].module;
         let sandbox = &self.dispatch.shared.sandbox;
         if let Some(prepared) = sandbox.find_prepared(&digest) {
-            return Ok(prepared);
+            return Ok(Readied::Prepared(prepared));
         }
         let store = self.dispatch.store().clone();
         let wasm = move || match store.module_bytes(digest) {
@@ -127,7 +171,41 @@ impl Work<'_> {
             Ok(None) => Err("it was deleted".into()),
             Err(error) => Err(error.into()),
         };
-        sandbox.prepare(digest, wasm).await.map_err(|error| format!("the module {digest} cannot be loaded: {error}"))
+        // Compiling it anew may take a while.
+        let bell = self.dispatch.lock_desk().bell(self.live.event.id);
+        let mut preparing = std::pin::pin!(sandbox.prepare(digest, wasm));
+        loop {
+            tokio::select! {
+                prepared = &mut preparing => {
+                    return Ok(prepared.map_or_else(
+                        |error| Readied::Unfit(format!("the module {digest} cannot be loaded: {error}")),
+                        Readied::Prepared,
+                    ));
+                }
+                () = bell.notified() => {
+                    self.grant();
+                    if self.is_cancelled() {
+                        return Ok(Readied::Cancelled);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Cancels what is wished. What is not of the run at hand is handed in at once, as that run goes on.
+    fn grant(&mut self) {
+        let wishes = self.dispatch.lock_desk().wishes_for(self.live.event.id).unwrap_or_default();
+        let granted = self.live.grant(wishes, self.dispatch.now());
+        if self.is_cancelled() {
+            self.granted = granted;
+        } else if !granted.places.is_empty() {
+            let transition = Transition::of(self.live.changes(&granted.places));
+            self.dispatch.hand_in(transition, telling(self.live.clone(), granted.answers, None));
+        }
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.live.runs[self.place].state == State::Cancelled
     }
 
     /// RUNNING. The disk learns of it at once only when a run may be what took an earlier process down; else when the
@@ -147,27 +225,39 @@ impl Work<'_> {
         Transition::of([Change::Event(Arc::clone(&self.live.event)), Change::Run(run)])
     }
 
-    /// The attempt itself; `None` when it was broken off by a shutdown.
-    async fn run(&mut self, prepared: Prepared) -> Option<Attempted> {
+    /// The attempt itself.
+    async fn run(&mut self, prepared: Prepared) -> Ran {
         let run = Arc::clone(&self.live.runs[self.place]);
         let shared = &self.dispatch.shared;
         let services = Arc::new(AttemptServices::new(Arc::clone(&shared.clock)));
         self.services = Some(Arc::clone(&services));
-        let attempt = run.attempts.last()?;
+        let Some(attempt) = run.attempts.last() else { return Ran::Broken };
         let host = Arc::<AttemptServices>::clone(&services);
         let invocation = Invocation { context: context(&self.live.event, &run, attempt), host };
         let invoking = shared.sandbox.invoke(&prepared, invocation);
         let invoking = match shared.placement.run_briefly(invoking).await {
-            Briefly::Done(attempted) => return Some(attempted),
+            Briefly::Done(attempted) => return Ran::Ended(attempted),
             Briefly::Long(invoking) => invoking,
         };
         self.dispatch.hand_in(self.running(), None);
-        let mut running = std::pin::pin!(shared.placement.run_long(invoking));
+        let Some(mut running) = shared.placement.run_long(invoking) else { return Ran::Broken };
+        // Only now: a short attempt is over before anybody could break it off.
+        let bell = self.dispatch.lock_desk().bell(run.event_id);
         loop {
             tokio::select! {
                 biased;
-                attempted = &mut running => return attempted,
-                () = shared.breaking_off.cancelled() => return None,
+                attempted = running.ended() => return attempted.map_or(Ran::Broken, Ran::Ended),
+                () = shared.breaking_off.cancelled() => {
+                    running.break_off().await;
+                    return Ran::Stopped;
+                }
+                () = bell.notified() => {
+                    self.grant();
+                    if self.is_cancelled() {
+                        running.break_off().await;
+                        return Ran::Cancelled;
+                    }
+                }
                 () = tokio::time::sleep(LOG_FLUSH) => self.flush(&services, &run),
             }
         }
@@ -180,18 +270,18 @@ impl Work<'_> {
         }
     }
 
-    fn end(&mut self, attempted: Option<Attempted>) -> Result<(), IllegalChange> {
+    fn end(&mut self, ran: Ran) -> Result<(), IllegalChange> {
         let (now, (random, _)) = (self.dispatch.now(), self.dispatch.shared.entropy.pair());
-        let stopping = self.dispatch.shared.breaking_off.is_cancelled();
         let run = self.run_mut();
-        match attempted {
-            None if stopping => run.interrupt(Interruption::Shutdown, now),
-            None => {
+        match ran {
+            Ran::Cancelled => Ok(()),
+            Ran::Stopped => run.interrupt(Interruption::Shutdown, now),
+            Ran::Broken => {
                 let message = "a bug in the server stopped this attempt".to_owned();
                 let failed = Failed { retryable: false, ..Failed::broken(Reason::Interrupted, message) };
                 run.fail(failed, Usage::default(), random, now)
             }
-            Some(Attempted { ending, usage }) => match ending {
+            Ran::Ended(Attempted { ending, usage }) => match ending {
                 Ending::Outcome(outcome) => run.succeed(outcome, usage, now),
                 Ending::Failure(failure) => run.fail(failure.into(), usage, random, now),
                 Ending::Broken { reason, message } => run.fail(Failed::broken(reason, message), usage, random, now),
@@ -201,7 +291,7 @@ impl Work<'_> {
 
     /// One transition for all that follows; then the permit comes back and the event goes on.
     fn settle(self, waiter: Option<oneshot::Sender<Live>>, permit: Permit) {
-        let Work { dispatch, mut live, place, services } = self;
+        let Work { dispatch, mut live, place, services, granted } = self;
         let now = dispatch.now();
         let (next, skipped) = settle(Arc::make_mut(&mut live.event), &mut live.runs, now);
         let children = dispatch.follow(&mut live, now);
@@ -214,24 +304,19 @@ impl Work<'_> {
         let mut changes: Vec<Change> = Vec::with_capacity(3 + skipped.len());
         changes.extend(log);
         changes.push(Change::Run(Arc::clone(run)));
-        changes.extend(skipped.iter().map(|place| Change::Run(Arc::clone(&live.runs[*place]))));
+        let others = granted.places.iter().filter(|granted| **granted != place).chain(&skipped);
+        changes.extend(others.map(|place| Change::Run(Arc::clone(&live.runs[*place]))));
         changes.push(Change::Event(Arc::clone(&live.event)));
         changes.extend(children.iter().flat_map(Child::changes));
         let transition = Transition::of(changes);
         if next == Next::Nothing {
-            let on_commit = waiter.map(|waiter| -> crate::store::OnCommit {
-                Box::new(move |result| {
-                    if result.is_ok() {
-                        // Nobody may be waiting any more, which is fine.
-                        drop(waiter.send(live));
-                    }
-                })
-            });
-            dispatch.hand_in(transition, on_commit);
-            drop(permit);
+            dispatch.hand_in(transition, telling(live, granted.answers, waiter));
+            permit.give_back(Leaving::Ended);
         } else {
-            dispatch.hand_in(transition, None);
-            drop(permit);
+            let answers = granted.answers;
+            let on_commit = if answers.is_empty() { None } else { telling(live.clone(), answers, None) };
+            dispatch.hand_in(transition, on_commit);
+            permit.give_back(Leaving::GoesOn);
             dispatch.go_on(live, next, waiter);
         }
         dispatch.go_on_with(children);

@@ -1,6 +1,6 @@
 //! What the named things of the catalogue have in common.
 
-use super::{EntryName, TenantId, Timestamp};
+use super::{EntryName, TenantId, Timestamp, TokenHash};
 use serde::{Deserialize, Serialize};
 
 /// Whose it is, what it is called, and who changed it when.
@@ -53,4 +53,9 @@ pub trait Entry {
     const MAY_HIDE_SHARED: bool;
 
     fn header(&self) -> &Header<Self::Id>;
+
+    /// What it authenticates with, if it does.
+    fn credential(&self) -> Option<TokenHash> {
+        None
+    }
 }

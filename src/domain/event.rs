@@ -1,6 +1,9 @@
 //! Events: one firing of an event type.
 
-use super::{EventId, EventTypeId, Flow, Json, Lineage, ObjectRef, Reason, RunId, State, TenantId, Timestamp};
+use super::{
+    EventId, EventTypeId, Flow, Json, Lineage, ObjectRef, Reason, RunId, ScheduleId, SourceId, State, TenantId,
+    Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
 /// What made an event.
@@ -24,6 +27,14 @@ pub enum Origin {
     Webhook,
 }
 
+/// What an event goes back to, when that is not a caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// A schedule, and the time it fired for: earlier than the event when the server was down then.
+    Schedule { id: ScheduleId, due_at: Timestamp },
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     pub id: EventId,
@@ -40,6 +51,8 @@ pub struct Event {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_at: Option<Timestamp>,
     pub origin: Origin,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<Cause>,
     pub state: State,
     pub reason: Option<Reason>,
     /// A sentence for people; empty while there is nothing to say.
@@ -50,8 +63,11 @@ pub struct Event {
     /// Where it comes from when a run fired it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lineage: Option<Box<Lineage>>,
-    /// The name of the token that fired it.
+    /// The name of the token or the source that fired it.
     pub created_by: String,
+    /// The source that fired it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_id: Option<SourceId>,
     pub created_at: Timestamp,
     pub started_at: Option<Timestamp>,
     pub ended_at: Option<Timestamp>,

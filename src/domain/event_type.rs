@@ -1,6 +1,8 @@
 //! Event types: named triggers.
 
-use super::{ActionId, DedupWindow, EventTypeId, EventTypeName, Flow, Json, Parameter, TenantId, Timestamp};
+use super::{
+    ActionId, DedupWindow, EventTypeId, EventTypeName, Flow, Json, Parameter, SourceTypeId, TenantId, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +14,9 @@ pub struct EventType {
     pub description: String,
     /// The execution profile.
     pub sink_type: String,
+    /// Whose sources may fire it; `None` lets everybody who may fire at all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_type: Option<SourceTypeId>,
     /// The action that runs first whenever this fires.
     pub action: Option<ActionId>,
     pub enabled: bool,

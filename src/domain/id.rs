@@ -62,10 +62,29 @@ id!(SinkTypeId);
 id!(SinkId);
 id!(ScheduleId);
 id!(SecretId);
+id!(AuditId);
 id!(
     /// One HTTP request, named in its answer and in the log.
     RequestId
 );
+
+impl AuditId {
+    /// The id of the entry that comes `number` entries after this one in the same change. The last four bytes of an id
+    /// are random and its others unlike those of any other, so counting them up meets nobody.
+    #[must_use]
+    pub fn nth(self, number: u32) -> AuditId {
+        let mut bytes = *self.as_bytes();
+        let tail = u32::from_be_bytes([bytes[12], bytes[13], bytes[14], bytes[15]]);
+        bytes[12..].copy_from_slice(&tail.wrapping_add(number).to_be_bytes());
+        AuditId::from_bytes(bytes)
+    }
+
+    /// Not above any id that is made at `at` or later, and above all that were made before.
+    pub fn first_at(at: Timestamp) -> AuditId {
+        let ms = u64::try_from(at.as_ms()).unwrap_or(0);
+        AuditId(Uuid::from_u64_pair(ms << 16, 0))
+    }
+}
 
 /// Makes ids that rise strictly within one process.
 #[derive(Debug)]

@@ -5,6 +5,7 @@
 
 mod action;
 mod attachment;
+mod audit;
 mod canonical;
 mod chain;
 mod context;
@@ -17,6 +18,7 @@ mod event_type;
 mod id;
 mod input_schema;
 mod json;
+mod keyring;
 mod limits;
 mod log;
 mod module;
@@ -27,6 +29,8 @@ mod outcome;
 mod parameter;
 mod retry;
 mod run;
+#[cfg(test)]
+mod run_tests;
 mod schedule;
 mod scope;
 mod secret;
@@ -42,6 +46,7 @@ mod when;
 
 pub use action::{Action, DedupMode};
 pub use attachment::{Attachment, Pin};
+pub use audit::{AuditEntry, Author, Deed, Noted};
 pub use canonical::canonical_json;
 pub use chain::{ChainLimits, FollowUp, Lineage, ParentOutcome};
 pub use context::{Chain, Context};
@@ -49,14 +54,15 @@ pub use dedup::{CallerKey, CallerKeyError, DedupKey, Fingerprint, Sameness};
 pub use digest::{Digest, DigestError};
 pub use entropy::Entropy;
 pub use entry::{Entry, Header};
-pub use event::{Event, Origin};
+pub use event::{Cause, Event, Origin};
 pub use event_type::EventType;
 pub use id::{
-    ActionId, AttachmentId, EventId, EventTypeId, Ids, RequestId, RunId, ScheduleId, SecretId, SinkId, SinkTypeId,
-    SourceId, SourceTypeId, TokenId,
+    ActionId, AttachmentId, AuditId, EventId, EventTypeId, Ids, RequestId, RunId, ScheduleId, SecretId, SinkId,
+    SinkTypeId, SourceId, SourceTypeId, TokenId,
 };
 pub use input_schema::full_input_schema;
 pub use json::{Json, JsonError};
+pub use keyring::{KeyId, Keyring, KeyringError, Unopened};
 pub use limits::{LIMITS_WASM, Limits, LimitsPatch, NotTighter, Usage};
 pub use log::{Level, LogLine, LogSource};
 pub use module::{Kind, Module, ModuleName, ModuleNaming, ModuleRef, ModuleRefError, Permission};
@@ -67,9 +73,9 @@ pub use outcome::{Ending, Failed, Failure, Outcome};
 pub use parameter::{Parameter, ParameterMissing, ParameterValue, resolve_parameters};
 pub use retry::{RetryPolicy, RetryPolicyError};
 pub use run::{Attempt, IllegalChange, Interruption, Run};
-pub use schedule::Schedule;
+pub use schedule::{Firing, Schedule, Timing};
 pub use scope::{DEPTH_MAX, FAN_OUT_MAX, Flow, GraphError, PARENTS_MAX, Walk, check_parents};
-pub use secret::Secret;
+pub use secret::{Sealed, Secret, SecretText, SecretTextError};
 pub use sink::Sink;
 pub use sink_type::SinkType;
 pub use source::Source;

@@ -1,14 +1,21 @@
 //! Secrets: write-only values, encrypted at rest (DESIGN §3.6).
 
-use super::{Entry, Header, SecretId};
-use serde::{Deserialize, Serialize};
+use super::{Entry, Header, KeyId, SecretId};
+use serde::{Deserialize, Serialize, Serializer};
+use std::fmt;
+use zeroize::Zeroizing;
 
 /// A value that nothing shows; the name is its key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Secret {
     pub header: Header<SecretId>,
-    /// The encrypted value, with all that opening it takes but the key.
-    pub sealed: Vec<u8>,
+    #[serde(serialize_with = "sealed_for_files")]
+    pub sealed: Sealed,
+}
+
+/// In JSON, and wherever else people read, it is a word that says so.
+fn sealed_for_files<S: Serializer>(sealed: &Sealed, serializer: S) -> Result<S::Ok, S::Error> {
+    if serializer.is_human_readable() { serializer.serialize_str("sealed") } else { sealed.serialize(serializer) }
 }
 
 impl Entry for Secret {
@@ -19,5 +26,122 @@ impl Entry for Secret {
 
     fn header(&self) -> &Header<SecretId> {
         &self.header
+    }
+}
+
+/// An encrypted value, with all that opening it takes but the key; see [`super::Keyring`].
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sealed {
+    /// What encrypted it.
+    pub key: KeyId,
+    #[serde(with = "bytes")]
+    pub nonce: [u8; Sealed::NONCE_BYTES],
+    #[serde(with = "bytes")]
+    pub ciphertext: Vec<u8>,
+}
+
+impl Sealed {
+    /// Of XChaCha20: long enough to be drawn at random for every value.
+    pub const NONCE_BYTES: usize = 24;
+}
+
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sealed with {}", self.key)
+    }
+}
+
+/// The value of a secret. It has no `Debug` and no `Display` that says it, and its memory is wiped.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretText(Zeroizing<String>);
+
+/// A text that cannot be a secret. Does not say the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a secret has {} to {} bytes", SecretText::BYTES_MIN, SecretText::BYTES_MAX)]
+pub struct SecretTextError;
+
+impl SecretText {
+    /// What is shorter stands in every other line by chance: masking it would black out the log and protect nothing.
+    pub const BYTES_MIN: usize = 4;
+    /// Room for a chain of certificates with its key. What is masked is looked for in everything a run says.
+    pub const BYTES_MAX: usize = 64 << 10;
+
+    /// # Errors
+    /// It is too short or too long.
+    pub fn new(text: String) -> Result<SecretText, SecretTextError> {
+        let text = Zeroizing::new(text);
+        if (SecretText::BYTES_MIN..=SecretText::BYTES_MAX).contains(&text.len()) {
+            Ok(SecretText(text))
+        } else {
+            Err(SecretTextError)
+        }
+    }
+
+    /// The value itself: for the guest that asked for it, and for checking signatures. Never for a log.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretText(••••)")
+    }
+}
+
+/// Bytes as bytes: by itself serde writes a list of numbers.
+mod bytes {
+    use serde::de::{Error, Visitor};
+    use serde::{Deserializer, Serializer};
+    use std::fmt;
+    use std::marker::PhantomData;
+
+    pub(super) fn serialize<S: Serializer>(bytes: impl AsRef<[u8]>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(bytes.as_ref())
+    }
+
+    pub(super) fn deserialize<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+    where
+        D: Deserializer<'de>,
+        T: TryFrom<Vec<u8>>,
+    {
+        deserializer.deserialize_byte_buf(Bytes(PhantomData))
+    }
+
+    struct Bytes<T>(PhantomData<T>);
+
+    impl<T: TryFrom<Vec<u8>>> Visitor<'_> for Bytes<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("bytes")
+        }
+
+        fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<T, E> {
+            self.visit_byte_buf(bytes.to_vec())
+        }
+
+        fn visit_byte_buf<E: Error>(self, bytes: Vec<u8>) -> Result<T, E> {
+            let length = bytes.len();
+            T::try_from(bytes).map_err(|_| E::invalid_length(length, &self))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_neither_too_short_to_mask_nor_too_long_to_look_for() {
+        for (length, fits) in [(0, false), (3, false), (4, true), (64 << 10, true), ((64 << 10) + 1, false)] {
+            assert_eq!(SecretText::new("x".repeat(length)).is_ok(), fits, "{length}");
+        }
+    }
+
+    #[test]
+    fn debug_does_not_say_it() {
+        let text = SecretText::new("hunter2 hunter2".to_owned()).unwrap();
+        assert!(!format!("{text:?}").contains("hunter"), "{text:?}");
     }
 }

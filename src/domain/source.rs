@@ -3,15 +3,23 @@
 use super::{Entry, Header, SourceId, SourceTypeId, TokenHash};
 use serde::{Deserialize, Serialize};
 
-/// One producer; it fires only event types of its source type.
+/// One producer; it fires only event types of its source type, and does nothing else.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Source {
     pub header: Header<SourceId>,
     pub source_type: SourceTypeId,
     pub enabled: bool,
-    /// Of its own token; `None` when it has none, because it is a webhook.
+    /// Of its own token; `None` while it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hash: Option<TokenHash>,
+}
+
+impl Source {
+    /// The text of a new token of a source, made from random bytes. Its prefix is not that of other tokens, so that a
+    /// leaked one is known for what little it can do.
+    pub fn token(random: &[u8; 32]) -> String {
+        format!("fbs_{}", data_encoding::BASE64URL_NOPAD.encode(random))
+    }
 }
 
 impl Entry for Source {
@@ -22,5 +30,9 @@ impl Entry for Source {
 
     fn header(&self) -> &Header<SourceId> {
         &self.header
+    }
+
+    fn credential(&self) -> Option<TokenHash> {
+        self.hash
     }
 }

@@ -1,7 +1,7 @@
 //! Credentials.
 
 use super::{TenantId, Timestamp, TokenId};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 use std::fmt;
 
@@ -43,7 +43,8 @@ impl fmt::Display for Rights {
 }
 
 /// SHA-256 of a token. The token itself has 256 random bits, so a plain hash is enough to keep it from being guessed back.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// In JSON, and wherever else people read, it is a word that says so.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 pub struct TokenHash([u8; 32]);
 
 impl TokenHash {
@@ -53,6 +54,16 @@ impl TokenHash {
 
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+}
+
+impl Serialize for TokenHash {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            serializer.serialize_str("hashed")
+        } else {
+            serializer.serialize_newtype_struct("TokenHash", &self.0)
+        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! The examples, installed and fired: what `serve --demo` shows.
 
 use super::Wired;
-use crate::dispatch::{Fire, FireError};
+use crate::dispatch::{Fire, FireError, Producer};
 use crate::domain::{
-    Action, ActionId, ActionName, DedupMode, DedupWindow, Event, EventType, EventTypeId, EventTypeName, Flow, Json,
-    LimitsPatch, Module, ModuleName, ModuleNaming, ModuleRef, ObjectRef, Origin, Parameter, ParameterValue,
+    Action, ActionId, ActionName, Author, DedupMode, DedupWindow, Event, EventType, EventTypeId, EventTypeName, Flow,
+    Json, LimitsPatch, Module, ModuleName, ModuleNaming, ModuleRef, ObjectRef, Origin, Parameter, ParameterValue,
     RetryPolicy, Run, Sameness, TenantId,
 };
 use crate::sandbox::UploadError;
@@ -116,6 +116,8 @@ pub(super) async fn run(wired: &Wired) -> Result<Demo, DemoError> {
                 run_at: None,
                 tenant: TenantId::shared(),
                 origin: Origin::Demo,
+                by: Producer::Exempt,
+                cause: None,
                 created_by: "demo".to_owned(),
             };
             let fired = wired.dispatch.fire_and_wait(fire, PATIENCE).await?;
@@ -158,7 +160,8 @@ async fn install(wired: &Wired, example: &Example, description: &Description) ->
         let event_type = event_type(description, EventTypeId::new(&wired.ids, now), id, now);
         changes.push(Change::PutEventType(Arc::new(event_type)));
     }
-    Ok(wired.store.commit(Transition::of(changes)).await?)
+    let author = Some(Author::server(by, &wired.ids, now));
+    Ok(wired.store.commit(Transition { author, ..Transition::of(changes) }).await?)
 }
 
 fn action(
@@ -212,6 +215,7 @@ fn event_type(
         display_name: description.trigger.clone(),
         description: format!("Runs the example `{}`.", description.name),
         sink_type: "wasm".to_owned(),
+        source_type: None,
         action: Some(action),
         enabled: true,
         flow: Flow::default(),

@@ -1,15 +1,19 @@
 //! What makes a data folder an installation: its key and its first token.
 
-use crate::domain::{Clock, Entropy, Ids, Rights, TenantId, Token, TokenHash, TokenId};
-use crate::store::{Change, CommitError, Store, Transition};
+use crate::dispatch::{KeyLost, Secrets};
+use crate::domain::{Author, Clock, Entropy, Ids, Keyring, KeyringError, Rights, TenantId, Token, TokenHash, TokenId};
+use crate::store::{Catalogue, Change, CommitError, Store, Transition};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// The file with the admin token, for people and the command line on the same machine.
 pub const ADMIN_TOKEN_FILE: &str = "admin.token";
+/// The keys of the secrets, unless `serve --secrets-key` names another place.
+pub const SECRETS_KEY_FILE: &str = "secrets.key";
 const KEY_FILE: &str = "installation.key";
 const STORE_FILE: &str = "fusebox.redb";
 const ARTIFACTS_DIR: &str = "artifacts";
@@ -20,6 +24,12 @@ pub enum InstallError {
     File { path: PathBuf, error: io::Error },
     #[error("{0} does not have 32 bytes; it was made at the first start and must not be changed")]
     Key(PathBuf),
+    #[error("{path} is no file of keys: {error}")]
+    SecretsKey { path: PathBuf, error: KeyringError },
+    #[error(
+        "{lost}: {path}. Put that file back where it was, or say where it is with --secrets-key. Nothing was changed"
+    )]
+    KeyLost { path: PathBuf, lost: KeyLost },
     #[error("the machine gives no random bytes: {0}")]
     Random(getrandom::Error),
     #[error(transparent)]
@@ -69,6 +79,10 @@ impl Installation {
         self.folder.join(ARTIFACTS_DIR)
     }
 
+    pub(super) fn secrets_key(&self) -> PathBuf {
+        self.folder.join(SECRETS_KEY_FILE)
+    }
+
     /// Makes the admin token if there is no token at all, and gives its text, which is never shown again.
     pub(super) async fn admin_token(
         &self,
@@ -105,9 +119,44 @@ impl Installation {
             created_at: now,
             created_by: by.to_owned(),
         };
-        store.commit(Transition::of([Change::PutToken(Arc::new(token))])).await?;
+        let author = Some(Author::server(by, ids, now));
+        let put = Transition::of([Change::PutToken(Arc::new(token))]);
+        store.commit(Transition { author, ..put }).await?;
         Ok(text)
     }
+}
+
+/// The keys of the secrets in `catalogue`, from the file at `path`, which is made if nothing needs it yet.
+pub(super) fn open_keyring(path: &Path, catalogue: &Catalogue) -> Result<Keyring, InstallError> {
+    let file_error = |error| InstallError::File { path: path.to_owned(), error };
+    let keyring = match fs::read_to_string(path).map(Zeroizing::new) {
+        Ok(text) => {
+            let keyring = Keyring::parse(&text);
+            Some(keyring.map_err(|error| InstallError::SecretsKey { path: path.to_owned(), error })?)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(error) => return Err(file_error(error)),
+    };
+    let checked = Secrets::check(keyring.as_ref(), catalogue);
+    checked.map_err(|lost| InstallError::KeyLost { path: path.to_owned(), lost })?;
+    let Some(keyring) = keyring else {
+        let keyring = Keyring::new(random()?);
+        save_keyring(path, &keyring).map_err(file_error)?;
+        return Ok(keyring);
+    };
+    let mode = fs::metadata(path).map_err(file_error)?.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        let mode = format!("{mode:o}");
+        tracing::warn!(path = %path.display(), mode, "the keys of the secrets are open to others than their owner");
+    }
+    Ok(keyring)
+}
+
+/// Writes the keys; when this returns they are on the disk.
+pub(super) fn save_keyring(path: &Path, keyring: &Keyring) -> io::Result<()> {
+    // The place that a link points to keeps them, not the link's own.
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    write_private(&path, keyring.to_text().as_bytes())
 }
 
 /// 32 bytes from the operating system.
@@ -127,5 +176,8 @@ fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    fs::rename(&draft, path)
+    fs::rename(&draft, path)?;
+    // Until the folder is on the disk as well, a power cut brings the old file back.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    File::open(folder)?.sync_all()
 }

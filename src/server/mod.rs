@@ -7,7 +7,7 @@ mod listener;
 mod restore;
 
 use crate::api::{self, Bounds};
-use crate::dispatch::{self, Dispatch, Load, Permits};
+use crate::dispatch::{self, Dispatch, Load, Permits, Secrets};
 use crate::domain::{ChainLimits, Clock, Entropy, Ids};
 use crate::sandbox::{self, Sandbox};
 use crate::store::{self, Store};
@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use clock::SystemClock;
 pub use demo::{Demo, DemoError, DemoRun};
-pub use install::{ADMIN_TOKEN_FILE, InstallError};
+pub use install::{ADMIN_TOKEN_FILE, InstallError, SECRETS_KEY_FILE};
 pub use restore::{RestoreError, Restored, restore};
 
 /// How a server is set up. [`Config::new`] has the defaults.
@@ -31,6 +31,8 @@ pub struct Config {
     /// Port 0 takes a free one.
     pub listen: SocketAddr,
     pub data: PathBuf,
+    /// The file with the keys of the secrets; `secrets.key` in the data folder if it is not given.
+    pub secrets_key: Option<PathBuf>,
     /// The program that compiles uploads in a child process: this one.
     pub compiler: PathBuf,
     /// Attempts that run at once, in all.
@@ -53,6 +55,7 @@ impl Config {
         Config {
             listen,
             data,
+            secrets_key: None,
             compiler,
             concurrency: 128,
             concurrency_per_tenant: 32,
@@ -117,6 +120,10 @@ impl Server {
             // Microseconds of this start: larger than the numbers of every earlier one.
             first_notice: u64::try_from(clock.now().as_ms()).unwrap_or(0) * 1_000,
         })?;
+        let path = config.secrets_key.unwrap_or_else(|| installation.secrets_key());
+        let keyring = install::open_keyring(&path, &store.catalogue())?;
+        let save = Box::new(move |keyring: &_| install::save_keyring(&path, keyring));
+        let secrets = Secrets::new(keyring, save, Arc::clone(&entropy));
         let first_token = installation.admin_token(&store, (&ids, &entropy), clock.as_ref()).await?;
         let compiling = sandbox::Config::new(installation.artifacts(), installation.key, config.compiler.clone());
         let sandbox = Sandbox::start(sandbox::Config { concurrency: config.concurrency, ..compiling })?;
@@ -126,7 +133,7 @@ impl Server {
             chain: config.chain,
             grace: config.grace,
         };
-        let randomness = (Arc::clone(&ids), Arc::clone(&entropy));
+        let randomness = (Arc::clone(&ids), Arc::clone(&entropy), secrets);
         let dispatch =
             Dispatch::start(dispatching, store.clone(), sandbox.clone(), Arc::clone(&clock), randomness).await?;
         let parts = Wired { store, dispatch, sandbox, clock, ids };

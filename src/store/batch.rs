@@ -8,8 +8,8 @@ use super::once::{self, Expired};
 use super::transition::{Change, LogChunk, Transition};
 use super::{Catalogue, Notice, Subject, schema};
 use crate::domain::{
-    AcceptedOnce, Action, ActionId, AttachmentId, Digest, Event, EventId, Module, ObjectRef, Run, RunId, State,
-    TenantId,
+    AcceptedOnce, Action, ActionId, AttachmentId, AuditEntry, AuditId, Digest, Event, EventId, Module, ObjectRef, Run,
+    RunId, State, TenantId,
 };
 use bytes::Bytes;
 use redb::{Database, ReadableTable, WriteTransaction};
@@ -51,6 +51,7 @@ pub(super) struct Batch {
     accepted_once: Vec<Arc<AcceptedOnce>>,
     expired_once: Vec<Expired>,
     catalogue: Vec<Change>,
+    audit: Entries,
 }
 
 impl Batch {
@@ -58,7 +59,9 @@ impl Batch {
         Batch { open, ..Batch::default() }
     }
 
-    pub(super) fn add(&mut self, transition: Transition) {
+    /// What the transition leaves in the audit log goes to the disk with it.
+    pub(super) fn add(&mut self, transition: Transition, audit: Vec<AuditEntry>) {
+        self.audit.extend(audit.iter().map(|entry| (audit_key(&entry.owner_id, entry.id), Some(encode(entry).into()))));
         for change in transition.changes {
             match change {
                 Change::Event(event) => {
@@ -70,6 +73,8 @@ impl Batch {
                 Change::Log(chunk) => self.logs.push(chunk),
                 Change::RememberOnce(accepted) => self.accepted_once.push(accepted),
                 Change::ForgetOnce(expired) => self.expired_once.extend(expired),
+                Change::Audit(_) => {}
+                Change::DeleteAudit(tenant, id) => self.audit.push((audit_key(&tenant, id), None)),
                 other => self.catalogue.push(other),
             }
         }
@@ -90,6 +95,7 @@ impl Batch {
         for change in self.catalogue.drain(..) {
             write_catalogue(&tx, change, catalogue)?;
         }
+        apply(&tx, schema::AUDIT, std::mem::take(&mut self.audit))?;
         tx.commit()?;
         Ok(notices)
     }
@@ -196,7 +202,7 @@ fn write_catalogue(tx: &WriteTransaction, change: Change, catalogue: &Catalogue)
     let put = |table, key: &[u8], record: Vec<u8>| apply(tx, table, vec![(key.to_vec(), Some(record.into()))]);
     let delete = |table, key: &[u8]| apply(tx, table, vec![(key.to_vec(), None)]);
     match change {
-        Change::Event(_) | Change::Run(_) | Change::Log(_) => Ok(()),
+        Change::Event(_) | Change::Run(_) | Change::Log(_) | Change::Audit(_) | Change::DeleteAudit(..) => Ok(()),
         Change::RememberOnce(_) | Change::ForgetOnce(_) => Ok(()),
         Change::PutModule(module, bytes) => put_module(tx, &module, bytes),
         Change::DeleteModule(tenant, digest) => delete_module(tx, &tenant, digest, catalogue),
@@ -273,4 +279,8 @@ pub(super) fn object_key(tenant: &TenantId, object: &ObjectRef) -> Vec<u8> {
 
 pub(super) fn attachment_key(action: ActionId, id: AttachmentId) -> Vec<u8> {
     Key::default().and(action.as_bytes()).and(id.as_bytes()).done()
+}
+
+pub(super) fn audit_key(tenant: &TenantId, id: AuditId) -> Vec<u8> {
+    Key::tenant(tenant).and(id.as_bytes()).done()
 }

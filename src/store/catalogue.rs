@@ -6,10 +6,11 @@
 use super::mentions::Mentions;
 use super::named::Registries;
 use super::scopes::Scopes;
+use super::timetable::Timetable;
 use super::transition::{Change, Conflict, Expectation};
 use crate::domain::{
-    Action, ActionId, ActionName, Digest, EventType, EventTypeId, EventTypeName, Module, ModuleNaming, ModuleRef,
-    TenantId, Timestamp, Token, TokenHash, TokenId,
+    Action, ActionId, ActionName, Digest, Entry, EventType, EventTypeId, EventTypeName, Module, ModuleNaming,
+    ModuleRef, Schedule, TenantId, Timestamp, Token, TokenHash, TokenId,
 };
 use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
 use std::sync::Arc;
@@ -38,6 +39,7 @@ pub struct Catalogue {
     pub(super) scopes: Scopes,
     pub(super) mentions: Mentions,
     pub(super) named: Registries,
+    pub(super) timetable: Timetable,
 }
 
 /// What a version of a module's name means.
@@ -110,6 +112,11 @@ impl Catalogue {
         self.modules.values()
     }
 
+    /// What exactly this tenant has under a digest.
+    pub(super) fn own_module(&self, owner: &TenantId, digest: Digest) -> Option<&Arc<Module>> {
+        self.modules.get(&(owner.clone(), digest))
+    }
+
     /// Whether any tenant has a module with these bytes.
     pub(super) fn needs_bytes(&self, digest: Digest) -> bool {
         self.modules.keys().any(|(_, d)| *d == digest)
@@ -147,6 +154,11 @@ impl Catalogue {
                 ("attachment", id.to_string(), *v, self.attachment(*id).map(|attachment| attachment.version))
             }
             Expectation::Version(id, v) => (id.what(), id.to_string(), *v, self.version_of(*id)),
+            Expectation::Unfired(id, v, next_at) => {
+                // One that fired meanwhile is at no version that anybody expects.
+                let version = |found: &Arc<Schedule>| if found.next_at == *next_at { found.header.version } else { 0 };
+                (Schedule::WHAT, id.to_string(), *v, self.schedules().get(*id).map(version))
+            }
             Expectation::AttachmentsOf(id, changes) => {
                 ("list of attachments", id.to_string(), *changes, Some(self.attachment_changes(*id)))
             }
@@ -164,7 +176,7 @@ impl Catalogue {
     /// The change breaks a rule of the catalogue; throw the copy away then.
     pub(super) fn apply(&mut self, change: &Change) -> Result<(), Conflict> {
         match change {
-            Change::Event(_) | Change::Run(_) | Change::Log(_) => Ok(()),
+            Change::Event(_) | Change::Run(_) | Change::Log(_) | Change::Audit(_) | Change::DeleteAudit(..) => Ok(()),
             Change::RememberOnce(_) | Change::ForgetOnce(_) => Ok(()),
             Change::PutModule(module, _) => self.put_module(module),
             Change::DeleteModule(tenant, digest) => self.delete_module(tenant, *digest),
@@ -282,6 +294,7 @@ impl Catalogue {
                 return Err(Conflict::NoSuchAction { id: id.to_string() });
             }
         }
+        self.check_event_type_references(event_type)?;
         self.check_event_type_name(event_type)?;
         let key = (event_type.display_name.folded(), event_type.owner_id.clone());
         match self.event_types.get(&event_type.id).cloned() {

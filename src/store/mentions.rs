@@ -83,7 +83,7 @@ impl Catalogue {
         Ok(())
     }
 
-    /// Actions name event types, so a name that one of them has stays (DESIGN §3.11).
+    /// Actions and schedules name event types, so a name that one of them has stays (DESIGN §3.11).
     pub(super) fn check_not_named(&self, event_type: &EventType) -> Result<(), Conflict> {
         let users = Mention::ALL.into_iter().flat_map(|mention| {
             let what = match mention {
@@ -93,6 +93,7 @@ impl Catalogue {
             };
             self.actions_naming(event_type, mention).map(move |action| format!("the action `{}`, {what}", action.name))
         });
-        in_use(users)
+        let firing = self.schedules_firing(event_type);
+        in_use(users.chain(firing.map(|schedule| format!("the schedule `{}`, which fires it", schedule.header.name))))
     }
 }

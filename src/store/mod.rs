@@ -3,6 +3,7 @@
 //! Writing is handing in a [`Transition`]; reading is a method of [`Store`]. The catalogue is also held in memory
 //! ([`Store::catalogue`]). Nothing outside knows that the file is redb's. It does not know what a run means, or Wasm.
 
+mod audit;
 mod backup;
 mod batch;
 mod catalogue;
@@ -20,9 +21,11 @@ mod references;
 mod restore;
 mod schema;
 mod scopes;
+mod timetable;
 mod transition;
 mod writer;
 
+pub use audit::AuditQuery;
 pub use backup::{Backup, BackupDigest, BackupError};
 pub use catalogue::Catalogue;
 pub use changes::{Changes, Notice, Subject, Watched};
@@ -33,7 +36,7 @@ pub use open::{Config, OpenError, Store};
 pub use places::Channel;
 pub use read::{Page, Query};
 pub use restore::{RestoreError, restore_backup, verify_backup};
-pub use transition::{Author, Change, CommitError, Conflict, Expectation, LogChunk, Transition};
+pub use transition::{Change, CommitError, Conflict, Expectation, LogChunk, Transition};
 pub use writer::{OnCommit, WriterStats};
 
 /// Why something could not be read back.

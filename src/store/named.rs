@@ -2,10 +2,12 @@
 
 use super::catalogue::full;
 use super::codec::encode;
-use super::transition::{Change, Conflict};
+use super::transition::Conflict;
 use super::{Catalogue, ReadError, schema};
-use crate::domain::{Entry, EntryName, Header, Schedule, Secret, Sink, SinkType, Source, SourceType, TenantId};
-use rpds::RedBlackTreeMapSync;
+use crate::domain::{
+    Entry, EntryName, Header, Schedule, Secret, Sink, SinkType, Source, SourceType, TenantId, TokenHash,
+};
+use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
 use std::sync::Arc;
 
 /// All entries of one kind. Persistent: a changed copy costs the change.
@@ -14,11 +16,16 @@ pub struct Registry<E: Entry> {
     entries: RedBlackTreeMapSync<E::Id, Arc<E>>,
     /// Name first, so that one look finds every tenant that has it.
     names: RedBlackTreeMapSync<(String, TenantId), E::Id>,
+    credentials: HashTrieMapSync<TokenHash, E::Id>,
 }
 
 impl<E: Entry> Default for Registry<E> {
     fn default() -> Registry<E> {
-        Registry { entries: RedBlackTreeMapSync::new_sync(), names: RedBlackTreeMapSync::new_sync() }
+        Registry {
+            entries: RedBlackTreeMapSync::new_sync(),
+            names: RedBlackTreeMapSync::new_sync(),
+            credentials: HashTrieMapSync::new_sync(),
+        }
     }
 }
 
@@ -38,6 +45,11 @@ impl<E: Entry> Registry<E> {
         self.entries.get(id)
     }
 
+    /// The entry that authenticates with this.
+    pub fn with_credential(&self, hash: &TokenHash) -> Option<&Arc<E>> {
+        self.credentials.get(hash).and_then(|id| self.entries.get(id))
+    }
+
     /// Oldest first.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<E>> {
         self.entries.values()
@@ -48,9 +60,10 @@ impl<E: Entry> Registry<E> {
         let header = entry.header();
         match self.entries.get(&header.id).cloned() {
             None => full(E::WHAT, self.entries.size(), limit)?,
-            Some(old) => {
-                self.names.remove_mut(&(old.header().name.folded(), old.header().owner_id.clone()));
-            }
+            Some(old) => self.forget(&old),
+        }
+        if let Some(hash) = entry.credential() {
+            self.credentials.insert_mut(hash, header.id);
         }
         self.names.insert_mut((header.name.folded(), header.owner_id.clone()), header.id);
         self.entries.insert_mut(header.id, Arc::clone(entry));
@@ -73,9 +86,18 @@ impl<E: Entry> Registry<E> {
     fn delete(&mut self, id: E::Id) -> Result<(), Conflict> {
         let gone = || Conflict::Gone { what: E::WHAT, id: id.to_string() };
         let entry = self.entries.get(&id).cloned().ok_or_else(gone)?;
-        self.names.remove_mut(&(entry.header().name.folded(), entry.header().owner_id.clone()));
+        self.forget(&entry);
         self.entries.remove_mut(&id);
         Ok(())
+    }
+
+    /// Loses the ways to find what is there.
+    fn forget(&mut self, entry: &E) {
+        let header = entry.header();
+        self.names.remove_mut(&(header.name.folded(), header.owner_id.clone()));
+        if let Some(hash) = entry.credential() {
+            self.credentials.remove_mut(&hash);
+        }
     }
 }
 
@@ -108,6 +130,25 @@ macro_rules! kinds {
             pub fn id(&self) -> NamedId {
                 match self {
                     $(Named::$kind(entry) => NamedId::$kind(entry.header.id)),*
+                }
+            }
+
+            pub(super) fn owner(&self) -> &TenantId {
+                match self {
+                    $(Named::$kind(entry) => &entry.header.owner_id),*
+                }
+            }
+
+            pub(super) fn name(&self) -> &EntryName {
+                match self {
+                    $(Named::$kind(entry) => &entry.header.name),*
+                }
+            }
+
+            /// As JSON; its types keep to themselves what nobody may read.
+            pub(super) fn shown(&self) -> serde_json::Value {
+                match self {
+                    $(Named::$kind(entry) => serde_json::to_value(&**entry).unwrap_or_default()),*
                 }
             }
 
@@ -146,6 +187,12 @@ macro_rules! kinds {
                 &self.named.$registry
             })*
 
+            pub(super) fn entry(&self, id: NamedId) -> Option<Named> {
+                match id {
+                    $(NamedId::$kind(id) => self.$registry().get(id).cloned().map(Named::$kind)),*
+                }
+            }
+
             pub(super) fn version_of(&self, id: NamedId) -> Option<u64> {
                 match id {
                     $(NamedId::$kind(id) => self.$registry().get(id).map(|entry| entry.header.version)),*
@@ -154,6 +201,12 @@ macro_rules! kinds {
 
             pub(super) fn put_named(&mut self, entry: &Named) -> Result<(), Conflict> {
                 self.check_references(entry)?;
+                self.insert_named(entry)
+            }
+
+            /// Without a look at what it names, for what was checked when it was written.
+            pub(super) fn insert_named(&mut self, entry: &Named) -> Result<(), Conflict> {
+                self.retime(entry);
                 match entry {
                     $(Named::$kind(entry) => self.named.$registry.put(entry, $limit)),*
                 }
@@ -161,22 +214,23 @@ macro_rules! kinds {
 
             pub(super) fn delete_named(&mut self, id: NamedId) -> Result<(), Conflict> {
                 self.check_unused(id)?;
+                self.untime(id);
                 match id {
                     $(NamedId::$kind(id) => self.named.$registry.delete(id)),*
                 }
             }
         }
 
-        /// Every entry in the file, in an order in which each comes after what it names.
+        /// Every entry in the file.
         pub(super) fn load(
             mut records: impl FnMut(schema::Table) -> Result<Vec<Vec<u8>>, ReadError>,
-        ) -> Result<Vec<Change>, ReadError> {
-            let mut changes = Vec::new();
+        ) -> Result<Vec<Named>, ReadError> {
+            let mut entries = Vec::new();
             $(for record in records(schema::$table)? {
                 let entry = super::codec::decode(stringify!($registry), &record)?;
-                changes.push(Change::Put(Named::$kind(Arc::new(entry))));
+                entries.push(Named::$kind(Arc::new(entry)));
             })*
-            Ok(changes)
+            Ok(entries)
         }
     };
 }
@@ -194,7 +248,8 @@ kinds! {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{SecretId, SourceTypeId, Timestamp};
+    use crate::domain::{Sealed, SecretId, SourceTypeId, Timestamp};
+    use crate::store::Change;
 
     const NOW: Timestamp = Timestamp::from_ms(0);
 
@@ -205,7 +260,8 @@ mod tests {
 
     fn secret(id: u8, tenant: &str, name: &str) -> Change {
         let header = (SecretId::from_bytes([id; 16]), tenant.parse().unwrap(), name.parse::<EntryName>().unwrap());
-        Change::Put(Secret { header: Header::new(header, "test", NOW), sealed: vec![id] }.into())
+        let sealed = Sealed { key: "00".repeat(8).parse().unwrap(), nonce: [0; 24], ciphertext: vec![id] };
+        Change::Put(Secret { header: Header::new(header, "test", NOW), sealed }.into())
     }
 
     #[test]
@@ -223,7 +279,7 @@ mod tests {
         let catalogue = Catalogue::of([secret(1, "", "key"), secret(2, "a", "key")]).unwrap();
         let sealed = |tenant: &str| {
             let secret = catalogue.secrets().named(&tenant.parse().unwrap(), &"KEY".parse().unwrap());
-            secret.unwrap().sealed.clone()
+            secret.unwrap().sealed.ciphertext.clone()
         };
         assert_eq!((sealed("a"), sealed("b")), (vec![2], vec![1]));
     }

@@ -215,8 +215,8 @@ fn start(db: Database, first_notice: u64) -> Result<Shared, OpenError> {
 
 fn load_catalogue(db: &Database) -> Result<Catalogue, OpenError> {
     let mut catalogue = Catalogue::default();
-    for change in named::load(|table| records(db, table))? {
-        catalogue.apply(&change)?;
+    for entry in named::load(|table| records(db, table))? {
+        catalogue.insert_named(&entry)?;
     }
     for module in load::<Module>(db, schema::MODULES, "modules")? {
         catalogue.apply(&Change::PutModule(Arc::new(module), Bytes::new()))?;

@@ -32,10 +32,12 @@ pub struct Page<T> {
 }
 
 /// Where a page's ids come from: an index or the records themselves.
-struct Source {
-    table: schema::Table,
+pub(super) struct Source {
+    pub(super) table: schema::Table,
     /// Key prefixes, one per tenant, whose ids are merged by time.
-    prefixes: Vec<Vec<u8>>,
+    pub(super) prefixes: Vec<Vec<u8>>,
+    /// The lowest id of interest.
+    pub(super) floor: Option<[u8; 16]>,
 }
 
 impl Store {
@@ -78,10 +80,10 @@ impl Store {
         let tx = self.db().begin_read()?;
         let tenants = tenants(&tx, query, schema::EVENTS)?;
         let prefixes: Vec<_> = tenants.iter().map(|tenant| Key::tenant(tenant).and(root.as_bytes()).done()).collect();
-        let mut sources = vec![Source { table: schema::EVENTS_BY_ROOT, prefixes: prefixes.clone() }];
+        let mut sources = vec![Source { table: schema::EVENTS_BY_ROOT, prefixes: prefixes.clone(), floor: None }];
         if query.after != Some(*root.as_bytes()) {
             // With its whole key as the prefix, there is one at most.
-            sources.push(Source { table: schema::EVENTS, prefixes });
+            sources.push(Source { table: schema::EVENTS, prefixes, floor: None });
         }
         let matches = |event: &Event| {
             event.root_id == root && query.state.is_none_or(|state| event.state == state) && wanted(event)
@@ -194,11 +196,11 @@ impl Store {
     }
 }
 
-fn upper(end: Option<&[u8]>) -> Bound<&[u8]> {
+pub(super) fn upper(end: Option<&[u8]>) -> Bound<&[u8]> {
     end.map_or(Bound::Unbounded, Bound::Excluded)
 }
 
-fn tenants(tx: &ReadTransaction, query: &Query, table: schema::Table) -> Result<Vec<TenantId>, ReadError> {
+pub(super) fn tenants(tx: &ReadTransaction, query: &Query, table: schema::Table) -> Result<Vec<TenantId>, ReadError> {
     match &query.tenant {
         Some(tenant) => Ok(vec![tenant.clone()]),
         None => all_tenants(tx, table),
@@ -206,7 +208,7 @@ fn tenants(tx: &ReadTransaction, query: &Query, table: schema::Table) -> Result<
 }
 
 /// The tenants that have anything in a tenant-first table: one look per tenant.
-fn all_tenants(tx: &ReadTransaction, table: schema::Table) -> Result<Vec<TenantId>, ReadError> {
+pub(super) fn all_tenants(tx: &ReadTransaction, table: schema::Table) -> Result<Vec<TenantId>, ReadError> {
     let table = tx.open_table(table)?;
     let mut tenants = Vec::new();
     let mut from: Vec<u8> = Vec::new();
@@ -234,17 +236,21 @@ fn source(
     match (state, by_owner) {
         (Some(state), _) => {
             let prefix = |tenant: &TenantId| Key::default().and(&[state_byte(state)]).and_tenant(tenant);
-            Source { table: by_state, prefixes: prefixes(&prefix) }
+            Source { table: by_state, prefixes: prefixes(&prefix), floor: None }
         }
         (None, Some((table, owner))) => {
-            Source { table, prefixes: prefixes(&|tenant: &TenantId| Key::tenant(tenant).and(&owner)) }
+            let prefixes = prefixes(&|tenant: &TenantId| Key::tenant(tenant).and(&owner));
+            Source { table, prefixes, floor: None }
         }
-        (None, None) => Source { table: records, prefixes: prefixes(&|tenant: &TenantId| Key::tenant(tenant)) },
+        (None, None) => {
+            let prefixes = prefixes(&|tenant: &TenantId| Key::tenant(tenant));
+            Source { table: records, prefixes, floor: None }
+        }
     }
 }
 
 /// Walks the sources' ids in order, loads the record of each, and keeps those that match.
-fn page<T: DeserializeOwned>(
+pub(super) fn page<T: DeserializeOwned>(
     tx: &ReadTransaction,
     query: &Query,
     sources: &[Source],
@@ -257,7 +263,7 @@ fn page<T: DeserializeOwned>(
     let mut walks = Vec::new();
     for (index, source) in indexes.iter().zip(sources) {
         for prefix in &source.prefixes {
-            walks.push(Walk::new(index, prefix, query)?);
+            walks.push(Walk::new(index, prefix, query, source.floor)?);
         }
     }
     let mut items = Vec::new();
@@ -301,13 +307,17 @@ impl<'a> Walk<'a> {
         table: &'a redb::ReadOnlyTable<&'static [u8], &'static [u8]>,
         prefix: &[u8],
         query: &Query,
+        floor: Option<[u8; 16]>,
     ) -> Result<Walk<'a>, ReadError> {
         let start = query.after.map(|id| [prefix, &id].concat());
+        let lowest = floor.map_or_else(|| prefix.to_vec(), |id| [prefix, &id].concat());
+        // A page that begins below the floor has nothing.
+        let start = start.map(|start| if query.oldest_first { start } else { start.max(lowest.clone()) });
         let end = end_of(prefix);
         let range = match (&start, query.oldest_first) {
             (Some(start), true) => (Bound::Excluded(start.as_slice()), upper(end.as_deref())),
-            (Some(start), false) => (Bound::Included(prefix), Bound::Excluded(start.as_slice())),
-            (None, _) => (Bound::Included(prefix), upper(end.as_deref())),
+            (Some(start), false) => (Bound::Included(lowest.as_slice()), Bound::Excluded(start.as_slice())),
+            (None, _) => (Bound::Included(lowest.as_slice()), upper(end.as_deref())),
         };
         let tenant = tenant_of(prefix);
         let mut walk =

@@ -65,9 +65,11 @@ pub(super) const LOGS: Table = TableDefinition::new("logs");
 pub(super) const ACCEPTED_ONCE: Table = TableDefinition::new("accepted_once");
 /// `time in ms (8 bytes), tenant, once key` → nothing: those by the time from which they may be forgotten.
 pub(super) const ONCE_BY_EXPIRY: Table = TableDefinition::new("once_by_expiry");
+/// `tenant, audit entry` → AuditEntry.
+pub(super) const AUDIT: Table = TableDefinition::new("audit");
 
 /// All tables, for creating, dumping and checking them.
-pub(super) const ALL: [Table; 25] = [
+pub(super) const ALL: [Table; 26] = [
     META,
     MODULES,
     MODULE_BYTES,
@@ -93,4 +95,5 @@ pub(super) const ALL: [Table; 25] = [
     LOGS,
     ACCEPTED_ONCE,
     ONCE_BY_EXPIRY,
+    AUDIT,
 ];

@@ -3,8 +3,8 @@
 use super::named::{Named, NamedId};
 use super::once::Expired;
 use crate::domain::{
-    AcceptedOnce, Action, ActionId, Attachment, AttachmentId, Digest, Event, EventType, EventTypeId, LogLine, Module,
-    ObjectRecord, ObjectRef, RequestId, Run, RunId, TenantId, Timestamp, Token, TokenId,
+    AcceptedOnce, Action, ActionId, Attachment, AttachmentId, AuditId, Author, Digest, Event, EventType, EventTypeId,
+    LogLine, Module, Noted, ObjectRecord, ObjectRef, Run, RunId, ScheduleId, TenantId, Timestamp, Token, TokenId,
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// One self-contained batch. It is applied only if everything it expects holds.
 #[derive(Clone, Debug, Default)]
 pub struct Transition {
-    /// Who asked for it, when a person or a token did.
+    /// Who asked for it, when a person or a token did: every change of the catalogue goes to the audit log then.
     pub author: Option<Author>,
     pub expect: Vec<Expectation>,
     pub changes: Vec<Change>,
@@ -30,17 +30,6 @@ impl Transition {
     }
 }
 
-/// Who changes the catalogue, for the record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Author {
-    pub token: TokenId,
-    /// The name of the token when it was used.
-    pub name: String,
-    pub tenant: TenantId,
-    pub request: RequestId,
-    pub at: Timestamp,
-}
-
 /// What must hold for a transition to be applied.
 #[derive(Clone, Debug)]
 pub enum Expectation {
@@ -52,6 +41,8 @@ pub enum Expectation {
     ObjectVersion(TenantId, ObjectRef, Option<u64>),
     AttachmentVersion(AttachmentId, u64),
     Version(NamedId, u64),
+    /// The version of a schedule and when it fires next: firing it is no change of what it is, and has no version.
+    Unfired(ScheduleId, u64, Option<Timestamp>),
     /// How often the attachments of an action changed ([`super::Catalogue::attachment_changes`]): what was checked
     /// against all of them is still true.
     AttachmentsOf(ActionId, u64),
@@ -81,13 +72,17 @@ pub enum Change {
     DeleteAttachment(ActionId, AttachmentId),
     Put(Named),
     Delete(NamedId),
+    /// An entry of the audit log that no other change makes; the author of the transition did it.
+    Audit(Arc<Noted>),
+    DeleteAudit(TenantId, AuditId),
 }
 
 impl Change {
     /// Whether it changes what planning sees.
     pub(super) fn is_catalogue(&self) -> bool {
-        use Change::{Event, ForgetOnce, Log, RememberOnce, Run};
-        !matches!(self, Event(_) | Run(_) | Log(_) | RememberOnce(_) | ForgetOnce(_))
+        use Change::{Audit, DeleteAudit, Event, ForgetOnce, Log, RememberOnce, Run};
+        let history = matches!(self, Event(_) | Run(_) | Log(_) | RememberOnce(_) | ForgetOnce(_));
+        !history && !matches!(self, Audit(_) | DeleteAudit(..))
     }
 }
 

@@ -4,10 +4,12 @@
 //! (group commit). Expectations and catalogue rules are checked before anything is written, because a redb transaction
 //! cannot undo one operation in the middle.
 
+use super::audit::Audit;
 use super::batch::Batch;
 use super::catalogue::Catalogue;
 use super::changes::Changes;
 use super::transition::{CommitError, Conflict, Transition};
+use crate::domain::AuditEntry;
 use arc_swap::ArcSwap;
 use redb::Database;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -157,12 +159,12 @@ impl Writer {
         for mut entry in entries {
             match admit(&catalogue, &entry.transition) {
                 Err(conflict) => entry.answer(Err(conflict.into())),
-                Ok(changed) => {
+                Ok((changed, audit)) => {
                     if let Some(changed) = changed {
                         catalogue = changed;
                         catalogue_changed = true;
                     }
-                    self.batch.add(std::mem::take(&mut entry.transition));
+                    self.batch.add(std::mem::take(&mut entry.transition), audit);
                     accepted.push(entry);
                 }
             }
@@ -197,13 +199,18 @@ impl Writer {
     }
 }
 
-/// The catalogue after `transition` if it changes it.
-fn admit(catalogue: &Catalogue, transition: &Transition) -> Result<Option<Catalogue>, Conflict> {
+/// The catalogue after `transition` if it changes it, and what goes to the audit log.
+fn admit(catalogue: &Catalogue, transition: &Transition) -> Result<(Option<Catalogue>, Vec<AuditEntry>), Conflict> {
     transition.expect.iter().try_for_each(|expectation| catalogue.check(expectation))?;
+    let mut audit = Audit::of(transition.author.as_ref());
     if !transition.changes.iter().any(super::Change::is_catalogue) {
-        return Ok(None);
+        transition.changes.iter().for_each(|change| audit.note(catalogue, change));
+        return Ok((None, audit.entries));
     }
     let mut changed = catalogue.clone();
-    transition.changes.iter().try_for_each(|change| changed.apply(change))?;
-    Ok(Some(changed))
+    for change in &transition.changes {
+        audit.note(&changed, change);
+        changed.apply(change)?;
+    }
+    Ok((Some(changed), audit.entries))
 }

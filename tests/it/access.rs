@@ -9,6 +9,8 @@ use std::os::unix::fs::PermissionsExt;
 
 /// Routes that need no token: whether it lives, whether it is ready, what it can.
 const OPEN: [&str; 3] = ["/healthz", "/readyz", "/openapi.json"];
+/// What a source may do.
+const FIRING: [&str; 2] = ["/event", "/trigger/{event_type}"];
 const NOBODY: &str = "01a1ff7d-875e-7388-ab52-e35ac67b46e8";
 
 struct Operation {
@@ -46,11 +48,36 @@ impl Operation {
         self.path.contains('{')
     }
 
-    /// What it needs: tokens are the admin's, reading needs read, firing execute, everything else write.
+    /// What a success of it leaves in the audit log: what was done, to what kind of thing.
+    fn audited(&self) -> Option<(&'static str, &str)> {
+        let kind = match self.path.as_str() {
+            // The history says who fired.
+            "/event" | "/trigger/{event_type}" => return None,
+            "/{object_type}/{object_id}/action" => "attachment",
+            path if path.starts_with("/action/{id}/object") => "attachment",
+            path => path.split('/').nth(1).unwrap(),
+        };
+        match (self.method, self.path.as_str()) {
+            ("GET", _) => None,
+            ("POST", "/action/{id}/rollback") => Some(("changed", "action")),
+            ("POST", "/source/{id}/token") => Some(("changed", "source")),
+            ("POST", path) if path.ends_with("/cancel") => Some(("cancelled", kind)),
+            ("POST", "/secret-key/rotate") => Some(("rotated", kind)),
+            ("POST", _) => Some(("created", kind)),
+            ("PUT", _) => Some(("changed", kind)),
+            ("DELETE", _) => Some(("deleted", kind)),
+            other => panic!("{other:?}: a method that this test does not know"),
+        }
+    }
+
+    /// What it needs: credentials and the audit log are the admin's, reading needs read, firing execute, everything else write.
     fn right(&self) -> &'static str {
         match (self.method, self.path.as_str()) {
-            (_, path) if path.starts_with("/token") || path == "/backup" => "admin",
+            (_, path) if path.starts_with("/token") => "admin",
+            (_, "/audit" | "/backup" | "/secret-key/rotate") => "admin",
             ("GET", _) => "read",
+            (_, path) if path.ends_with("/cancel") => "execute",
+            (_, path) if path == "/source" || path.starts_with("/source/") => "admin",
             ("POST", "/event" | "/trigger/{event_type}") => "execute",
             _ => "write",
         }
@@ -108,6 +135,24 @@ fn only_three_routes_answer_without_a_token() {
     }
 }
 
+/// A source fires; whatever else it asks for is refused, before anything is read or looked up.
+#[test]
+fn a_sources_token_fires_and_does_nothing_else() {
+    let server = TestServer::start();
+    server.admin.post("/source-type", &json!({ "name": "t" })).expect(201);
+    let source = server.admin.post("/source", &json!({ "name": "s", "source_type": "t" }));
+    let client = server.admin.with_token(source.expect(201)["token"].as_str().unwrap());
+    for operation in operations().iter().filter(|operation| !operation.is_open()) {
+        let answer = operation.send(&client, &operation.path_for(|_| NOBODY.to_owned()), &json!({}));
+        if operation.right() == "execute" && FIRING.contains(&operation.path.as_str()) {
+            assert!(![401, 403].contains(&answer.status), "{}: {}", operation.name(), answer.text);
+        } else {
+            answer.problem(403, "forbidden");
+            assert!(answer.detail().contains("`s` fires events"), "{}: {}", operation.name(), answer.detail());
+        }
+    }
+}
+
 #[test]
 fn every_route_needs_its_right_and_no_other() {
     let server = TestServer::start();
@@ -135,6 +180,9 @@ struct Things {
     run: String,
     token: String,
     attachment: String,
+    schedule: String,
+    source: String,
+    source_type: String,
 }
 
 fn things_of(server: &TestServer, tenant: &str) -> Things {
@@ -149,8 +197,12 @@ fn things_of(server: &TestServer, tenant: &str) -> Things {
     let fired = client.request("POST", "/trigger/mine").header("prefer", "wait=30").send();
     let run = fired.expect(200)["runs"][0]["id"].as_str().unwrap().to_owned();
     client.put("/object/place/place", &json!({})).expect(201);
+    client.put("/secret/mine", &json!({ "value": "hunter2" })).expect(201);
     let object = json!({ "object_type": "place", "object_id": "1" });
     let attachment = text(&client.post(&format!("/action/{action}/object"), &object), "id");
+    let schedule = client.post("/schedule", &json!({ "name": "mine", "event_type": "mine", "cron": "0 0 1 1 *" }));
+    let source_type = text(&client.post("/source-type", &json!({ "name": "mine" })), "id");
+    let source = text(&client.post("/source", &json!({ "name": "mine", "source_type": source_type })), "id");
     let token = client.post("/token", &json!({ "name": "more", "rights": { "read": true } }));
     Things {
         module: digest,
@@ -160,6 +212,9 @@ fn things_of(server: &TestServer, tenant: &str) -> Things {
         run,
         token: text(&token, "id"),
         attachment,
+        schedule: text(&schedule, "id"),
+        source_type,
+        source,
     }
 }
 
@@ -175,6 +230,10 @@ impl Things {
             ("event", _) => self.event.as_str(),
             ("run", _) => self.run.as_str(),
             ("token", _) => self.token.as_str(),
+            ("secret", _) => "mine",
+            ("schedule", _) => self.schedule.as_str(),
+            ("source-type", _) => self.source_type.as_str(),
+            ("source", _) => self.source.as_str(),
             other => panic!("nothing to name in {path}: {other:?}"),
         }
         .to_owned()
@@ -187,6 +246,10 @@ impl Things {
             "/action/{id}/object" => json!({ "object_type": "place", "object_id": "1" }),
             "/action/{id}/rollback" => json!({ "version": 1 }),
             "/event-type/{id}" => json!({ "display_name": "taken_over" }),
+            "/secret/{key}" => json!({ "value": "hunter2" }),
+            "/schedule/{id}" => json!({ "name": "mine", "event_type": "mine", "cron": "0 0 1 1 *" }),
+            "/source-type/{id}" => json!({ "name": "taken_over" }),
+            "/source/{id}" => json!({ "name": "taken_over", "source_type": self.source_type }),
             _ => json!({}),
         }
     }
@@ -199,9 +262,11 @@ fn another_tenants_things_are_not_there() {
     let stranger = server.client_for("b", &["admin"]);
     let before = server.dump();
     let mut walked = 0;
-    // Objects are names that every tenant may use for itself; `http_scopes` has what they see of each other's.
-    let of_object = |operation: &&Operation| operation.path.contains("{object_type}");
-    for operation in operations().iter().filter(|o| o.has_parameter()).filter(|o| !of_object(o)) {
+    // Objects are names that every tenant may use for itself; `http_scopes` has what they see of each other's. Nor are
+    // keys of secrets taken for others.
+    let is_free =
+        |operation: &&Operation| operation.path.contains("{object_type}") || operation.name() == "PUT /secret/{key}";
+    for operation in operations().iter().filter(|o| o.has_parameter()).filter(|o| !is_free(o)) {
         let path = operation.path_for(|parameter| things.value(&operation.path, parameter));
         let answer = operation.send(&stranger, &path, &things.body(operation));
         answer.problem(404, "not_found");
@@ -215,41 +280,70 @@ fn another_tenants_things_are_not_there() {
     }
     assert!(walked >= 12, "only {walked} routes were walked");
     assert_eq!(server.dump(), before, "a stranger changed something");
-    for route in ["/module", "/action", "/event-type", "/event", "/run"] {
+    for route in
+        ["/module", "/action", "/event-type", "/schedule", "/event", "/run", "/secret", "/source-type", "/source"]
+    {
         assert_eq!(stranger.get(route).body["count"], 0, "{route}");
     }
     assert_eq!(stranger.get("/token").body["count"], 1, "its own");
 }
 
-#[test]
-fn every_route_of_the_document_answers() {
-    let server = TestServer::start();
+/// The audit log of tenant `a`, newest first.
+fn audited(server: &TestServer) -> Vec<Value> {
+    server.admin.pages("/audit?owner_id=a&limit=200")
+}
+
+/// Deleting comes last, and each thing is deleted before what it names.
+fn deleting_last() -> Vec<(i32, Operation)> {
     let mut last = Vec::new();
     for operation in operations() {
-        // Deleting comes last, and each thing is deleted before what it names.
         let rank = match operation.path.as_str() {
             _ if operation.method != "DELETE" => 0,
-            "/event-type/{id}" | "/action/{id}/object/{attachment_id}" => 1,
-            "/action/{id}" => 2,
-            _ => 3,
+            "/schedule/{id}" | "/source/{id}" => 1,
+            "/event-type/{id}" | "/action/{id}/object/{attachment_id}" => 2,
+            "/action/{id}" => 3,
+            _ => 4,
         };
         last.push((rank, operation));
     }
     last.sort_by_key(|(rank, _)| *rank);
+    last
+}
+
+/// And each success that changes something leaves exactly one entry in the audit log, which says so. What goes with an
+/// action that is deleted has entries of its own.
+#[test]
+fn every_route_of_the_document_answers_and_every_change_is_in_the_audit_log() {
+    let server = TestServer::start();
+    let last = deleting_last();
     let things = things_of(&server, "a");
     let owner = server.client_for("a", &["admin"]);
     for (_, operation) in
         last.iter().filter(|(_, operation)| !["/stream", "/backup"].contains(&operation.path.as_str()))
     {
-        let path = operation.path_for(|parameter| things.value(&operation.path, parameter));
+        let mut path = operation.path_for(|parameter| things.value(&operation.path, parameter));
+        if path.ends_with("/cancel") {
+            // What ran has ended; this waits.
+            let waiting = owner.post("/event", &json!({ "event_type": "mine", "delay": "1d" }));
+            let event = owner.get(&format!("/event/{}", waiting.expect(202)["id"].as_str().unwrap()));
+            let id =
+                if path.starts_with("/run") { &event.body["data"]["runs"][0]["id"] } else { &event.body["data"]["id"] };
+            path = operation.path_for(|_| id.as_str().unwrap().to_owned());
+        }
         let body = match (operation.method, operation.path.as_str()) {
             ("POST", "/module") => continue, // Needs a component: `things_of` uploaded one.
+            ("POST", "/secret-key/rotate") => continue, // The platform's alone, see `http_secrets`.
             ("POST", "/action") => json!({ "name": "new", "module": things.module }),
             ("POST", "/event-type") => json!({ "display_name": "new" }),
             ("POST", "/action/{id}/object") => json!({ "object_type": "place", "object_id": "2" }),
             ("POST", "/{object_type}/{object_id}/action") => json!({ "action_id": things.action }),
             ("POST", "/event") => json!({ "event_type": "mine" }),
+            ("POST", "/schedule") => {
+                json!({ "name": "new", "event_type": "mine", "at": "2100-01-01T00:00:00Z", "enabled": false })
+            }
             ("POST", "/token") => json!({ "name": "new", "rights": { "read": true } }),
+            ("POST", "/source-type") => json!({ "name": "new" }),
+            ("POST", "/source") => json!({ "name": "new", "source_type": things.source_type }),
             ("PUT", "/action/{id}") => json!({ "name": "mine", "module": things.module }),
             ("PUT", "/event-type/{id}") => json!({ "display_name": "mine", "action": things.action }),
             _ => things.body(operation),
@@ -258,13 +352,29 @@ fn every_route_of_the_document_answers() {
             let new = owner.get("/action").body["data"][0]["id"].as_str().unwrap().to_owned();
             owner.delete(&format!("/action/{new}")).expect(200);
         }
+        if operation.name() == "DELETE /source-type/{id}" {
+            owner.delete("/source/new").expect(200);
+        }
         let query = if path.ends_with("/effective") { "?event_type=mine" } else { "" };
+        let before = audited(&server).len();
         let answer = operation.send(&owner, &format!("{path}{query}"), &body);
         assert!((200..300).contains(&answer.status), "{}: {}", operation.name(), answer.text);
         let described = &operation.described["responses"][answer.status.to_string()];
         assert!(described.is_object(), "{} answers {}, which is not described", operation.name(), answer.status);
         let kind = answer.header("content-type").split(';').next().unwrap().to_owned();
         assert!(described["content"][&kind].is_object(), "{} answers with {kind}: {described}", operation.name());
+        let entries = audited(&server);
+        let new = &entries[..entries.len() - before];
+        let told: Vec<_> = new
+            .iter()
+            .filter(|entry| !entry["note"].as_str().unwrap().starts_with("its action"))
+            .map(|entry| (entry["what"].as_str().unwrap(), entry["kind"].as_str().unwrap()))
+            .collect();
+        assert_eq!(told, operation.audited().into_iter().collect::<Vec<_>>(), "{}: {new:#?}", operation.name());
+        for entry in new {
+            assert_eq!(entry["request_id"], answer.header("x-request-id"), "{}", operation.name());
+            assert_eq!(entry["by"]["name"], "a token");
+        }
     }
 }
 

@@ -114,8 +114,9 @@ fn a_backup_under_load_has_all_that_was_acknowledged_before_it_and_nothing_by_ha
 #[test]
 fn a_restored_store_is_the_one_that_was_backed_up() {
     let server = furnished();
-    let dump = server.dump();
     let file = back_up(&server, "whole");
+    // That it was asked for is in it.
+    let dump = server.dump();
     let made = server.folder().join("made.redb");
     restore_backup(std::fs::File::open(&file).unwrap(), &made).unwrap();
     let store = Store::open(Config { path: made, cache_bytes: 8 << 20, first_notice: 1 }).unwrap();

@@ -193,6 +193,7 @@ fn from_a_file_to_a_run_in_two_commands() {
     assert_eq!((&names[1], &module["action"]), (&json!("other@2"), &Value::Null));
 }
 
+/// What came to actions and event types after `push` was written was lost: it sent back only what it knew of.
 #[test]
 fn pushing_again_changes_what_there_is_and_keeps_the_rest() {
     let bench = Bench::new();
@@ -201,7 +202,7 @@ fn pushing_again_changes_what_there_is_and_keeps_the_rest() {
     let first = push(&noop);
     let id = first["action"]["id"].as_str().unwrap();
     let body = json!({ "name": "a", "module": first["module"]["digest"], "description": "kept", "retry": { "attempts": 7 },
-        "parameters": [{ "name": "p", "type": "STATIC", "value": 1 }], "limits": { "fuel": 1_000_000 } });
+        "parameters": [{ "name": "p", "type": "STATIC", "value": 1 }], "limits": { "fuel": 1_000_000 }, "public": true, "dedup_mode": "per_action" });
     bench.server.admin.put(&format!("/action/{id}"), &body).expect(200);
     assert_eq!(push(&noop)["action"]["version"], 2, "the same again changes nothing");
     let second = push(&gallery);
@@ -211,8 +212,14 @@ fn pushing_again_changes_what_there_is_and_keeps_the_rest() {
         (&action["retry"]["attempts"], &action["parameters"], &action["limits"]),
         (&json!(7), &body["parameters"], &body["limits"])
     );
+    assert_eq!((&action["public"], &action["dedup_mode"]), (&json!(true), &json!("per_action")));
     assert_eq!((&action["module"], &second["event_type"]["version"]), (&second["module"]["digest"], &json!(1)));
+    bench.server.admin.post("/source-type", &json!({ "name": "door" })).expect(201);
+    let event_type = json!({ "display_name": "t", "action": id, "flow": "up", "source_type": "door" });
+    bench.server.admin.put("/event-type/t", &event_type).expect(200);
     let other = bench.json(&["push", &noop, "--action", "b", "--trigger", "T"]);
+    let kept = (&other["event_type"]["flow"], &other["event_type"]["source_type"]);
+    assert_eq!(kept, (&json!("up"), &json!("door")));
     assert_eq!(
         (&other["event_type"]["id"], &other["event_type"]["action"]),
         (&first["event_type"]["id"], &other["action"]["id"])

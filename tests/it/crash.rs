@@ -1,7 +1,7 @@
 //! The program as a process that is killed: nothing acknowledged is lost, nothing happens twice, nothing stays open.
 
 use crate::support::{Client, PATIENCE, Serving, component, is_ended};
-use fusebox::domain::{Event, EventId, Run, State, TenantId};
+use fusebox::domain::{Cause, Event, EventId, Run, ScheduleId, State, TenantId, Timestamp};
 use fusebox::store::{Config, Query, Store};
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -195,6 +195,44 @@ fn a_run_that_waited_when_the_server_was_killed_still_has_its_key() {
     }
     until(|| is_ended(client.get(&path).expect(200)).then_some(()));
     assert_eq!(client.post("/event", &body).expect(202)["reason"], Value::Null);
+}
+
+#[test]
+fn a_schedule_fires_for_no_time_twice_however_often_the_server_is_killed() {
+    let (data, first) = first_start("noop", json!({}), &[]);
+    let schedules = 20;
+    for number in 0..schedules {
+        let body = json!({ "name": format!("s{number}"), "event_type": "t", "cron": "* * * * * *", "payload": number });
+        first.client(&data.token).post("/schedule", &body).expect(201);
+    }
+    let mut serving = Some(first);
+    for round in 1..=4 {
+        let server = serving.take().unwrap_or_else(|| Serving::start(&data.path, &[]));
+        let client = server.client(&data.token);
+        let fired = || client.get("/event?limit=1").body["data"][0]["scheduled_at"].clone();
+        // Right after something fired, so that the kill is in the middle of firing the others.
+        let before = fired();
+        until(|| (fired() != before).then_some(()));
+        std::thread::sleep(Duration::from_millis(round));
+        server.kill();
+    }
+    let store = open(&data.path);
+    let (events, _) = everything(&store);
+    let mut newest: HashMap<ScheduleId, (Timestamp, EventId)> = HashMap::new();
+    for event in &events {
+        let Some(Cause::Schedule { id, due_at }) = event.cause else { panic!("{event:?}") };
+        let before = newest.insert(id, (due_at, event.id));
+        assert!(before.is_none_or(|(before, _)| before < due_at), "{event:?} was fired for already");
+    }
+    // What a schedule says is what is there: no firing is lost, and none is there that it does not know.
+    assert!(!newest.is_empty());
+    for schedule in store.catalogue().schedules().iter() {
+        let (due_at, event) = newest.get(&schedule.header.id).copied().unzip();
+        assert_eq!(schedule.last.map(|last| last.event_id), event, "{schedule:?}");
+        assert!(schedule.next_at.is_some() && schedule.next_at > due_at, "{schedule:?}");
+    }
+    assert_eq!(store.check().unwrap(), [""; 0]);
+    store.close();
 }
 
 #[test]

@@ -172,12 +172,11 @@ fn a_fire_puts_all_its_runs_off() {
         json!({ "delay": "2m", "payload": payload }),
         json!({ "delay": "PT120S", "payload": payload }),
     ];
-    let fire_way = |(key, mut way): (usize, Value)| {
-        // Else they would be the same, of which one is in flight.
-        way["dedup_key"] = json!(key.to_string());
+    let keyed = ways.into_iter().enumerate().map(|(number, mut way)| {
+        way["dedup_key"] = json!(number.to_string());
         id(&fire(&server, way))
-    };
-    let events: Vec<String> = ways.into_iter().enumerate().map(fire_way).collect();
+    });
+    let events: Vec<String> = keyed.collect();
     for event in &events {
         let event = server.event(event);
         assert_eq!((&event["state"], &event["run_at"]), (&json!("WAITING"), &two_minutes));
@@ -202,8 +201,8 @@ fn a_fire_puts_all_its_runs_off() {
 fn the_short_way_to_fire_can_put_off_too() {
     let server = TestServer::with_manual_clock();
     server.install("noop", "noop", json!({}));
-    let send = |query: &str| server.admin.post(&format!("/trigger/noop?{query}"), &json!(query));
-    for query in ["delay=60", "delay=1m", "run_at=2023-11-14T22:14:20Z"] {
+    let send = |query: &str| server.admin.request("POST", &format!("/trigger/noop?{query}")).send();
+    for query in ["delay=60&dedup_key=1", "delay=1m&dedup_key=2", "run_at=2023-11-14T22:14:20Z&dedup_key=3"] {
         let answer = send(query);
         assert_eq!(answer.expect(202)["run_at"], at(MINUTE_MS), "{query}");
         assert_eq!(answer.body["data"]["state"], "WAITING");
@@ -293,7 +292,7 @@ fn what_waits_outlives_a_restart() {
     let payload = json!({ "way": "ok", "late": at(2 * DAY_MS), "soon": at(DAY_MS) });
     let begun = id(&fire(&server, json!({ "payload": payload })));
     server.until(&begun, |event| event["runs"][2]["state"] == "SUCCESS");
-    let put_off = id(&fire(&server, json!({ "payload": payload, "run_at": at(DAY_MS), "dedup_key": "another" })));
+    let put_off = id(&fire(&server, json!({ "payload": payload, "run_at": at(DAY_MS), "dedup_key": "other" })));
     server.restart();
     assert_eq!(states(&server.event(&begun)), ["WAITING", "WAITING", "SUCCESS"]);
     assert_eq!(states(&server.event(&put_off)), ["WAITING", "WAITING", "WAITING"]);

@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod access;
+mod audit;
 mod backup;
 mod cli;
 mod crash;
 mod examples;
+mod http_cancel;
 mod http_catalogue;
 mod http_chain_limits;
 mod http_chains;
@@ -15,7 +17,10 @@ mod http_delays;
 mod http_events;
 mod http_limits;
 mod http_modules;
+mod http_schedules;
 mod http_scopes;
+mod http_secrets;
+mod http_sources;
 mod power_cut;
 mod sandbox;
 mod store;

@@ -1,7 +1,7 @@
 //! Components in text form, made around the body of a core module.
 
 /// Where the context record has its payload: an address and a length.
-pub(super) const CONTEXT_PAYLOAD: u32 = 88;
+pub(crate) const CONTEXT_PAYLOAD: u32 = 88;
 
 const TYPES: &str = r#"
   (import "fusebox:action/types@0.1.0" (instance $types
@@ -87,12 +87,12 @@ const PRELUDE: &str = r#"
 
 /// A component that only computes. `body` has functions of the core module, of which `run` is called with the address
 /// of the context.
-pub(super) fn pure(body: &str) -> String {
+pub(crate) fn pure(body: &str) -> String {
     with_memory("(memory (export \"memory\") 2)", body)
 }
 
 /// The same with another memory.
-pub(super) fn with_memory(memory: &str, body: &str) -> String {
+pub(crate) fn with_memory(memory: &str, body: &str) -> String {
     format!(
         "(component {TYPES}
           (core module $Main {memory} {PRELUDE} {body})
@@ -103,7 +103,7 @@ pub(super) fn with_memory(memory: &str, body: &str) -> String {
 
 /// A component that imports functions. `imports` are component-level imports and `canon lower`s of core functions;
 /// `lowered` exports them to the core module as `(export "name" (func …))`, and `declared` imports them there.
-pub(super) fn importing(imports: &str, lowered: &str, declared: &str, body: &str) -> String {
+pub(crate) fn importing(imports: &str, lowered: &str, declared: &str, body: &str) -> String {
     // Lowered functions that take strings need a memory, which exists before the module that uses them. What they
     // return goes to its second page, over and over again.
     format!(
@@ -133,7 +133,7 @@ pub(super) fn importing(imports: &str, lowered: &str, declared: &str, body: &str
 }
 
 /// A component that can log: `(call $log level message-at message-len fields-at fields-len)`.
-pub(super) fn logging(body: &str) -> String {
+pub(crate) fn logging(body: &str) -> String {
     importing(
         r#"(import "fusebox:action/log@0.1.0" (instance $log
              (type $text string)
@@ -150,7 +150,7 @@ pub(super) fn logging(body: &str) -> String {
 }
 
 /// A component that prints: `(call $print message-at message-len)` to standard output, `(call $complain …)` to error.
-pub(super) fn printing(body: &str) -> String {
+pub(crate) fn printing(body: &str) -> String {
     let body = format!(
         "(global $out (mut i32) (i32.const 0))
          (global $err (mut i32) (i32.const 0))
@@ -197,7 +197,7 @@ pub(super) fn printing(body: &str) -> String {
 }
 
 /// A component that sleeps: `(call $sleep nanoseconds)` waits in the host.
-pub(super) fn sleeping(body: &str) -> String {
+pub(crate) fn sleeping(body: &str) -> String {
     let body = format!("(func $sleep (param i64) (call $block (call $subscribe (local.get 0)))) {body}");
     importing(
         r#"(import "wasi:io/poll@0.2.6" (instance $poll
@@ -221,7 +221,7 @@ pub(super) fn sleeping(body: &str) -> String {
 }
 
 /// A component that draws: `(call $random len result-at)`.
-pub(super) fn drawing(body: &str) -> String {
+pub(crate) fn drawing(body: &str) -> String {
     importing(
         r#"(import "wasi:random/random@0.2.6" (instance $random
              (export "get-random-bytes" (func (param "len" u64) (result (list u8))))))
@@ -233,7 +233,7 @@ pub(super) fn drawing(body: &str) -> String {
 }
 
 /// A component that ends itself: `(call $exit failed)`.
-pub(super) fn exiting(body: &str) -> String {
+pub(crate) fn exiting(body: &str) -> String {
     importing(
         r#"(import "wasi:cli/exit@0.2.6" (instance $exit
              (export "exit" (func (param "status" (result))))))

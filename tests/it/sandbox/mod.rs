@@ -3,7 +3,7 @@
 mod artifacts;
 mod attempts;
 mod fairness;
-mod guest;
+pub(crate) mod guest;
 mod limits;
 mod uploads;
 

@@ -10,6 +10,12 @@ impl ManualClock {
         ManualClock(AtomicI64::new(1_700_000_000_000))
     }
 
+    /// How many milliseconds it is to a time such as `2026-03-29T01:30:00Z`.
+    pub(crate) fn ms_until(&self, time: &str) -> i64 {
+        let time: Timestamp = serde_json::from_value(time.into()).unwrap();
+        time.as_ms() - self.now().as_ms()
+    }
+
     pub(crate) fn advance_ms(&self, ms: i64) {
         self.0.fetch_add(ms, Ordering::SeqCst);
     }

@@ -38,8 +38,13 @@ impl TestServer {
 
     /// With a clock that stands still until [`TestServer::pass`].
     pub(crate) fn with_manual_clock() -> TestServer {
+        TestServer::with_manual_clock_and(|_| {})
+    }
+
+    /// The same with other settings.
+    pub(crate) fn with_manual_clock_and(change: impl FnOnce(&mut Config)) -> TestServer {
         let clock = Arc::new(ManualClock::new());
-        TestServer::launch(|_| {}, Arc::<ManualClock>::clone(&clock) as Arc<dyn Clock>, clock)
+        TestServer::launch(change, Arc::<ManualClock>::clone(&clock) as Arc<dyn Clock>, clock)
     }
 
     fn launch(change: impl FnOnce(&mut Config), time: Arc<dyn Clock>, clock: Arc<ManualClock>) -> TestServer {
@@ -100,6 +105,15 @@ impl TestServer {
     /// The whole store as text.
     pub(crate) fn dump(&self) -> String {
         self.store().dump().unwrap()
+    }
+
+    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.as_ref().unwrap().block_on(future)
+    }
+
+    /// Lets time pass to one such as `2026-03-29T01:30:00Z`, and does what is due.
+    pub(crate) fn pass_to(&self, time: &str) {
+        self.pass_ms(self.clock.ms_until(time));
     }
 
     /// Lets time pass and does what is due.
@@ -171,7 +185,13 @@ impl TestServer {
     /// Looks at an event after every change of the store until `done`.
     #[track_caller]
     pub(crate) fn until(&self, event: &str, done: impl Fn(&Value) -> bool) -> Value {
-        self.watch(|| self.event(event), done)
+        self.until_at(&format!("/event/{event}"), done)
+    }
+
+    /// Looks at what is at a path after every change of the history until `done`.
+    #[track_caller]
+    pub(crate) fn until_at(&self, path: &str, done: impl Fn(&Value) -> bool) -> Value {
+        self.watch(|| self.admin.get(path).expect(200).clone(), done)
     }
 
     /// The events of a chain with their runs, oldest first, as soon as there are so many and all have ended.
@@ -204,6 +224,39 @@ impl TestServer {
             let runtime = self.runtime.as_ref().unwrap();
             let changed = runtime.block_on(async { tokio::time::timeout(PATIENCE, changes.since(seen, 1)).await });
             assert!(changed.is_ok(), "nothing changes any more: {now:#}");
+        }
+    }
+
+    /// Looks at a list after every change of the store until it has `count` items.
+    #[track_caller]
+    pub(crate) fn until_listed(&self, path: &str, count: usize) -> Value {
+        let changes = self.store().changes();
+        loop {
+            let seen = changes.next();
+            let list = self.admin.get(path);
+            if list.body["count"] == count {
+                return list.expect(200).clone();
+            }
+            let runtime = self.runtime.as_ref().unwrap();
+            let changed = runtime.block_on(async { tokio::time::timeout(PATIENCE, changes.since(seen, 1)).await });
+            assert!(changed.is_ok(), "nothing changes any more: {}", list.text);
+        }
+    }
+
+    /// A figure of the server's.
+    pub(crate) fn gauge(&self, name: &str) -> u64 {
+        let text = self.admin.get("/metrics").text;
+        let line = text.lines().find(|line| line.starts_with(&format!("{name} "))).unwrap();
+        line.rsplit(' ').next().unwrap().parse().unwrap()
+    }
+
+    /// Waits until no attempt runs. What has ended gives its permit back a moment after it can be seen to have ended.
+    #[track_caller]
+    pub(crate) fn until_idle(&self) {
+        let started = std::time::Instant::now();
+        while self.gauge("fusebox_attempts_running") > 0 {
+            assert!(started.elapsed() < PATIENCE, "a permit did not come back");
+            std::thread::yield_now();
         }
     }
 

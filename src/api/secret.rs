@@ -1,0 +1,260 @@
+//! Secrets: written, replaced, deleted, and never read (DESIGN §3.6).
+
+use super::Api;
+use super::auth::{Admin, Caller, Read, Write};
+use super::error::{Fault, Problem};
+use super::extract::{Body, Path, Query, check_version};
+use super::page::{self, Data, Filter, List, Row};
+use crate::domain::{Deed, EntryName, Header, Noted, Secret, SecretId, SecretText, TenantId, Timestamp};
+use crate::store::{Catalogue, Change, Expectation, NamedId, Transition};
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::sync::Arc;
+use utoipa::{IntoParams, ToSchema};
+
+const DESCRIPTION_BYTES_MAX: usize = 10_000;
+
+/// A secret as it is sent. Read by hand: a parser's words about a text that does not fit would say the text.
+#[derive(ToSchema)]
+#[schema(as = SecretIn)]
+#[expect(dead_code, reason = "describes a body for the document")]
+struct SecretSchema {
+    /// The value, 4 to 65536 bytes; no answer ever has it.
+    #[schema(min_length = 4, max_length = 65536, write_only)]
+    value: String,
+    /// Left out, it stays as it was.
+    description: Option<String>,
+    /// The tenant it is for; only the platform names another than its own. Empty: the platform.
+    owner_id: Option<String>,
+}
+
+struct SecretIn {
+    value: SecretText,
+    description: Option<String>,
+    owner_id: Option<TenantId>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SecretOut {
+    /// What parameters name it by.
+    key: String,
+    owner_id: String,
+    description: String,
+    /// Counts the values it had.
+    version: u64,
+    created_by: String,
+    #[schema(value_type = String, format = DateTime)]
+    created_at: Timestamp,
+    updated_by: String,
+    #[schema(value_type = String, format = DateTime)]
+    updated_at: Timestamp,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Owner {
+    /// The tenant whose it is; only the platform names another than its own.
+    #[param(value_type = Option<String>)]
+    owner_id: Option<TenantId>,
+}
+
+/// Set a secret
+///
+/// Creates it or replaces its value. Runs see the new value from their next attempt on. `If-Match` guards against
+/// somebody else's change.
+#[utoipa::path(put, path = "/secret/{key}", tag = "secrets", params(("key" = String, Path)), request_body = SecretSchema,
+    responses((status = 200, body = page::Envelope<SecretOut>), (status = 201, description = "It is new", body = page::Envelope<SecretOut>)))]
+pub(super) async fn put(
+    caller: Caller<Write>,
+    State(api): State<Api>,
+    Path(key): Path<String>,
+    headers: HeaderMap,
+    Body(body): Body<Value>,
+) -> Result<Data<SecretOut>, Problem> {
+    let key: EntryName = key.parse().map_err(|error| Problem::invalid(vec![Fault::new("", error)]))?;
+    let SecretIn { value, description, owner_id } = SecretIn::read(body)?;
+    let owner = caller.owner(owner_id)?;
+    // From here to the commit no rotation drops the key that seals.
+    let sealing = api.dispatch().secrets().sealing().await;
+    let old = find(&api.store().catalogue(), &owner, &key);
+    check_version(&headers, "secret", old.as_ref().map_or(0, |old| old.header.version))?;
+    let now = api.now();
+    let mut header = match &old {
+        // How it was spelled first stays.
+        Some(old) => old.header.changed(old.header.name.clone(), caller.name(), now),
+        None => Header::new((SecretId::new(api.ids(), now), owner, key), caller.name(), now),
+    };
+    header.description = description.unwrap_or(header.description);
+    let secret = sealing.seal(&value, header);
+    let out = SecretOut::of(&secret);
+    let expected = old.as_ref().map(|old| Expectation::Version(NamedId::Secret(old.header.id), old.header.version));
+    let put = Transition { expect: expected.into_iter().collect(), ..Transition::of([Change::Put(secret.into())]) };
+    api.commit(&caller, put).await?;
+    let version = out.version;
+    Ok(if old.is_none() { Data::created(out) } else { Data::ok(out) }.versioned(version))
+}
+
+/// List secrets
+///
+/// Without their values.
+#[utoipa::path(get, path = "/secret", tag = "secrets", params(Filter), responses((status = 200, body = page::Envelope<Vec<SecretOut>>)))]
+pub(super) async fn list(
+    caller: Caller<Read>,
+    State(api): State<Api>,
+    Query(filter): Query<Filter>,
+) -> Result<List<SecretOut>, Problem> {
+    let catalogue = api.store().catalogue();
+    // Not even the keys of shared secrets are for tenants to see.
+    let visible = catalogue.secrets().iter().filter(|secret| caller.tenant().may_change(&secret.header.owner_id));
+    let rows = visible.map(|secret| Row {
+        item: SecretOut::of(secret),
+        id: secret.header.id.to_string(),
+        name: secret.header.name.to_string(),
+        description: secret.header.description.clone(),
+        owner_id: secret.header.owner_id.to_string(),
+        created_at: secret.header.created_at,
+        updated_at: secret.header.updated_at,
+    });
+    page::list(rows, &filter)
+}
+
+/// Read about a secret
+///
+/// Everything but its value.
+#[utoipa::path(get, path = "/secret/{key}", tag = "secrets", params(("key" = String, Path), Owner), responses((status = 200, body = page::Envelope<SecretOut>)))]
+pub(super) async fn read(
+    caller: Caller<Read>,
+    State(api): State<Api>,
+    Path(key): Path<String>,
+    Query(query): Query<Owner>,
+) -> Result<Data<SecretOut>, Problem> {
+    let owner = caller.owner(query.owner_id)?;
+    let secret = named(&api.store().catalogue(), &owner, &key)?;
+    Ok(Data::ok(SecretOut::of(&secret)).versioned(secret.header.version))
+}
+
+/// Delete a secret
+///
+/// Runs whose parameters name it end with `secret_missing` from then on. `If-Match` guards against somebody else's change.
+#[utoipa::path(delete, path = "/secret/{key}", tag = "secrets", params(("key" = String, Path), Owner), responses((status = 200, body = page::Envelope<SecretOut>)))]
+pub(super) async fn delete(
+    caller: Caller<Write>,
+    State(api): State<Api>,
+    Path(key): Path<String>,
+    Query(query): Query<Owner>,
+    headers: HeaderMap,
+) -> Result<Data<SecretOut>, Problem> {
+    let owner = caller.owner(query.owner_id)?;
+    let catalogue = api.store().catalogue();
+    let secret = named(&catalogue, &owner, &key)?;
+    check_version(&headers, "secret", secret.header.version)?;
+    let id = NamedId::Secret(secret.header.id);
+    let delete = Transition::of([Change::Delete(id)]);
+    api.commit(&caller, delete.expecting(Expectation::Version(id, secret.header.version))).await?;
+    Ok(Data::ok(SecretOut::of(&secret)))
+}
+
+/// What changing the key did.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RotatedOut {
+    /// The id of the new key.
+    key: String,
+    /// Secrets that were encrypted anew.
+    secrets: usize,
+}
+
+/// Change the key that encrypts the secrets
+///
+/// Makes a new key, encrypts every secret with it, and drops the older ones. Only the platform's admin may. Backups of
+/// the store from before need the file with the old key.
+#[utoipa::path(post, path = "/secret-key/rotate", tag = "secrets", responses((status = 200, body = page::Envelope<RotatedOut>)))]
+pub(super) async fn rotate(caller: Caller<Admin>, State(api): State<Api>) -> Result<Data<RotatedOut>, Problem> {
+    if !caller.tenant().is_shared() {
+        let detail = "one key encrypts the secrets of all tenants; only the platform changes it";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail));
+    }
+    // Not broken off when the caller goes: half of it is safe, all of it is better.
+    let rotating = api.clone();
+    let rotation = tokio::spawn(async move { rotating.dispatch().secrets().rotate(rotating.store()).await });
+    match rotation.await {
+        Ok(rotated) => {
+            let rotated = rotated?;
+            let note = format!("{} secrets were encrypted anew", rotated.secrets);
+            let (owner_id, kind, subject_id) = (caller.tenant().clone(), "secret-key", rotated.key.to_string());
+            let noted = Noted { owner_id, deed: Deed::Rotated, kind, subject_id, subject: String::new(), note };
+            api.note(&caller, noted).await?;
+            Ok(Data::ok(RotatedOut { key: rotated.key.to_string(), secrets: rotated.secrets }))
+        }
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+    }
+}
+
+fn find(catalogue: &Catalogue, owner: &TenantId, key: &EntryName) -> Option<Arc<Secret>> {
+    let found = catalogue.secrets().named(owner, key);
+    found.filter(|secret| secret.header.owner_id == *owner).cloned()
+}
+
+fn named(catalogue: &Catalogue, owner: &TenantId, key: &str) -> Result<Arc<Secret>, Problem> {
+    let found = key.parse().ok().and_then(|key| find(catalogue, owner, &key));
+    found.ok_or_else(|| Problem::not_found("secret", key))
+}
+
+impl SecretIn {
+    fn read(body: Value) -> Result<SecretIn, Problem> {
+        let Value::Object(mut fields) = body else {
+            return Err(Problem::invalid(vec![Fault::new("", "a secret is sent as an object with its `value`")]));
+        };
+        let mut faults = Vec::new();
+        if fields.get("value").is_none_or(Value::is_null) {
+            faults.push(Fault::new("/value", "a secret has a value"));
+        }
+        let value = text(&mut fields, "value", &mut faults).map(SecretText::new);
+        let value = value.transpose().map_err(|error| faults.push(Fault::new("/value", error))).ok().flatten();
+        let description = text(&mut fields, "description", &mut faults);
+        if description.as_ref().is_some_and(|text| text.len() > DESCRIPTION_BYTES_MAX) {
+            let message = format!("a description has at most {DESCRIPTION_BYTES_MAX} bytes");
+            faults.push(Fault::new("/description", message));
+        }
+        let owner = text(&mut fields, "owner_id", &mut faults).map(|owner| owner.parse::<TenantId>());
+        let owner_id = owner.transpose().map_err(|error| faults.push(Fault::new("/owner_id", error))).ok().flatten();
+        faults.extend(fields.keys().map(|name| {
+            let pointer = format!("/{}", super::extract::escaped(name));
+            Fault::new(pointer, "a secret has `value`, `description` and `owner_id`")
+        }));
+        match value {
+            Some(value) if faults.is_empty() => Ok(SecretIn { value, description, owner_id }),
+            _ => Err(Problem::invalid(faults)),
+        }
+    }
+}
+
+/// Takes a text that may be missing.
+fn text(fields: &mut Map<String, Value>, name: &str, faults: &mut Vec<Fault>) -> Option<String> {
+    match fields.remove(name) {
+        Some(Value::String(text)) => Some(text),
+        None | Some(Value::Null) => None,
+        Some(_) => {
+            faults.push(Fault::new(format!("/{name}"), format!("`{name}` is a text")));
+            None
+        }
+    }
+}
+
+impl SecretOut {
+    fn of(secret: &Secret) -> SecretOut {
+        let Header { name, owner_id, description, version, .. } = &secret.header;
+        SecretOut {
+            key: name.to_string(),
+            owner_id: owner_id.to_string(),
+            description: description.clone(),
+            version: *version,
+            created_by: secret.header.created_by.clone(),
+            created_at: secret.header.created_at,
+            updated_by: secret.header.updated_by.clone(),
+            updated_at: secret.header.updated_at,
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! Sources: event producers with credentials of their own.
+
+use super::Api;
+use super::auth::{Admin, Caller, Read};
+use super::entry::{self, HeaderOut, Naming};
+use super::error::{Fault, Problem};
+use super::extract::{Body, Path, Query};
+use super::page::{self, Data, Filter, List};
+use crate::domain::{EntryName, Source, SourceId, SourceTypeId, TenantId, TokenHash};
+use crate::store::Catalogue;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A source as it is sent.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SourceIn {
+    /// A letter and up to 63 letters, digits, `_`, `.` and `-`; unique without regard to case. Its events show it.
+    #[schema(value_type = String, pattern = "^[A-Za-z][A-Za-z0-9_.-]{0,63}$")]
+    name: EntryName,
+    #[serde(default)]
+    description: String,
+    /// The name or id of its source type: it fires event types of that one only.
+    source_type: String,
+    /// A disabled one fires nothing. Default true.
+    #[serde(default = "yes")]
+    enabled: bool,
+    /// The tenant it is for; only the platform names another than its own, and only when creating.
+    #[schema(value_type = Option<String>)]
+    owner_id: Option<TenantId>,
+}
+
+/// One producer.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SourceOut {
+    #[serde(flatten)]
+    header: HeaderOut,
+    /// The name of its source type.
+    source_type: String,
+    enabled: bool,
+    /// Its token: shown once, when it is made; only its hash is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Create a source
+///
+/// The answer has its token, which fires event types of its source type and does nothing else.
+#[utoipa::path(post, path = "/source", tag = "sources", request_body = SourceIn, responses((status = 201, body = page::Envelope<SourceOut>)))]
+pub(super) async fn create(
+    caller: Caller<Admin>,
+    State(api): State<Api>,
+    Body(body): Body<SourceIn>,
+) -> Result<Data<SourceOut>, Problem> {
+    let id = SourceId::new(api.ids(), api.now());
+    let (source_type, enabled) = (body.source_type.clone(), body.enabled);
+    let header = entry::new_header(&api, &caller, id, body.naming())?;
+    let catalogue = api.store().catalogue();
+    let source_type =
+        source_type_for(&catalogue, &header.owner_id, &source_type).map_err(|fault| Problem::invalid(vec![fault]))?;
+    let text = Source::token(&api.entropy().bytes());
+    let source = Source { header, source_type, enabled, hash: Some(TokenHash::of(&text)) };
+    let out = SourceOut { token: Some(text), ..SourceOut::of(&catalogue, &source) };
+    entry::put(&api, &caller, source).await?;
+    Ok(Data::created(out).versioned(1))
+}
+
+/// List sources
+#[utoipa::path(get, path = "/source", tag = "sources", params(Filter), responses((status = 200, body = page::Envelope<Vec<SourceOut>>)))]
+pub(super) async fn list(
+    caller: Caller<Read>,
+    State(api): State<Api>,
+    Query(filter): Query<Filter>,
+) -> Result<List<SourceOut>, Problem> {
+    let catalogue = api.store().catalogue();
+    let visible = catalogue.sources().iter().filter(|source| caller.tenant().sees(&source.header.owner_id));
+    page::list(visible.map(|source| entry::row(source.as_ref(), SourceOut::of(&catalogue, source))), &filter)
+}
+
+/// Read a source, by id or name
+#[utoipa::path(get, path = "/source/{id}", tag = "sources", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<SourceOut>)))]
+pub(super) async fn read(
+    caller: Caller<Read>,
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<Data<SourceOut>, Problem> {
+    let catalogue = api.store().catalogue();
+    let source = entry::find(catalogue.sources(), caller.tenant(), &id)?;
+    Ok(Data::ok(SourceOut::of(&catalogue, &source)).versioned(source.header.version))
+}
+
+/// Change a source
+///
+/// The body replaces it whole, at once; its token stays. `If-Match` guards against somebody else's change.
+#[utoipa::path(put, path = "/source/{id}", tag = "sources", params(("id" = String, Path)), request_body = SourceIn, responses((status = 200, body = page::Envelope<SourceOut>)))]
+pub(super) async fn change(
+    caller: Caller<Admin>,
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    Body(body): Body<SourceIn>,
+) -> Result<Data<SourceOut>, Problem> {
+    let catalogue = api.store().catalogue();
+    let old = entry::find(catalogue.sources(), caller.tenant(), &id)?;
+    let (source_type, enabled) = (body.source_type.clone(), body.enabled);
+    let header = entry::next_header(&api, &caller, &headers, old.as_ref(), body.naming())?;
+    let source_type =
+        source_type_for(&catalogue, &header.owner_id, &source_type).map_err(|fault| Problem::invalid(vec![fault]))?;
+    let source = Source { header, source_type, enabled, ..old.as_ref().clone() };
+    let (out, version) = (SourceOut::of(&catalogue, &source), source.header.version);
+    entry::put(&api, &caller, source).await?;
+    Ok(Data::ok(out).versioned(version))
+}
+
+/// Delete a source
+///
+/// Its token stops working at once. `If-Match` guards against somebody else's change. Its events stay.
+#[utoipa::path(delete, path = "/source/{id}", tag = "sources", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<SourceOut>)))]
+pub(super) async fn delete(
+    caller: Caller<Admin>,
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Data<SourceOut>, Problem> {
+    let catalogue = api.store().catalogue();
+    let source = entry::find(catalogue.sources(), caller.tenant(), &id)?;
+    entry::delete(&api, &caller, &headers, source.as_ref()).await?;
+    Ok(Data::ok(SourceOut::of(&catalogue, &source)))
+}
+
+/// Give a source a new token
+///
+/// The answer has it; the old one stops working at once. `If-Match` guards against somebody else's change.
+#[utoipa::path(post, path = "/source/{id}/token", tag = "sources", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<SourceOut>)))]
+pub(super) async fn rotate(
+    caller: Caller<Admin>,
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Data<SourceOut>, Problem> {
+    let catalogue = api.store().catalogue();
+    let old = entry::find(catalogue.sources(), caller.tenant(), &id)?;
+    entry::check_may_write(&caller, &headers, old.as_ref())?;
+    let text = Source::token(&api.entropy().bytes());
+    let header = old.header.changed(old.header.name.clone(), caller.name(), api.now());
+    let source = Source { header, hash: Some(TokenHash::of(&text)), ..old.as_ref().clone() };
+    let version = source.header.version;
+    let out = SourceOut { token: Some(text), ..SourceOut::of(&catalogue, &source) };
+    entry::put(&api, &caller, source).await?;
+    Ok(Data::ok(out).versioned(version))
+}
+
+/// The source type, by name or id, that something of `owner` names.
+pub(super) fn source_type_for(catalogue: &Catalogue, owner: &TenantId, id: &str) -> Result<SourceTypeId, Fault> {
+    let found = entry::lookup(catalogue.source_types(), owner, id).map(|found| found.header.id);
+    found.ok_or_else(|| Fault::new("/source_type", format!("there is no source type `{id}`")))
+}
+
+impl SourceIn {
+    fn naming(self) -> Naming {
+        Naming { name: self.name, description: self.description, owner_id: self.owner_id }
+    }
+}
+
+impl SourceOut {
+    fn of(catalogue: &Catalogue, source: &Source) -> SourceOut {
+        let source_type = catalogue.source_types().get(source.source_type);
+        SourceOut {
+            header: HeaderOut::of(&source.header),
+            source_type: source_type.map_or_else(String::new, |found| found.header.name.to_string()),
+            enabled: source.enabled,
+            token: None,
+        }
+    }
+}
