@@ -1,0 +1,170 @@
+//! Webhooks: signed requests of other systems, which fire events.
+
+use super::Api;
+use super::error::{Fault, Problem};
+use super::extract::{self, Path};
+use super::firing::Firing;
+use super::page::{self, Data};
+use crate::dispatch::{Fire, Fired};
+use crate::domain::{
+    EventId, EventTypeName, Json, ObjectPointer, ObjectRef, Origin, Sameness, Scheme, SecretText, Signed, Source,
+    SourceId, Webhook,
+};
+use axum::extract::{Request, State};
+use axum::http::HeaderMap;
+use serde::Serialize;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// What became of a delivery.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct DeliveryOut {
+    /// The event that it fired; null for a ping.
+    #[schema(value_type = Option<uuid::Uuid>)]
+    event_id: Option<EventId>,
+    /// The name of what it fired.
+    event_type: Option<String>,
+}
+
+/// Deliver a webhook
+///
+/// 202 when the event is durably accepted. The signature stands for the credential: of a source that is a webhook, by its
+/// scheme, over the bytes of the body. 401 when anything about it is wrong, the source's id included. A delivery that is
+/// tried again fires nothing again. A GitHub `ping` that no event type is there for is answered with 200.
+#[utoipa::path(post, path = "/hook/{source_id}", tag = "webhooks", security(()), request_body = serde_json::Value,
+    params(("source_id" = String, Path),
+        ("webhook-id" = Option<String>, Header, description = "Standard Webhooks, with `webhook-timestamp` and `webhook-signature`"),
+        ("x-hub-signature-256" = Option<String>, Header, description = "GitHub, with `x-github-delivery` and `x-github-event`"),
+        ("stripe-signature" = Option<String>, Header, description = "Stripe")),
+    responses((status = 202, body = page::Envelope<DeliveryOut>), (status = 200, description = "A ping", body = page::Envelope<DeliveryOut>)))]
+pub(super) async fn receive(
+    State(api): State<Api>,
+    Path(source_id): Path<String>,
+    request: Request,
+) -> Result<Data<DeliveryOut>, Problem> {
+    let headers = request.headers().clone();
+    let body = extract::read(request, "the body", api.bounds().body_bytes).await?;
+    let Some(Delivery { source, fire }) = Delivery::read(&api, &source_id, &headers, &body)? else {
+        return Ok(Data::ok(DeliveryOut { event_id: None, event_type: None }));
+    };
+    let event_type = fire.event_type.clone();
+    match api.dispatch().fire(fire).await {
+        Ok(Fired { event, .. }) => {
+            let (event_id, event_type) = (Some(event.id), Some(event.event_type.clone()));
+            Ok(Data::accepted(DeliveryOut { event_id, event_type }))
+        }
+        Err(error) => Err(source.refused(&api, &event_type, error).await),
+    }
+}
+
+/// A delivery that is what it says.
+struct Delivery {
+    source: Firing,
+    fire: Fire,
+}
+
+impl Delivery {
+    /// Verifies a request and then reads it; `None` is a ping that nobody waits for.
+    fn read(api: &Api, source_id: &str, headers: &HeaderMap, body: &[u8]) -> Result<Option<Delivery>, Problem> {
+        let header = |name: &str| only(headers, name);
+        let signed = Signed { header: &header, body };
+        let (source, webhook) = verified(api, source_id, signed)?;
+        if !source.enabled {
+            return Err(Problem::source_disabled(&source.header.name));
+        }
+        let Some(event_type) = event_type(api, &source, &webhook, signed)? else { return Ok(None) };
+        let payload: Json = extract::parse(body)?;
+        let object = webhook.object.as_ref().and_then(|pointer| object(pointer, body));
+        let delivery = webhook.scheme.delivery(signed);
+        let key = delivery.and_then(|delivery| format!("{}:{delivery}", source.header.id).try_into().ok());
+        let source = Firing::Source(source);
+        let fire = Fire {
+            object,
+            sameness: Some(key.map_or(Sameness::Content, Sameness::Key)),
+            origin: Origin::Webhook,
+            ..source.fire(event_type, payload, None)?
+        };
+        Ok(Some(Delivery { source, fire }))
+    }
+}
+
+/// A header that came once, as text.
+fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next()?.to_str().ok()?;
+    values.next().is_none().then_some(first)
+}
+
+/// The source that signed the request. A source that there is not, or that is no webhook, is refused in the same words
+/// and after the same work as a wrong signature, so that ids cannot be tried out.
+fn verified(api: &Api, source_id: &str, signed: Signed<'_>) -> Result<(Arc<Source>, Webhook), Problem> {
+    let catalogue = api.store().catalogue();
+    let source = source_id.parse().ok().and_then(|id: SourceId| catalogue.sources().get(id));
+    let found = source.and_then(|source| Some((Arc::clone(source), source.webhook.clone()?)));
+    let forged = || Problem::unauthorized("this request is not signed as the source's deliveries are");
+    let Some((source, webhook)) = found else {
+        drop(guess(signed).verify(signed, &["whsec_bm9ib2R5J3Mga2V5"], (api.now(), Webhook::TOLERANCE_S)));
+        return Err(forged());
+    };
+    let secrets = secrets(api, &source, &webhook);
+    let secrets: Vec<&str> = secrets.iter().map(SecretText::expose).collect();
+    let verified = webhook.scheme.verify(signed, &secrets, (api.now(), webhook.tolerance_s));
+    verified.map(|()| (source, webhook)).map_err(|_| forged())
+}
+
+/// The scheme that a request seems to be of.
+fn guess(signed: Signed<'_>) -> Scheme {
+    let has = |name: &str| (signed.header)(name).is_some();
+    if has("stripe-signature") {
+        Scheme::Stripe
+    } else if has("x-hub-signature-256") {
+        Scheme::Github
+    } else {
+        Scheme::Standard
+    }
+}
+
+/// What deliveries may be signed with. That a secret is missing is the operator's to know, not the sender's.
+fn secrets(api: &Api, source: &Source, webhook: &Webhook) -> Vec<SecretText> {
+    let keys = std::iter::once(&webhook.secret).chain(&webhook.old_secret);
+    let open = |key| match api.dispatch().open_secret(&source.header.owner_id, key) {
+        Ok(secret) => Some(secret),
+        Err(error) => {
+            tracing::warn!(source.id = %source.header.id, %error, "a webhook's secret cannot be had");
+            None
+        }
+    };
+    keys.filter_map(open).collect()
+}
+
+/// What a delivery fires; `None` for a ping that no event type is there for: GitHub sends one to every new webhook.
+fn event_type(
+    api: &Api,
+    source: &Source,
+    webhook: &Webhook,
+    signed: Signed<'_>,
+) -> Result<Option<EventTypeName>, Problem> {
+    let said = webhook.scheme.event_type(signed);
+    let is_ping = webhook.scheme == Scheme::Github && said.as_deref() == Some("github.ping");
+    if let Some(fixed) = webhook.event_type.as_ref() {
+        return Ok((!is_ping).then(|| fixed.clone()));
+    }
+    let place = if webhook.scheme == Scheme::Github { "" } else { "/type" };
+    let fault = |message: String| Problem::invalid(vec![Fault::new(place, message)]);
+    let said = said.ok_or_else(|| fault("the delivery does not say of what type it is".to_owned()))?;
+    let name: EventTypeName = said.parse().map_err(|error: crate::domain::NameError| fault(error.to_string()))?;
+    let catalogue = api.store().catalogue();
+    let is_there = || catalogue.event_type_named(&source.header.owner_id, &name).is_some();
+    Ok((!is_ping || is_there()).then_some(name))
+}
+
+/// What the event is about, where the payload has it: what one webhook delivers is not all of one shape.
+fn object(ObjectPointer { object_type, pointer }: &ObjectPointer, body: &[u8]) -> Option<ObjectRef> {
+    let body: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let id = match body.pointer(pointer)? {
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    ObjectRef::new(object_type.clone(), id).ok()
+}
