@@ -78,6 +78,7 @@ fn fill(folder: &Path) {
             source_type: None,
             action: Some(action.id),
             enabled: true,
+            paused: false,
             flow: Flow::default(),
             parameters: Vec::new(),
             payload_schema: None,

@@ -146,6 +146,7 @@ fn event_type() -> EventType {
         source_type: None,
         action: None,
         enabled: true,
+        paused: false,
         flow: Flow::Both,
         parameters: Vec::new(),
         payload_schema: None,

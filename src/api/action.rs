@@ -13,8 +13,8 @@ use crate::domain::{Action, ActionId, EventType, Parameter, TenantId};
 use crate::store::{Change, Expectation, Transition};
 use axum::extract::State;
 use axum::http::HeaderMap;
-pub(super) use body::LimitsSchema;
-use body::{ActionIn, ActionOut, Stamp};
+use body::{ActionIn, Stamp};
+pub(super) use body::{ActionOut, LimitsSchema};
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
@@ -32,7 +32,7 @@ pub(super) async fn create(
     let stamp = Stamp { version: 1, created_by: caller.name().to_owned(), created_at: now };
     let action = Arc::new(body.into_action(ActionId::new(api.ids(), now), owner, stamp, (caller.name(), now)));
     api.commit(&caller, Transition::of([Change::PutAction(Arc::clone(&action))])).await?;
-    let warning = cycle_of_action(&api.store().catalogue(), &action);
+    let warning = cycle_of_action(&api.catalogue(), &action);
     Ok(Data::created(ActionOut::of(&action)).versioned(1).warning(warning))
 }
 
@@ -43,7 +43,7 @@ pub(super) async fn list(
     State(api): State<Api>,
     Query(filter): Query<Filter>,
 ) -> Result<List<ActionOut>, Problem> {
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let visible = catalogue.actions().filter(|action| action.public || caller.tenant().sees(&action.owner_id));
     let rows = visible.map(|action| Row {
         item: ActionOut::to(caller.tenant(), action),
@@ -130,7 +130,7 @@ pub(super) async fn roll_back(
     replace(&api, &caller, &current, &headers, ActionIn::from(old)).await
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Force {
@@ -156,7 +156,7 @@ pub(super) async fn delete(
     check_version(&headers, "action", action.version)?;
     let mut transition = Transition::default().expecting(Expectation::ActionVersion(action.id, action.version));
     if query.force {
-        let catalogue = api.store().catalogue();
+        let catalogue = api.catalogue();
         for event_type in catalogue.event_types().filter(|event_type| event_type.action == Some(action.id)) {
             caller.check_may_change(&event_type.owner_id, "event type", &event_type.display_name)?;
             transition.expect.push(Expectation::EventTypeVersion(event_type.id, event_type.version));
@@ -190,19 +190,19 @@ async fn replace(
     // What pins the version that goes must do so while it is there.
     put.changes.push(Change::PutAction(Arc::clone(&action)));
     api.commit(caller, put.expecting(Expectation::ActionVersion(old.id, old.version))).await?;
-    let warning = cycle_of_action(&api.store().catalogue(), &action);
+    let warning = cycle_of_action(&api.catalogue(), &action);
     Ok(Data::ok(ActionOut::of(&action)).versioned(action.version).warning(warning))
 }
 
 pub(super) fn find(api: &Api, tenant: &TenantId, id: &str) -> Result<Arc<Action>, Problem> {
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let action = id.parse().ok().and_then(|id: ActionId| catalogue.action(id).cloned());
     action.filter(|action| tenant.sees(&action.owner_id)).ok_or_else(|| Problem::not_found("action", id))
 }
 
 /// An action that the tenant may attach: one that it sees, or another's public one.
 pub(super) fn find_attachable(api: &Api, tenant: &TenantId, id: &str) -> Result<Arc<Action>, Problem> {
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let action = id.parse().ok().and_then(|id: ActionId| catalogue.action(id).cloned());
     let visible = action.filter(|action| action.public || tenant.sees(&action.owner_id));
     visible.ok_or_else(|| Problem::not_found("action", id))
@@ -210,7 +210,7 @@ pub(super) fn find_attachable(api: &Api, tenant: &TenantId, id: &str) -> Result<
 
 /// An event type must not give already what is locked now: its value would go on winning.
 fn check_locking(api: &Api, action: ActionId, parameters: &[Parameter]) -> Result<(), Problem> {
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let linked: Vec<_> = catalogue.event_types().filter(|event_type| event_type.action == Some(action)).collect();
     let mut faults = Vec::new();
     for (place, parameter) in parameters.iter().enumerate().filter(|(_, parameter)| parameter.locked) {

@@ -206,7 +206,7 @@ async fn attach(
 
 /// The version in force and the code that it means now.
 fn pin(api: &Api, action: &Action) -> Result<Pin, Problem> {
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let module = catalogue.module(&action.owner_id, &action.module);
     let module = module.ok_or_else(|| Problem::not_found("module", &action.module))?.digest;
     Ok(Pin { version: action.version, module })
@@ -236,7 +236,7 @@ pub(super) async fn list(
     Query(filter): Query<Filter>,
 ) -> Result<List<AttachmentOut>, Problem> {
     let action = action::find_attachable(&api, caller.tenant(), &id)?;
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let visible = catalogue.attachments_of(action.id).filter(|a| caller.tenant().sees(&a.owner_id));
     page::list(visible.map(row), &filter)
 }
@@ -251,7 +251,7 @@ pub(super) async fn list_on(
     Query(filter): Query<Filter>,
 ) -> Result<List<AttachmentOut>, Problem> {
     let object = object::parse(path)?;
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let visible = catalogue.attachments_on(&object).filter(|a| caller.tenant().sees(&a.owner_id));
     page::list(visible.map(row), &filter)
 }
@@ -288,7 +288,7 @@ pub(super) async fn change(
         let message = "an attachment stays on its object; attach the action to the other one and delete this";
         return Err(Problem::invalid(vec![Fault::new("/object_id", message)]));
     }
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let newest = catalogue.action(old.action_id).ok_or_else(|| Problem::not_found("action", &action))?;
     let pin = match body.follow_newest {
         None => old.pin,
@@ -340,7 +340,7 @@ fn find(api: &Api, tenant: &TenantId, (action, id): (&str, &str)) -> Result<Arc<
         // What was attached while an action was public stays its owner's to change.
         .map(|action| action.id)
         .or_else(|problem| attached_by(api, tenant, action).ok_or(problem))?;
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let visible = |attachment: &&Arc<Attachment>| tenant.sees(&attachment.owner_id);
     let by_id = id.parse().ok().and_then(|id: AttachmentId| catalogue.attachment(id));
     if let Some(found) = by_id.filter(|found| found.action_id == action).filter(visible) {
@@ -356,7 +356,7 @@ fn find(api: &Api, tenant: &TenantId, (action, id): (&str, &str)) -> Result<Arc<
 /// The action of this id if the tenant has it attached anywhere.
 fn attached_by(api: &Api, tenant: &TenantId, action: &str) -> Option<ActionId> {
     let action: ActionId = action.parse().ok()?;
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let attached = catalogue.attachments_of(action).any(|attachment| tenant.may_change(&attachment.owner_id));
     attached.then_some(action)
 }
@@ -368,7 +368,7 @@ pub(super) fn follow(api: &Api, old: &Action, new: &Action) -> Result<Transition
     if old.input == new.input {
         return Ok(transition);
     }
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     transition.expect.push(Expectation::AttachmentsOf(old.id, catalogue.attachment_changes(old.id)));
     let following: Vec<_> = catalogue.attachments_of(old.id).filter(|attachment| attachment.pin.is_none()).collect();
     let violations = input_violations(new.input.as_ref(), following.iter().map(|attachment| &attachment.input));

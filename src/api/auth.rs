@@ -44,6 +44,12 @@ pub(super) struct Caller<N> {
     needs: PhantomData<N>,
 }
 
+impl<N> Clone for Caller<N> {
+    fn clone(&self) -> Caller<N> {
+        Caller { token: Arc::clone(&self.token), needs: PhantomData }
+    }
+}
+
 impl<N> Caller<N> {
     pub(super) fn tenant(&self) -> &TenantId {
         &self.token.owner_id

@@ -2,7 +2,7 @@
 
 use super::extract::escaped;
 use super::request_id;
-use crate::dispatch::{CancelError, FireError, RotateError, Violation};
+use crate::dispatch::{CancelError, FireError, ReplayError, RotateError, TrialError, Violation};
 use crate::domain::{Rights, State};
 use crate::sandbox::UploadError;
 use crate::store::{CommitError, Conflict, ReadError};
@@ -55,6 +55,12 @@ impl Fault {
     pub(super) fn new(pointer: impl Into<String>, message: impl ToString) -> Fault {
         Fault { pointer: pointer.into(), message: message.to_string() }
     }
+
+    /// The same fault in something that is itself at `pointer`.
+    pub(super) fn under(mut self, pointer: &str) -> Fault {
+        self.pointer.insert_str(0, pointer);
+        self
+    }
 }
 
 impl Problem {
@@ -65,6 +71,11 @@ impl Problem {
     pub(super) fn with(mut self, errors: Vec<Fault>) -> Problem {
         self.errors = errors;
         self
+    }
+
+    /// Its code and what happened, for an answer that tells of several.
+    pub(super) fn told(self) -> (&'static str, String) {
+        (self.code, self.detail)
     }
 
     fn retry_after(mut self, seconds: u32) -> Problem {
@@ -94,6 +105,20 @@ impl Problem {
     pub(super) fn too_large(what: &str, limit_bytes: usize) -> Problem {
         let detail = format!("{what} may have {limit_bytes} bytes");
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
+    }
+
+    /// A document of several things of which some are wrong, each where it stands.
+    pub(super) fn document(errors: Vec<Fault>) -> Problem {
+        Problem { code: "invalid_document", ..Problem::invalid(errors) }
+    }
+
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// What is wrong where, for whoever makes one problem out of several; a problem that points nowhere is the whole's.
+    pub(super) fn into_faults(self) -> Vec<Fault> {
+        if self.errors.is_empty() { vec![Fault::new("", self.detail)] } else { self.errors }
     }
 
     pub(super) fn unauthorized(detail: &str) -> Problem {
@@ -237,9 +262,31 @@ impl From<FireError> for Problem {
                     .with(violations.into_iter().map(fault).collect())
             }
             FireError::FanOut => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "fanout_limit", detail),
+            FireError::NotBound => Problem::new(StatusCode::CONFLICT, "not_bound", detail),
             FireError::QueueFull { .. } => Problem::busy(detail),
             FireError::ShuttingDown => Problem::unavailable(detail),
             FireError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<TrialError> for Problem {
+    fn from(error: TrialError) -> Problem {
+        match error {
+            TrialError::Refused(error) => error.into(),
+            TrialError::NoPermit => Problem::busy(error.to_string()),
+            TrialError::Illegal(_) => Problem::internal(&error),
+        }
+    }
+}
+
+impl From<ReplayError> for Problem {
+    fn from(error: ReplayError) -> Problem {
+        let detail = error.to_string();
+        match error {
+            ReplayError::NotEnded => Problem::new(StatusCode::CONFLICT, "not_ended", detail),
+            ReplayError::EventTypeGone(_) => Problem::new(StatusCode::CONFLICT, "event_type_gone", detail),
+            ReplayError::Fire(error) => error.into(),
         }
     }
 }

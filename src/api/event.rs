@@ -4,18 +4,19 @@ use super::Api;
 use super::auth::{Caller, Execute, Read};
 use super::delay::{self, DelayIn};
 use super::error::Problem;
+use super::event_filter::{EventFilter, Misfit};
 use super::extract::{self, Body, Path, Query, preferred_wait_s};
 use super::firing::Firing;
 use super::page::{self, Data, List, encode_cursor};
 use super::run::{RunOut, history_query};
+use super::trial::DryRun;
 use crate::dispatch::{Fire, Fired, Target, explain_wait, is_held_back};
 use crate::domain::{
     CallerKey, Cause, Deed, Event, EventId, EventTypeId, EventTypeName, Flow, Json, Noted, ObjectRef, Origin, Reason,
     Run, RunId, Sameness, ScheduleId, SourceId, State as EventState, TenantId, Timestamp,
 };
-use crate::store::Page;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -103,6 +104,12 @@ pub(super) struct EventOut {
     /// The time that the schedule fired it for; earlier than `created_at` when the server was down then.
     #[schema(value_type = Option<String>, format = DateTime)]
     scheduled_at: Option<Timestamp>,
+    /// The event that it replays.
+    #[schema(value_type = Option<uuid::Uuid>)]
+    replay_of: Option<EventId>,
+    /// The run of that event that it replays; null when it replays all of it.
+    #[schema(value_type = Option<uuid::Uuid>)]
+    replay_of_run: Option<RunId>,
     /// QUEUED, WAITING (nothing of it can start yet), RUNNING, SUCCESS, WARNING, ERROR, SKIPPED or CANCELLED.
     #[schema(value_type = String)]
     state: EventState,
@@ -131,6 +138,9 @@ pub(super) struct EventOut {
     started_at: Option<Timestamp>,
     #[schema(value_type = Option<String>, format = DateTime)]
     ended_at: Option<Timestamp>,
+    /// That this was only asked: there is no such event.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    dry_run: bool,
     /// Its runs in the order of the plan. Lists leave them out.
     #[serde(skip_serializing_if = "Option::is_none")]
     runs: Option<Vec<RunOut>>,
@@ -139,14 +149,16 @@ pub(super) struct EventOut {
 /// Fire a trigger
 ///
 /// 202 when the event is durably accepted. With `Prefer: wait=N`, 200 with its runs as soon as it has ended, or 202 after
-/// N seconds.
+/// N seconds. With `dry_run=true` nothing is kept and nothing runs: 200 with the event as it would be planned now, the runs in
+/// their order, and of those that would not run or not yet the reason.
 #[utoipa::path(post, path = "/event", tag = "events", request_body = EventIn,
-    params(("prefer" = Option<String>, Header, description = "`wait=N`: wait up to N seconds for the end")),
+    params(DryRun, ("prefer" = Option<String>, Header, description = "`wait=N`: wait up to N seconds for the end")),
     responses((status = 202, body = page::Envelope<EventOut>), (status = 200, description = "It has ended", body = page::Envelope<EventOut>)))]
 pub(super) async fn fire(
     firing: Firing,
     State(api): State<Api>,
     headers: HeaderMap,
+    Query(DryRun { dry_run }): Query<DryRun>,
     Body(body): Body<EventIn>,
 ) -> Result<Response, Problem> {
     let run_at = delay::run_at(api.now(), body.run_at, body.delay).map_err(|fault| Problem::invalid(vec![fault]))?;
@@ -157,6 +169,9 @@ pub(super) async fn fire(
         run_at,
         ..firing.fire(body.event_type, body.payload, body.owner_id)?
     };
+    if dry_run {
+        return foresee(&api, &firing, fire).await.map(IntoResponse::into_response);
+    }
     fire_and_answer(&api, &firing, &headers, fire).await
 }
 
@@ -181,6 +196,9 @@ pub(super) struct TriggerQuery {
     /// The tenant whose event it is; only the platform names another than its own.
     #[param(value_type = Option<String>)]
     owner_id: Option<TenantId>,
+    /// Keep and run nothing, and say what would.
+    #[serde(default)]
+    dry_run: bool,
 }
 
 fn sameness(key: Option<CallerKey>) -> Sameness {
@@ -220,7 +238,18 @@ pub(super) async fn trigger(
         run_at,
         ..firing.fire(event_type, payload, query.owner_id)?
     };
+    if query.dry_run {
+        return foresee(&api, &firing, fire).await.map(IntoResponse::into_response);
+    }
     fire_and_answer(&api, &firing, &headers, fire).await
+}
+
+async fn foresee(api: &Api, firing: &Firing, fire: Fire) -> Result<Data<EventOut>, Problem> {
+    let event_type = fire.event_type.clone();
+    match api.dispatch().foresee(fire) {
+        Ok(Fired { event, runs }) => Ok(Data::ok(EventOut { dry_run: true, ..EventOut::of(&event, Some(&runs)) })),
+        Err(error) => Err(firing.refused(api, &event_type, error).await),
+    }
 }
 
 async fn fire_and_answer(api: &Api, firing: &Firing, headers: &HeaderMap, fire: Fire) -> Result<Response, Problem> {
@@ -254,30 +283,6 @@ fn explain_waits(api: &Api, runs: &mut [Arc<Run>]) {
     }
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct EventFilter {
-    /// QUEUED, WAITING, RUNNING, SUCCESS, WARNING, ERROR, SKIPPED or CANCELLED.
-    state: Option<String>,
-    /// Display name of an event type.
-    event_type: Option<String>,
-    object_type: Option<String>,
-    object_id: Option<String>,
-    /// Id of an event: those of the chain that it began, itself included.
-    root_id: Option<String>,
-    /// Id of an event: those that its runs fired.
-    parent_id: Option<String>,
-    /// Text that the event type, the object, the message, the payload or the id has, whatever the case.
-    q: Option<String>,
-    /// `-created_at`, newest first, or `created_at`. Default newest first.
-    sort: Option<String>,
-    /// At most this many items, 1 to 200. Default 50.
-    limit: Option<usize>,
-    /// `next` of the page before. A page may have fewer items than asked for and still have a next one.
-    cursor: Option<String>,
-}
-
 /// List events
 #[utoipa::path(get, path = "/event", tag = "events", params(EventFilter), responses((status = 200, body = page::Envelope<Vec<EventOut>>)))]
 pub(super) async fn list(
@@ -287,56 +292,13 @@ pub(super) async fn list(
 ) -> Result<List<EventOut>, Problem> {
     let place = (filter.sort.as_deref(), filter.limit, filter.cursor.as_deref());
     let query = history_query(caller.scope(), filter.state.as_deref(), place)?;
-    let of_type = match &filter.event_type {
-        Some(name) => Some(super::event_type::find(&api, caller.tenant(), name)?.id),
-        None => None,
-    };
-    let event_id = |name: &str, text: &Option<String>| match text.as_deref().map(str::parse::<EventId>) {
-        Some(Err(_)) => Err(Problem::bad_request(format!("{name}={}: not an id", text.as_deref().unwrap_or("")))),
-        other => Ok(other.and_then(Result::ok)),
-    };
-    let (root, parent) = (event_id("root_id", &filter.root_id)?, event_id("parent_id", &filter.parent_id)?);
-    let wanted = filter.into_predicate();
-    let page = api.reading(move |store| {
-        let wanted = |event: &Event| {
-            of_type.is_none_or(|id| event.event_type_id == id)
-                && root.is_none_or(|root| event.root_id == root)
-                && parent.is_none_or(|parent| event.parent_id == Some(parent))
-                && wanted(event)
-        };
-        // Children are found in the chain of their parent.
-        let of_parent = parent.map(|parent| store.event(query.tenant.as_ref(), parent)).transpose()?;
-        match (root, of_parent) {
-            (Some(root), _) => store.list_family(&query, root, wanted),
-            (None, Some(Some(parent))) => store.list_family(&query, parent.root_id, wanted),
-            (None, Some(None)) => Ok(Page { items: Vec::new(), next: None }),
-            (None, None) => store.list_events(&query, of_type, wanted),
-        }
-    });
-    let page = page.await?;
+    let wanted = filter.wanted(&api, &caller).map_err(|Misfit { field, message, is_missing }| match is_missing {
+        true => Problem::new(StatusCode::NOT_FOUND, "not_found", message),
+        false => Problem::bad_request(format!("{field}={message}")),
+    })?;
+    let page = api.reading(move |store| wanted.page(store, query, |_| true)).await?;
     let next = page.next.map(|place| encode_cursor(&place));
     Ok(List { items: page.items.iter().map(|event| EventOut::of(event, None)).collect(), next })
-}
-
-impl EventFilter {
-    fn into_predicate(self) -> impl Fn(&Event) -> bool + Send + 'static {
-        let q = self.q.unwrap_or_default().to_lowercase();
-        move |event: &Event| {
-            let object = event.object.as_ref();
-            let of_object = |wanted: &Option<String>, part: fn(&ObjectRef) -> &String| {
-                wanted.as_ref().is_none_or(|wanted| object.is_some_and(|object| part(object) == wanted))
-            };
-            let has = |text: &str| text.to_lowercase().contains(&q);
-            of_object(&self.object_type, |object| &object.object_type)
-                && of_object(&self.object_id, |object| &object.object_id)
-                && (q.is_empty()
-                    || has(&event.event_type)
-                    || has(&event.message)
-                    || has(event.payload.as_str())
-                    || object.is_some_and(|object| has(&object.to_string()))
-                    || event.id.to_string().contains(&q))
-        }
-    }
 }
 
 /// Read an event with its runs
@@ -386,7 +348,11 @@ impl EventOut {
     pub(super) fn of(event: &Event, runs: Option<&[Arc<Run>]>) -> EventOut {
         let (schedule_id, scheduled_at) = match event.cause {
             Some(Cause::Schedule { id, due_at }) => (Some(id), Some(due_at)),
-            None => (None, None),
+            _ => (None, None),
+        };
+        let (replay_of, replay_of_run) = match event.cause {
+            Some(Cause::Replay { event, run }) => (Some(event), run),
+            _ => (None, None),
         };
         EventOut {
             id: event.id,
@@ -400,6 +366,8 @@ impl EventOut {
             origin: event.origin,
             schedule_id,
             scheduled_at,
+            replay_of,
+            replay_of_run,
             state: event.state,
             reason: event.reason,
             message: event.message.clone(),
@@ -412,6 +380,7 @@ impl EventOut {
             created_at: event.created_at,
             started_at: event.started_at,
             ended_at: event.ended_at,
+            dry_run: false,
             runs: runs.map(|runs| runs.iter().map(|run| RunOut::of(run)).collect()),
         }
     }

@@ -71,6 +71,8 @@ pub(super) struct EventTypeOut {
     #[schema(value_type = Option<uuid::Uuid>)]
     action: Option<ActionId>,
     enabled: bool,
+    /// Whether its events are accepted and held; `pause` and `resume` change it, nothing else does.
+    paused: bool,
     #[schema(value_type = FlowSchema)]
     flow: Flow,
     #[schema(value_type = Vec<ParameterSchema>)]
@@ -108,6 +110,7 @@ pub(super) async fn create(
         source_type,
         action: body.action,
         enabled: body.enabled,
+        paused: false,
         flow: body.flow,
         parameters: body.parameters,
         payload_schema: body.payload_schema,
@@ -118,8 +121,8 @@ pub(super) async fn create(
     };
     let event_type = Arc::new(event_type);
     api.commit(&caller, Transition::of([Change::PutEventType(Arc::clone(&event_type))])).await?;
-    let warning = cycle_of_event_type(&api.store().catalogue(), &event_type);
-    Ok(Data::created(EventTypeOut::of(&api.store().catalogue(), &event_type)).versioned(1).warning(warning))
+    let warning = cycle_of_event_type(&api.catalogue(), &event_type);
+    Ok(Data::created(EventTypeOut::of(&api.catalogue(), &event_type)).versioned(1).warning(warning))
 }
 
 /// List event types
@@ -129,7 +132,7 @@ pub(super) async fn list(
     State(api): State<Api>,
     Query(filter): Query<Filter>,
 ) -> Result<List<EventTypeOut>, Problem> {
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let visible = catalogue.event_types().filter(|event_type| caller.tenant().sees(&event_type.owner_id));
     let rows = visible.map(|event_type| Row {
         item: EventTypeOut::of(&catalogue, event_type),
@@ -151,12 +154,12 @@ pub(super) async fn read(
     Path(id): Path<String>,
 ) -> Result<Data<EventTypeOut>, Problem> {
     let event_type = find(&api, caller.tenant(), &id)?;
-    Ok(Data::ok(EventTypeOut::of(&api.store().catalogue(), &event_type)).versioned(event_type.version))
+    Ok(Data::ok(EventTypeOut::of(&api.catalogue(), &event_type)).versioned(event_type.version))
 }
 
 /// Change an event type
 ///
-/// The body replaces it whole, at once. `If-Match` guards against somebody else's change.
+/// The body replaces it whole, at once, except for whether it is paused. `If-Match` guards against somebody else's change.
 #[utoipa::path(put, path = "/event-type/{id}", tag = "event types", params(("id" = String, Path)), request_body = EventTypeIn, responses((status = 200, body = page::Envelope<EventTypeOut>)))]
 pub(super) async fn change(
     caller: Caller<Write>,
@@ -189,11 +192,67 @@ pub(super) async fn change(
     let event_type = Arc::new(event_type);
     let put = Transition::of([Change::PutEventType(Arc::clone(&event_type))]);
     api.commit(&caller, put.expecting(Expectation::EventTypeVersion(old.id, old.version))).await?;
-    let warning = cycle_of_event_type(&api.store().catalogue(), &event_type);
-    Ok(Data::ok(EventTypeOut::of(&api.store().catalogue(), &event_type)).versioned(event_type.version).warning(warning))
+    let warning = cycle_of_event_type(&api.catalogue(), &event_type);
+    Ok(Data::ok(EventTypeOut::of(&api.catalogue(), &event_type)).versioned(event_type.version).warning(warning))
 }
 
-#[derive(Debug, Deserialize, IntoParams)]
+/// Pause an event type
+///
+/// From now on its events are accepted and held: none of their runs begins. Runs that have begun go on, with their
+/// retries. What is paused stays so over restarts. `If-Match` guards against somebody else's change.
+#[utoipa::path(post, path = "/event-type/{id}/pause", tag = "event types", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<EventTypeOut>)))]
+pub(super) async fn pause(
+    caller: Caller<Write>,
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Data<EventTypeOut>, Problem> {
+    let old = to_change(&api, &caller, &id, &headers)?;
+    set_paused(&api, &caller, &old, EventType { paused: true, ..old.as_ref().clone() }).await
+}
+
+/// Resume an event type
+///
+/// What was held goes on in the order in which it was accepted. `If-Match` guards against somebody else's change.
+#[utoipa::path(post, path = "/event-type/{id}/resume", tag = "event types", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<EventTypeOut>)))]
+pub(super) async fn resume(
+    caller: Caller<Write>,
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Data<EventTypeOut>, Problem> {
+    let old = to_change(&api, &caller, &id, &headers)?;
+    set_paused(&api, &caller, &old, EventType { paused: false, ..old.as_ref().clone() }).await
+}
+
+/// Puts `wanted` in the place of `old`, from which it differs at most in whether it is paused.
+async fn set_paused(
+    api: &Api,
+    caller: &Caller<Write>,
+    old: &EventType,
+    wanted: EventType,
+) -> Result<Data<EventTypeOut>, Problem> {
+    let mut event_type = Arc::new(wanted);
+    if old.paused != event_type.paused {
+        let changed = EventType { version: old.version + 1, updated_at: api.now(), ..event_type.as_ref().clone() };
+        event_type = Arc::new(changed);
+        let put = Transition::of([Change::PutEventType(Arc::clone(&event_type))]);
+        api.commit(caller, put.expecting(Expectation::EventTypeVersion(old.id, old.version))).await?;
+    }
+    // Also when it was so before: somebody else's change may be on its way here still.
+    api.dispatch().follow_pause(event_type.id);
+    Ok(Data::ok(EventTypeOut::of(&api.catalogue(), &event_type)).versioned(event_type.version))
+}
+
+/// The event type that the caller is about to change and may change.
+fn to_change(api: &Api, caller: &Caller<Write>, id: &str, headers: &HeaderMap) -> Result<Arc<EventType>, Problem> {
+    let event_type = find(api, caller.tenant(), id)?;
+    caller.check_may_change(&event_type.owner_id, "event type", id)?;
+    check_version(headers, "event type", event_type.version)?;
+    Ok(event_type)
+}
+
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Force {
@@ -215,21 +274,21 @@ pub(super) async fn delete(
     Query(query): Query<Force>,
     headers: HeaderMap,
 ) -> Result<Data<EventTypeOut>, Problem> {
-    let event_type = find(&api, caller.tenant(), &id)?;
-    caller.check_may_change(&event_type.owner_id, "event type", &id)?;
-    check_version(&headers, "event type", event_type.version)?;
+    let event_type = to_change(&api, &caller, &id, &headers)?;
     let mut delete =
         if query.force { without_follow_up(&api, &event_type, caller.name()) } else { Transition::default() };
     delete.expect.push(Expectation::EventTypeVersion(event_type.id, event_type.version));
     delete.changes.push(Change::DeleteEventType(event_type.id));
     api.commit(&caller, delete).await?;
-    Ok(Data::ok(EventTypeOut::of(&api.store().catalogue(), &event_type)))
+    // What was held of it goes on: its plan is its own.
+    api.dispatch().follow_pause(event_type.id);
+    Ok(Data::ok(EventTypeOut::of(&api.catalogue(), &event_type)))
 }
 
 /// New versions, in the name of `by`, of the actions that fire `event_type` when they end, which do so no more. Whoever
 /// may change an event type may change what names it: its tenant's own actions, or everybody's for the platform.
 fn without_follow_up(api: &Api, event_type: &EventType, by: &str) -> Transition {
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let naming = [Mention::OnSuccess, Mention::OnFailure].map(|why| catalogue.actions_naming(event_type, why));
     let actions: BTreeMap<ActionId, &Arc<Action>> = naming.into_iter().flatten().map(|a| (a.id, a)).collect();
     let other = |name: &&EventTypeName| name.folded() != event_type.display_name.folded();
@@ -256,7 +315,7 @@ fn without_follow_up(api: &Api, event_type: &EventType, by: &str) -> Transition 
 }
 
 pub(super) fn find(api: &Api, tenant: &TenantId, id: &str) -> Result<Arc<EventType>, Problem> {
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let by_id = id.parse().ok().and_then(|id: EventTypeId| catalogue.event_type(id));
     let found = by_id.or_else(|| catalogue.event_type_named(tenant, &id.parse().ok()?));
     let visible = found.filter(|event_type| tenant.sees(&event_type.owner_id));
@@ -270,7 +329,7 @@ impl EventTypeIn {
         if self.description.len() > 10_000 {
             faults.push(Fault::new("/description", "a description has at most 10000 bytes"));
         }
-        let catalogue = api.store().catalogue();
+        let catalogue = api.catalogue();
         let asked = self.sink_type.as_deref().unwrap_or(SinkType::WASM);
         let sink_type = find_sink_type(&catalogue, owner, asked).map(|found| found.header.name.to_string());
         if sink_type.is_none() {
@@ -309,7 +368,7 @@ impl EventTypeIn {
 }
 
 impl EventTypeOut {
-    fn of(catalogue: &Catalogue, event_type: &EventType) -> EventTypeOut {
+    pub(super) fn of(catalogue: &Catalogue, event_type: &EventType) -> EventTypeOut {
         let source_type = event_type.source_type.and_then(|id| catalogue.source_types().get(id));
         EventTypeOut {
             id: event_type.id,
@@ -320,6 +379,7 @@ impl EventTypeOut {
             source_type: source_type.map(|found| found.header.name.to_string()),
             action: event_type.action,
             enabled: event_type.enabled,
+            paused: event_type.paused,
             flow: event_type.flow,
             parameters: event_type.parameters.clone(),
             payload_schema: event_type.payload_schema.clone(),

@@ -41,11 +41,12 @@ pub(super) async fn ready(State(api): State<Api>) -> Result<Data<Health>, Proble
 #[utoipa::path(get, path = "/metrics", tag = "operation", responses((status = 200, content_type = "text/plain", body = String)))]
 pub(super) async fn metrics(caller: Caller<Read>, State(api): State<Api>) -> Response {
     let load = api.dispatch().load();
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let figures = [
         ("fusebox_attempts_running", "Attempts that run now.", load.running as usize),
         ("fusebox_runs_queued", "Runs that wait for a permit.", load.queued),
         ("fusebox_runs_waiting", "Runs that wait for a point in time.", load.waiting),
+        ("fusebox_events_held", "Events of paused types that are held.", load.held),
         ("fusebox_actions", "Actions in the catalogue.", catalogue.actions().count()),
         ("fusebox_event_types", "Event types in the catalogue.", catalogue.event_types().count()),
         ("fusebox_modules", "Modules in the catalogue.", catalogue.modules().count()),

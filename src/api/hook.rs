@@ -98,7 +98,7 @@ fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 /// The source that signed the request. A source that there is not, or that is no webhook, is refused in the same words
 /// and after the same work as a wrong signature, so that ids cannot be tried out.
 fn verified(api: &Api, source_id: &str, signed: Signed<'_>) -> Result<(Arc<Source>, Webhook), Problem> {
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let source = source_id.parse().ok().and_then(|id: SourceId| catalogue.sources().get(id));
     let found = source.and_then(|source| Some((Arc::clone(source), source.webhook.clone()?)));
     let forged = || Problem::unauthorized("this request is not signed as the source's deliveries are");
@@ -153,7 +153,7 @@ fn event_type(
     let fault = |message: String| Problem::invalid(vec![Fault::new(place, message)]);
     let said = said.ok_or_else(|| fault("the delivery does not say of what type it is".to_owned()))?;
     let name: EventTypeName = said.parse().map_err(|error: crate::domain::NameError| fault(error.to_string()))?;
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let is_there = || catalogue.event_type_named(&source.header.owner_id, &name).is_some();
     Ok((!is_ping || is_there()).then_some(name))
 }

@@ -4,14 +4,17 @@
 //! responses in `error` only. It does not know who listens, or how anything is stored.
 
 mod action;
+mod apply;
 mod attachment;
 mod audit;
 mod auth;
 mod backup;
 mod delay;
+mod draft;
 mod entry;
 mod error;
 mod event;
+mod event_filter;
 mod event_type;
 mod extract;
 mod firing;
@@ -23,6 +26,7 @@ mod object;
 mod openapi;
 mod page;
 mod parameter;
+mod replay;
 mod run;
 mod schedule;
 mod secret;
@@ -32,17 +36,19 @@ mod source;
 mod source_type;
 mod stream;
 mod token;
+mod trial;
 
 use crate::dispatch::Dispatch;
 use crate::domain::{AuditId, Clock, Entropy, Ids, Noted, RequestId, Timestamp};
 use crate::sandbox::Sandbox;
-use crate::store::{Change, CommitError, ReadError, Store, Transition};
+use crate::store::{Catalogue, Change, CommitError, ReadError, Store, Transition};
 use auth::Caller;
 use axum::Router;
 use axum::extract::Request;
 use axum::http::HeaderValue;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
+use draft::Draft;
 use error::Problem;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -56,10 +62,12 @@ pub use openapi::document;
 pub struct Api(Arc<Shared>);
 
 struct Shared {
-    parts: Parts,
+    parts: Arc<Parts>,
     stream_slots: Arc<Semaphore>,
     /// One backup at a time: each keeps pages of the store's file from being used again.
     backup_slot: Arc<Semaphore>,
+    /// Where changes of the catalogue go instead of the store, for what is tried before it is done.
+    draft: Option<Draft>,
 }
 
 /// What a server hands to its API.
@@ -78,6 +86,8 @@ pub struct Parts {
 pub struct Bounds {
     /// Of a JSON body, the payload of an event included.
     pub body_bytes: usize,
+    /// Of a document of the catalogue.
+    pub document_bytes: usize,
     /// Of an uploaded module.
     pub module_bytes: usize,
     /// The longest `Prefer: wait=N`.
@@ -91,10 +101,12 @@ fn described() -> OpenApiRouter<Api> {
     OpenApiRouter::new()
         .routes(routes!(module::upload, module::list))
         .routes(routes!(module::read, module::delete))
+        .routes(routes!(module::content))
         .routes(routes!(action::create, action::list))
         .routes(routes!(action::read, action::change, action::delete))
         .routes(routes!(action::versions))
         .routes(routes!(action::roll_back))
+        .routes(routes!(trial::test))
         .routes(routes!(attachment::create, attachment::list))
         .routes(routes!(attachment::change, attachment::delete))
         .routes(routes!(attachment::create_on, attachment::list_on))
@@ -102,6 +114,8 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(object::effective))
         .routes(routes!(event_type::create, event_type::list))
         .routes(routes!(event_type::read, event_type::change, event_type::delete))
+        .routes(routes!(event_type::pause))
+        .routes(routes!(event_type::resume))
         .routes(routes!(source_type::create, source_type::list))
         .routes(routes!(source_type::read, source_type::change, source_type::delete))
         .routes(routes!(source::create, source::list))
@@ -114,6 +128,9 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(hook::receive))
         .routes(routes!(event::fire, event::list))
         .routes(routes!(event::read))
+        .routes(routes!(replay::replay_many))
+        .routes(routes!(replay::replay_event))
+        .routes(routes!(replay::replay_run))
         .routes(routes!(event::cancel))
         .routes(routes!(event::trigger))
         .routes(routes!(run::list))
@@ -128,6 +145,8 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(secret::rotate))
         .routes(routes!(token::create, token::list))
         .routes(routes!(token::delete))
+        .routes(routes!(apply::apply))
+        .routes(routes!(apply::export))
         .routes(routes!(audit::list))
         .routes(routes!(backup::take))
         .routes(routes!(health::metrics))
@@ -140,7 +159,7 @@ fn described() -> OpenApiRouter<Api> {
 pub fn router(parts: Parts) -> Router {
     let stream_slots = Arc::new(Semaphore::new(parts.bounds.streams));
     let backup_slot = Arc::new(Semaphore::new(1));
-    let api = Api(Arc::new(Shared { parts, stream_slots, backup_slot }));
+    let api = Api(Arc::new(Shared { parts: Arc::new(parts), stream_slots, backup_slot, draft: None }));
     let (router, _) = described().split_for_parts();
     router
         .fallback(|request: Request| async move { Problem::not_found("route", request.uri().path()) })
@@ -210,8 +229,30 @@ impl Api {
         self.0.parts.bounds
     }
 
+    /// The catalogue as of the last commit, or the draft that this works on.
+    fn catalogue(&self) -> Arc<Catalogue> {
+        self.0.draft.as_ref().map_or_else(|| self.store().catalogue(), Draft::catalogue)
+    }
+
+    /// The same API over a draft that begins as `catalogue`: whatever it changes there stays there.
+    fn drafting(&self, catalogue: Arc<Catalogue>) -> Api {
+        Api(Arc::new(Shared {
+            parts: Arc::clone(&self.0.parts),
+            stream_slots: Arc::clone(&self.0.stream_slots),
+            backup_slot: Arc::clone(&self.0.backup_slot),
+            draft: Some(Draft::new(catalogue)),
+        }))
+    }
+
+    fn draft(&self) -> Option<&Draft> {
+        self.0.draft.as_ref()
+    }
+
     /// Changes the catalogue in the caller's name, and answers when that is on the disk.
     async fn commit<N>(&self, caller: &Caller<N>, transition: Transition) -> Result<(), CommitError> {
+        if let Some(draft) = &self.0.draft {
+            return Ok(draft.apply(transition)?);
+        }
         let (now, request) = (self.now(), request_id());
         let author = Some(caller.author(request, AuditId::new(self.ids(), now), now));
         let moves_sinks = transition.changes.iter().any(Change::is_of_sinks);

@@ -9,6 +9,8 @@ use crate::domain::{Module, ModuleName, ModuleNaming, ModuleRef, TenantId};
 use crate::sandbox::Inspected;
 use crate::store::{Change, CommitError, Conflict, Expectation, Transition};
 use axum::extract::{Request, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
@@ -108,7 +110,7 @@ async fn keep(
     name: Option<ModuleName>,
 ) -> Result<(Arc<Module>, bool), Problem> {
     for _ in 0..TRIES_MAX {
-        let known = api.store().catalogue().module(&owner, &ModuleRef::Digest(inspected.digest)).cloned();
+        let known = api.catalogue().module(&owner, &ModuleRef::Digest(inspected.digest)).cloned();
         let known = known.filter(|module| module.owner_id == owner);
         let names = known.as_ref().map(|module| module.names.len());
         let module = Arc::new(merge(api, caller, (known, owner.clone()), inspected, name.clone()));
@@ -157,7 +159,7 @@ pub(super) async fn list(
     State(api): State<Api>,
     Query(filter): Query<Filter>,
 ) -> Result<List<ModuleOut>, Problem> {
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let visible = catalogue.modules().filter(|module| caller.tenant().sees(&module.owner_id));
     let rows = visible.map(|module| Row {
         item: ModuleOut::of(module),
@@ -183,6 +185,23 @@ pub(super) async fn read(
     find(&api, caller.tenant(), &reference).map(|module| Data::ok(ModuleOut::of(&module)))
 }
 
+/// Download a module
+///
+/// The component itself; a tenant's own only.
+#[utoipa::path(get, path = "/module/{ref}/content", tag = "modules", params(("ref" = String, Path)), responses((status = 200, content_type = "application/wasm", body = Vec<u8>)))]
+pub(super) async fn content(
+    caller: Caller<Read>,
+    State(api): State<Api>,
+    Path(reference): Path<String>,
+) -> Result<Response, Problem> {
+    let module = find(&api, caller.tenant(), &reference)?;
+    caller.check_may_change(&module.owner_id, "module", &reference)?;
+    let digest = module.digest;
+    let bytes = api.reading(move |store| store.module_bytes(digest)).await?;
+    let bytes = bytes.ok_or_else(|| Problem::not_found("module", &reference))?;
+    Ok(([(header::CONTENT_TYPE, "application/wasm")], bytes).into_response())
+}
+
 /// Delete a module
 ///
 /// Refused with 409 and the list while an action names it.
@@ -201,7 +220,7 @@ pub(super) async fn delete(
 
 fn find(api: &Api, tenant: &TenantId, reference: &str) -> Result<Arc<Module>, Problem> {
     let parsed: ModuleRef = reference.parse().map_err(|_| Problem::not_found("module", reference))?;
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     if let Some(module) = catalogue.module(tenant, &parsed) {
         return Ok(Arc::clone(module));
     }
@@ -212,7 +231,7 @@ fn find(api: &Api, tenant: &TenantId, reference: &str) -> Result<Arc<Module>, Pr
 
 /// A module reference in a body, checked against the catalogue.
 pub(super) fn check_exists(api: &Api, owner: &TenantId, reference: &ModuleRef) -> Result<(), Fault> {
-    match api.store().catalogue().module(owner, reference) {
+    match api.catalogue().module(owner, reference) {
         Some(_) => Ok(()),
         None => Err(Fault::new("/module", format!("there is no module `{reference}`; upload it with POST /module"))),
     }

@@ -8,7 +8,7 @@ use super::event::{FlowSchema, ObjectOut};
 use super::event_type;
 use super::extract::{Body, Path, Query, check_version};
 use super::page::{self, Data, List};
-use crate::dispatch::{Binding, FireError, bindings};
+use crate::dispatch::{Binding, FireError, bindings, unreached};
 use crate::domain::{ActionId, Flow, ObjectRecord, ObjectRef, Reason, TenantId, Timestamp};
 use crate::store::{Change, Expectation, Transition};
 use axum::extract::State;
@@ -61,6 +61,12 @@ pub(super) struct Owner {
     owner_id: Option<TenantId>,
 }
 
+impl Owner {
+    pub(super) fn of(owner: TenantId) -> Owner {
+        Owner { owner_id: Some(owner) }
+    }
+}
+
 /// Register an object or change its parents
 ///
 /// The body replaces it whole. 422 when it would lie above itself or objects would lie more than 32 levels deep.
@@ -85,7 +91,7 @@ pub(super) async fn put(
             parents.push(parent);
         }
     }
-    let old = api.store().catalogue().own_object(&owner_id, &object).cloned();
+    let old = api.catalogue().own_object(&owner_id, &object).cloned();
     check_version(&headers, "object", old.as_ref().map_or(0, |old| old.version))?;
     let now = api.now();
     let record = Arc::new(ObjectRecord {
@@ -116,7 +122,7 @@ pub(super) async fn read(
     Query(query): Query<Owner>,
 ) -> Result<Data<ObjectRecordOut>, Problem> {
     let (object, owner) = (parse(path)?, caller.owner(query.owner_id)?);
-    let record = api.store().catalogue().object(&owner, &object).cloned();
+    let record = api.catalogue().object(&owner, &object).cloned();
     let record = record.ok_or_else(|| Problem::not_found("object", &object))?;
     Ok(Data::ok(ObjectRecordOut::of(&record)).versioned(record.version))
 }
@@ -134,7 +140,7 @@ pub(super) async fn delete(
     headers: HeaderMap,
 ) -> Result<Data<ObjectRecordOut>, Problem> {
     let (object, owner) = (parse(path)?, caller.owner(query.owner_id)?);
-    let record = api.store().catalogue().object(&owner, &object).cloned();
+    let record = api.catalogue().object(&owner, &object).cloned();
     let record = record.ok_or_else(|| Problem::not_found("object", &object))?;
     if record.owner_id != owner {
         caller.check_may_change(&record.owner_id, "object", &object)?;
@@ -158,13 +164,16 @@ pub(super) struct EffectiveQuery {
     /// The tenant whose event it would be; only the platform names another than its own.
     #[param(value_type = Option<String>)]
     owner_id: Option<TenantId>,
+    /// Also list, behind the plan, what is attached above and below and not reached, with the reason.
+    #[serde(default)]
+    unreached: bool,
 }
 
 /// One action that an event would reach, in its place in the plan.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct EffectiveOut {
-    /// Place in the plan, from 0.
-    position: usize,
+    /// Place in the plan, from 0; null when it is not reached.
+    position: Option<usize>,
     #[schema(value_type = uuid::Uuid)]
     action_id: ActionId,
     action: String,
@@ -176,6 +185,8 @@ pub(super) struct EffectiveOut {
     scope: Option<ObjectRef>,
     /// Steps between the object and the scope.
     distance: u32,
+    /// Higher runs earlier; null for the action that the event type names, which is first.
+    priority: Option<i32>,
     /// Whether it would run.
     runs: bool,
     /// Why it would not run, for machines.
@@ -200,10 +211,20 @@ pub(super) async fn effective(
     let event_type = event_type::find(&api, &owner, &query.event_type)?;
     let owner = if event_type.owner_id.is_shared() { owner } else { event_type.owner_id.clone() };
     let flow = event_type.flow.narrowed(query.flow.unwrap_or_default());
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let bindings = bindings(&catalogue, &event_type, &owner, Some(&object), flow).map_err(|_| FireError::FanOut)?;
     let items = bindings.iter().enumerate().map(|(position, binding)| EffectiveOut::of(position, binding));
-    Ok(List { items: items.collect(), next: None })
+    let mut items: Vec<EffectiveOut> = items.collect();
+    if query.unreached {
+        for (attachment, distance, why) in unreached(&catalogue, &event_type, &owner, (&object, flow)) {
+            let Some(action) = catalogue.attached_action(&attachment).cloned() else { continue };
+            let (attachment, covered_by) = (Some(attachment), None);
+            let binding = Binding { action, attachment, distance, skipped: None, covered_by };
+            let out = EffectiveOut::of(0, &binding);
+            items.push(EffectiveOut { position: None, runs: false, message: why.to_owned(), ..out });
+        }
+    }
+    Ok(List { items, next: None })
 }
 
 /// The object that a path names.
@@ -212,7 +233,7 @@ pub(super) fn parse((object_type, object_id): (String, String)) -> Result<Object
 }
 
 impl ObjectRecordOut {
-    fn of(record: &ObjectRecord) -> ObjectRecordOut {
+    pub(super) fn of(record: &ObjectRecord) -> ObjectRecordOut {
         ObjectRecordOut {
             object_type: record.object.object_type.clone(),
             object_id: record.object.object_id.clone(),
@@ -236,7 +257,8 @@ impl EffectiveOut {
         });
         let skipped = binding.skipped.clone().or(covered);
         EffectiveOut {
-            position,
+            position: Some(position),
+            priority: attachment.map(|attachment| attachment.priority),
             action_id: binding.action.id,
             action: binding.action.name.to_string(),
             version: binding.action.version,

@@ -52,6 +52,11 @@ impl<T> Data<T> {
         self
     }
 
+    /// What was done, and what may not be meant.
+    pub(super) fn into_parts(self) -> (T, Vec<String>) {
+        (self.data, self.warnings)
+    }
+
     /// Something that was done but may not be meant.
     pub(super) fn warning(mut self, warning: Option<String>) -> Data<T> {
         self.warnings.extend(warning);

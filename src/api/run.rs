@@ -158,7 +158,14 @@ pub(super) fn history_query(
         Some(other) => return Err(Problem::bad_request(format!("sort={other}: sort by created_at or -created_at"))),
     };
     let after = cursor.map(decode_cursor::<[u8; 16]>).transpose()?;
-    Ok(store::Query { tenant: scope.cloned(), state, after, oldest_first, limit: page::limit(limit)? })
+    Ok(store::Query {
+        tenant: scope.cloned(),
+        state,
+        after,
+        oldest_first,
+        between: (None, None),
+        limit: page::limit(limit)?,
+    })
 }
 
 /// List runs
@@ -174,7 +181,8 @@ pub(super) async fn list(
     let action =
         filter.action.as_deref().map(|id| id.parse::<ActionId>().map_err(|_| bad_id("action", id))).transpose()?;
     let event = filter.event.as_deref().map(|id| id.parse::<EventId>().map_err(|_| bad_id("event", id))).transpose()?;
-    let reason = filter.reason.as_deref().map(reason_named).transpose()?;
+    let unknown = |name: &str| Problem::bad_request(format!("reason={name}: there is no such reason"));
+    let reason = filter.reason.as_deref().map(|name| reason_named(name).ok_or_else(|| unknown(name))).transpose()?;
     let q = filter.q.unwrap_or_default().to_lowercase();
     let catalogue = api.store().catalogue();
     let wanted = move |run: &Run| {
@@ -200,10 +208,9 @@ fn has_reason(catalogue: &Catalogue, run: &Run, reason: Reason) -> bool {
     }
 }
 
-fn reason_named(name: &str) -> Result<Reason, Problem> {
+pub(super) fn reason_named(name: &str) -> Option<Reason> {
     let deserializer: StrDeserializer<'_, serde::de::value::Error> = name.into_deserializer();
-    Reason::deserialize(deserializer)
-        .map_err(|_| Problem::bad_request(format!("reason={name}: there is no such reason")))
+    Reason::deserialize(deserializer).ok()
 }
 
 /// Read a run
@@ -295,7 +302,7 @@ pub(super) async fn log(
     Ok(List { items: wanted.collect(), next: None })
 }
 
-async fn find(api: &Api, scope: Option<&TenantId>, id: &str) -> Result<Run, Problem> {
+pub(super) async fn find(api: &Api, scope: Option<&TenantId>, id: &str) -> Result<Run, Problem> {
     let missing = || Problem::not_found("run", id);
     let (run, scope) = (id.parse().map_err(|_| missing())?, scope.cloned());
     let mut found = api.reading(move |store| store.run(scope.as_ref(), run)).await?.ok_or_else(missing)?;

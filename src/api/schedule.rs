@@ -125,7 +125,7 @@ pub(super) async fn list(
     State(api): State<Api>,
     Query(filter): Query<Filter>,
 ) -> Result<List<ScheduleOut>, Problem> {
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let visible = catalogue.schedules().iter().filter(|schedule| caller.tenant().may_change(&schedule.header.owner_id));
     let rows = visible.map(|schedule| Row {
         item: ScheduleOut::of(schedule),
@@ -234,7 +234,7 @@ pub(super) fn unfired(schedule: &Schedule) -> Expectation {
 
 /// A tenant's schedules are its own affair, and so are the platform's: they have payloads.
 fn find(api: &Api, tenant: &TenantId, id: &str) -> Result<Arc<Schedule>, Problem> {
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let schedules = catalogue.schedules();
     let by_id = id.parse().ok().and_then(|id: ScheduleId| schedules.get(id));
     let found = by_id.or_else(|| schedules.named(tenant, &id.parse().ok()?));
@@ -266,7 +266,7 @@ impl ScheduleIn {
         if !self.enabled {
             return Vec::new();
         }
-        let catalogue = api.store().catalogue();
+        let catalogue = api.catalogue();
         match catalogue.event_type_named(owner, &self.event_type) {
             None => vec![Fault::new("/event_type", format!("there is no event type `{}`", self.event_type))],
             Some(event_type) => {

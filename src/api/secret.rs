@@ -79,7 +79,7 @@ pub(super) async fn put(
     let owner = caller.owner(owner_id)?;
     // From here to the commit no rotation drops the key that seals.
     let sealing = api.dispatch().secrets().sealing().await;
-    let old = find(&api.store().catalogue(), &owner, &key);
+    let old = find(&api.catalogue(), &owner, &key);
     check_version(&headers, "secret", old.as_ref().map_or(0, |old| old.header.version))?;
     let now = api.now();
     let mut header = match &old {
@@ -106,7 +106,7 @@ pub(super) async fn list(
     State(api): State<Api>,
     Query(filter): Query<Filter>,
 ) -> Result<List<SecretOut>, Problem> {
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     // Not even the keys of shared secrets are for tenants to see.
     let visible = catalogue.secrets().iter().filter(|secret| caller.tenant().may_change(&secret.header.owner_id));
     let rows = visible.map(|secret| Row {
@@ -132,7 +132,7 @@ pub(super) async fn read(
     Query(query): Query<Owner>,
 ) -> Result<Data<SecretOut>, Problem> {
     let owner = caller.owner(query.owner_id)?;
-    let secret = named(&api.store().catalogue(), &owner, &key)?;
+    let secret = named(&api.catalogue(), &owner, &key)?;
     Ok(Data::ok(SecretOut::of(&secret)).versioned(secret.header.version))
 }
 
@@ -148,7 +148,7 @@ pub(super) async fn delete(
     headers: HeaderMap,
 ) -> Result<Data<SecretOut>, Problem> {
     let owner = caller.owner(query.owner_id)?;
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let secret = named(&catalogue, &owner, &key)?;
     check_version(&headers, "secret", secret.header.version)?;
     let id = NamedId::Secret(secret.header.id);

@@ -82,7 +82,7 @@ pub(super) async fn list(
     State(api): State<Api>,
     Query(filter): Query<Filter>,
 ) -> Result<List<SinkOut>, Problem> {
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     page::list(sinks(&catalogue).map(|sink| entry::row(sink.as_ref(), SinkOut::of(&api, sink))), &filter)
 }
 
@@ -93,7 +93,7 @@ pub(super) async fn read(
     State(api): State<Api>,
     Path(id): Path<String>,
 ) -> Result<Data<SinkOut>, Problem> {
-    let sink = find(&api.store().catalogue(), &id)?;
+    let sink = find(&api.catalogue(), &id)?;
     Ok(Data::ok(SinkOut::of(&api, &sink)).versioned(sink.header.version))
 }
 
@@ -110,7 +110,7 @@ pub(super) async fn change(
     Body(body): Body<SinkIn>,
 ) -> Result<Data<SinkOut>, Problem> {
     check_platform(&caller)?;
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let old = find(&catalogue, &id)?;
     let (sink_types, enabled) = (body.check(&api)?, body.enabled);
     if old.is_built_in() && body.name.folded() != Sink::LOCAL {
@@ -137,7 +137,7 @@ pub(super) async fn delete(
     headers: HeaderMap,
 ) -> Result<Data<SinkOut>, Problem> {
     check_platform(&caller)?;
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let sink = find(&catalogue, &id)?;
     if catalogue.sinks().get(sink.header.id).is_none() {
         let detail = "the sink `local` is built in, and was not changed; disable it instead";
@@ -171,7 +171,7 @@ impl SinkIn {
             let message = format!("a sink lists at most {SINK_TYPES_MAX} sink types; empty takes them all");
             return Err(Problem::invalid(vec![Fault::new("/sink_types", message)]));
         }
-        let catalogue = api.store().catalogue();
+        let catalogue = api.catalogue();
         let (mut names, mut faults): (Vec<EntryName>, _) = (Vec::new(), Vec::new());
         for (place, asked) in self.sink_types.iter().enumerate() {
             let found = find_sink_type(&catalogue, &TenantId::shared(), asked);

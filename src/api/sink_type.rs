@@ -109,7 +109,7 @@ pub(super) async fn change(
     headers: HeaderMap,
     Body(body): Body<SinkTypeIn>,
 ) -> Result<Data<SinkTypeOut>, Problem> {
-    let old = find(&api.store().catalogue(), caller.tenant(), &id)?;
+    let old = find(&api.catalogue(), caller.tenant(), &id)?;
     check_own(&old)?;
     // What the platform gave stays given.
     let (limits, concurrency) = body.check(&api, caller.tenant(), LIMITS_WASM.widest(old.limits))?;
@@ -193,7 +193,7 @@ struct View {
 
 impl View {
     fn of(api: &Api) -> View {
-        View { catalogue: api.store().catalogue(), loads: api.dispatch().loads() }
+        View { catalogue: api.catalogue(), loads: api.dispatch().loads() }
     }
 
     fn out(&self, sink_type: &SinkType) -> SinkTypeOut {

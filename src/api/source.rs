@@ -109,7 +109,7 @@ pub(super) async fn create(
     let id = SourceId::new(api.ids(), api.now());
     let (source_type, enabled) = (body.source_type.clone(), body.enabled);
     let header = entry::new_header(&api, &caller, id, body.naming())?;
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let source_type = source_type_for(&catalogue, &header.owner_id, &source_type);
     let source_type = source_type.map_err(|fault| Problem::invalid(vec![fault]))?;
     let text = webhook.is_none().then(|| Source::token(&api.entropy().bytes()));
@@ -127,7 +127,7 @@ pub(super) async fn list(
     State(api): State<Api>,
     Query(filter): Query<Filter>,
 ) -> Result<List<SourceOut>, Problem> {
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let visible = catalogue.sources().iter().filter(|source| caller.tenant().sees(&source.header.owner_id));
     page::list(visible.map(|source| entry::row(source.as_ref(), SourceOut::of(&catalogue, source))), &filter)
 }
@@ -139,7 +139,7 @@ pub(super) async fn read(
     State(api): State<Api>,
     Path(id): Path<String>,
 ) -> Result<Data<SourceOut>, Problem> {
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let source = entry::find(catalogue.sources(), caller.tenant(), &id)?;
     Ok(Data::ok(SourceOut::of(&catalogue, &source)).versioned(source.header.version))
 }
@@ -156,7 +156,7 @@ pub(super) async fn change(
     Body(body): Body<SourceIn>,
 ) -> Result<Data<SourceOut>, Problem> {
     let webhook = body.webhook()?;
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let old = entry::find(catalogue.sources(), caller.tenant(), &id)?;
     let (source_type, enabled) = (body.source_type.clone(), body.enabled);
     let header = entry::next_header(&api, &caller, &headers, old.as_ref(), body.naming())?;
@@ -179,7 +179,7 @@ pub(super) async fn delete(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Data<SourceOut>, Problem> {
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let source = entry::find(catalogue.sources(), caller.tenant(), &id)?;
     entry::delete(&api, &caller, &headers, source.as_ref()).await?;
     Ok(Data::ok(SourceOut::of(&catalogue, &source)))
@@ -195,7 +195,7 @@ pub(super) async fn rotate(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Data<SourceOut>, Problem> {
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let old = entry::find(catalogue.sources(), caller.tenant(), &id)?;
     entry::check_may_write(&caller, &headers, old.as_ref())?;
     let text = Source::token(&api.entropy().bytes());
@@ -263,7 +263,8 @@ impl ObjectPointerIn {
 impl From<Webhook> for WebhookIn {
     fn from(webhook: Webhook) -> WebhookIn {
         let Webhook { scheme, secret, old_secret, event_type, tolerance_s, object } = webhook;
-        let object = object.map(|ObjectPointer { object_type, pointer }| ObjectPointerIn { r#type: object_type, pointer });
+        let object =
+            object.map(|ObjectPointer { object_type, pointer }| ObjectPointerIn { r#type: object_type, pointer });
         WebhookIn { scheme, secret, old_secret, event_type, tolerance_s, object }
     }
 }

@@ -54,7 +54,7 @@ pub(super) async fn list(
     State(api): State<Api>,
     Query(filter): Query<Filter>,
 ) -> Result<List<SourceTypeOut>, Problem> {
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let visible = catalogue.source_types().iter().filter(|entry| caller.tenant().sees(&entry.header.owner_id));
     page::list(visible.map(|entry| entry::row(entry.as_ref(), SourceTypeOut::of(&entry.header))), &filter)
 }
@@ -66,7 +66,7 @@ pub(super) async fn read(
     State(api): State<Api>,
     Path(id): Path<String>,
 ) -> Result<Data<SourceTypeOut>, Problem> {
-    let found = entry::find(api.store().catalogue().source_types(), caller.tenant(), &id)?;
+    let found = entry::find(api.catalogue().source_types(), caller.tenant(), &id)?;
     Ok(Data::ok(SourceTypeOut::of(&found.header)).versioned(found.header.version))
 }
 
@@ -81,7 +81,7 @@ pub(super) async fn change(
     headers: HeaderMap,
     Body(body): Body<SourceTypeIn>,
 ) -> Result<Data<SourceTypeOut>, Problem> {
-    let old = entry::find(api.store().catalogue().source_types(), caller.tenant(), &id)?;
+    let old = entry::find(api.catalogue().source_types(), caller.tenant(), &id)?;
     let header = entry::next_header(&api, &caller, &headers, old.as_ref(), body.naming())?;
     let (out, version) = (SourceTypeOut::of(&header), header.version);
     entry::put(&api, &caller, SourceType { header }).await?;
@@ -99,7 +99,7 @@ pub(super) async fn delete(
     Path(id): Path<String>,
     headers: HeaderMap,
 ) -> Result<Data<SourceTypeOut>, Problem> {
-    let found = entry::find(api.store().catalogue().source_types(), caller.tenant(), &id)?;
+    let found = entry::find(api.catalogue().source_types(), caller.tenant(), &id)?;
     entry::delete(&api, &caller, &headers, found.as_ref()).await?;
     Ok(Data::ok(SourceTypeOut::of(&found.header)))
 }

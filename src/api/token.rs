@@ -91,7 +91,7 @@ pub(super) async fn list(
     State(api): State<Api>,
     Query(filter): Query<Filter>,
 ) -> Result<List<TokenOut>, Problem> {
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let visible = catalogue.tokens().filter(|token| caller.tenant().may_change(&token.owner_id));
     let rows = visible.map(|token| Row {
         item: TokenOut::of(token),
@@ -116,7 +116,7 @@ pub(super) async fn delete(
 ) -> Result<Data<TokenOut>, Problem> {
     let missing = || Problem::not_found("token", &id);
     let token_id: TokenId = id.parse().map_err(|_| missing())?;
-    let token = api.store().catalogue().token(token_id).cloned();
+    let token = api.catalogue().token(token_id).cloned();
     let token = token.filter(|token| caller.tenant().may_change(&token.owner_id)).ok_or_else(missing)?;
     api.commit(&caller, Transition::of([Change::DeleteToken(token_id)])).await?;
     Ok(Data::ok(TokenOut::of(&token)))

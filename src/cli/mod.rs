@@ -9,6 +9,7 @@ mod logs;
 mod new;
 mod output;
 mod push;
+mod replay;
 mod restore;
 mod runs;
 mod serve;
@@ -66,6 +67,8 @@ enum Command {
     Fire(fire::Fire),
     /// List runs, or show one
     Runs(runs::Runs),
+    /// Run again what has ended
+    Replay(replay::Replay),
     /// Show the log of a run, or follow all logs
     Logs(logs::Logs),
     /// Run a component here with a sample event, without a server, under the same limits
@@ -90,6 +93,7 @@ pub fn run() -> ExitCode {
         Command::Push(push) => push::run(&push, &cli.server, json),
         Command::Fire(fire) => fire::run(&fire, &cli.server, json),
         Command::Runs(runs) => runs::run(&runs, &cli.server, json),
+        Command::Replay(replay) => replay::run(&replay, &cli.server, json),
         Command::Logs(logs) => logs::run(&logs, &cli.server, json),
         Command::Test(test) => test::run(&test, json),
         Command::New(new) => new::run(&new, json),

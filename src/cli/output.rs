@@ -65,6 +65,9 @@ pub(super) fn run(run: &Value) {
         println!("message  {}", text("message").replace('\n', "\n         "));
     }
     println!("code     {}", run["code"]);
+    if let Some(child) = run["child_event_id"].as_str() {
+        println!("fired    event {child}");
+    }
     println!("queued   {}   started {}   ended {}", text("queued_at"), text("started_at"), text("ended_at"));
     for attempt in run["attempts"].as_array().map(Vec::as_slice).unwrap_or_default() {
         let reason = attempt["reason"].as_str();

@@ -4,14 +4,14 @@ use super::chain::Child;
 use super::job::{Job, Live};
 use super::payload_schema::Violation;
 use super::producer::Producer;
-use super::resolve::{FanOut, owner_of, plan};
+use super::resolve::{FanOut, owner_of, plan, plan_only};
 use super::scheduler::Dispatch;
 use super::settle::Next;
 use crate::domain::{
-    Cause, Event, EventId, EventType, EventTypeName, FAN_OUT_MAX, Flow, Json, ObjectRef, Origin, Run, Sameness, State,
-    TenantId, Timestamp,
+    ActionId, AttachmentId, Cause, Event, EventId, EventType, EventTypeName, FAN_OUT_MAX, Flow, Json, ObjectRef,
+    Origin, Run, Sameness, State, TenantId, Timestamp,
 };
-use crate::store::{Change, CommitError, Transition};
+use crate::store::{Catalogue, Change, CommitError, Transition};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -59,6 +59,8 @@ pub enum FireError {
         "more than {FAN_OUT_MAX} actions are bound to this event, so none of them runs; narrow it with `flow`, or fire it further down"
     )]
     FanOut,
+    #[error("what it ran is not bound to such an event any more")]
+    NotBound,
     #[error("{queued} runs of this tenant wait already; fire again when some are done")]
     QueueFull { queued: usize },
     #[error("the server is shutting down")]
@@ -113,15 +115,46 @@ impl Dispatch {
         }
     }
 
+    /// What [`Dispatch::fire`] would do now. Nothing of it is kept, and nothing runs.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn foresee(&self, fire: Fire) -> Result<Fired, FireError> {
+        let catalogue = self.store().catalogue();
+        let (event, planned) = self.plan(&catalogue, event_type_of(&catalogue, &fire)?, fire, None)?;
+        let Live { event, runs, .. } = self.reserve_nothing(event, planned);
+        Ok(Fired { event, runs })
+    }
+
     /// Checks, plans, reserves and hands in.
-    fn accept(&self, mut fire: Fire) -> Result<(Accepted, Committed), FireError> {
+    fn accept(&self, fire: Fire) -> Result<(Accepted, Committed), FireError> {
+        let catalogue = self.store().catalogue();
+        self.accept_as(&catalogue, event_type_of(&catalogue, &fire)?, fire, None)
+    }
+
+    /// The same of this event type; with `only` of all that it reaches just that binding runs.
+    pub(super) fn accept_as(
+        &self,
+        catalogue: &Catalogue,
+        event_type: &EventType,
+        fire: Fire,
+        only: Option<Only>,
+    ) -> Result<(Accepted, Committed), FireError> {
+        let (event, planned) = self.plan(catalogue, event_type, fire, only)?;
+        Ok(self.reserve_and_hand_in(event, Ok(planned), |accepting, _| accepting))
+    }
+
+    /// The event that a fire is, and its runs.
+    fn plan(
+        &self,
+        catalogue: &Catalogue,
+        event_type: &EventType,
+        mut fire: Fire,
+        only: Option<Only>,
+    ) -> Result<(Event, Vec<Run>), FireError> {
         if self.is_stopping() {
             return Err(FireError::ShuttingDown);
         }
-        let catalogue = self.store().catalogue();
-        let Some(event_type) = catalogue.event_type_named(&fire.tenant, &fire.event_type) else {
-            return Err(FireError::NoSuchEventType(fire.event_type));
-        };
         fire.by.check_may_fire(event_type)?;
         if !event_type.enabled {
             return Err(FireError::Disabled(event_type.display_name.clone()));
@@ -134,13 +167,20 @@ impl Dispatch {
         self.check_queue(&owner)?;
         let (now, sameness) = (self.now(), fire.sameness.take());
         let event = new_event(EventId::new(self.ids(), now), event_type, owner, fire, now);
-        let planned = plan(&catalogue, event_type, &event, self.ids(), sameness.as_ref());
+        let planned = match only {
+            None => plan(catalogue, event_type, &event, self.ids(), sameness.as_ref()),
+            Some(binding) => plan_only(catalogue, event_type, &event, self.ids(), binding),
+        };
         let planned = planned.map_err(|FanOut| FireError::FanOut)?;
-        Ok(self.reserve_and_hand_in(event, Ok(planned.runs), |accepting, _| accepting))
+        if only.is_some() && planned.runs.is_empty() {
+            return Err(FireError::NotBound);
+        }
+        Ok((event, planned.runs))
     }
 
     /// Hands the event to whoever carries it on.
     pub(super) fn go_on(&self, live: Live, next: Next, waiter: Option<oneshot::Sender<Live>>) {
+        let next = self.hold_back(&live, next);
         if next != Next::Nothing {
             self.take_up(Job::new(live, waiter), next);
         }
@@ -150,9 +190,18 @@ impl Dispatch {
         match next {
             Next::Run(_) => self.offer(job),
             Next::Wait(_, due) => self.wait_until(due, job),
+            Next::Hold(event_type) => self.hold(event_type, job),
             Next::Nothing => {}
         }
     }
+}
+
+/// One binding: an action, and the attachment that binds it unless the event type does.
+pub(super) type Only = (ActionId, Option<AttachmentId>);
+
+fn event_type_of<'a>(catalogue: &'a Catalogue, fire: &Fire) -> Result<&'a EventType, FireError> {
+    let found = catalogue.event_type_named(&fire.tenant, &fire.event_type);
+    found.map(|found| &**found).ok_or_else(|| FireError::NoSuchEventType(fire.event_type.clone()))
 }
 
 /// Tells when a transition is on the disk, or why not.

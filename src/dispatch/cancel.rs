@@ -160,6 +160,7 @@ async fn try_grant(dispatch: &Dispatch, job: Job, wishes: Vec<Wish>) -> Result<(
         dispatch.lock_desk().forget(event_id);
     } else {
         dispatch.hand_in(transition, telling(Live::clone(&live), granted.answers, None));
+        let next = dispatch.hold_back(&live, next);
         dispatch.take_up(Job { durable_start, ..Job::new(*live, waiter) }, next);
     }
     Ok(())

@@ -78,3 +78,37 @@ fn words(steps: &[Step]) -> String {
     let first = steps.first().map_or("", |(event_type, _)| event_type.display_name.as_str());
     format!("this is a cycle, which only the limits of chains end: {}`{first}`", told.collect::<String>())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dispatch::resolve_tests::{action, event_type, module};
+    use crate::store::Change;
+
+    /// `count` actions that `t` triggers, of which the last one looked at fires `t` again.
+    fn closing(count: usize) -> (Catalogue, Arc<EventType>) {
+        let name = || Some("t".parse().unwrap());
+        let event_type = Arc::new(event_type("t", None));
+        let actions = (1..=count).map(|number| {
+            let mut id = [0; 16];
+            id[8..].copy_from_slice(&(number as u64).to_be_bytes());
+            Change::PutAction(Arc::new(Action {
+                id: ActionId::from_bytes(id),
+                name: format!("a{number}").parse().unwrap(),
+                trigger: name(),
+                on_success: name().filter(|_| number == count),
+                ..action(0, &TenantId::shared())
+            }))
+        });
+        let first = [module(), Change::PutEventType(Arc::clone(&event_type))];
+        (Catalogue::of(first.into_iter().chain(actions)).unwrap(), event_type)
+    }
+
+    #[test]
+    fn a_cycle_is_looked_for_among_so_many_actions_and_no_more() {
+        let (catalogue, event_type) = closing(LOOKED_AT_MAX);
+        assert!(cycle_of_event_type(&catalogue, &event_type).is_some_and(|words| words.contains("`a10000`")));
+        let (catalogue, event_type) = closing(LOOKED_AT_MAX + 1);
+        assert_eq!(cycle_of_event_type(&catalogue, &event_type), None);
+    }
+}

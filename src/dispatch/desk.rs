@@ -1,11 +1,11 @@
-//! Where every open event is: with a worker, in the queue for a permit, or waiting for its time. All under one lock, so
-//! that an event is always at one place and who cancels it finds it there.
+//! Where every open event is: with a worker, in the queue for a permit, waiting for its time, or held because its type is
+//! paused. All under one lock, so that an event is always at one place and who cancels it finds it there.
 
 use super::cancel::Wish;
 use super::capacity::{Capacity, Permits, Profile};
 use super::job::Job;
 use super::sinks::{limit_of, profile_of};
-use crate::domain::{EntryName, EventId, TenantId, Timestamp};
+use crate::domain::{EntryName, EventId, EventTypeId, TenantId, Timestamp};
 use crate::store::Catalogue;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -20,6 +20,8 @@ enum Place {
     Queued(Profile, u64),
     /// Waiting for this time under this ticket.
     Waiting(Timestamp, u64),
+    /// Held, as this type is paused.
+    Held(EventTypeId),
     /// In somebody's hands, mostly a worker's; the inbox is there once it is needed, which it mostly never is.
     Carried(Option<Box<Inbox>>),
     /// Whoever carried it broke off; the store has it open, to run under this sink type.
@@ -53,13 +55,24 @@ pub(super) enum Asked {
     Absent,
 }
 
+/// Why events of a type are held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pause {
+    Paused,
+    /// What is held is let go, the oldest first; what comes anew is held behind it.
+    Resuming,
+}
+
 #[derive(Debug)]
 pub(super) struct Desk {
     capacity: Capacity<Job>,
     /// By the time at which they go on; the tickets keep those of one millisecond apart and in order.
     waiting: BTreeMap<(Timestamp, u64), Job>,
-    /// How many of each tenant's wait for their time.
-    waiting_of: HashMap<TenantId, usize>,
+    /// Those of each type that is paused in the order in which they were accepted.
+    held: BTreeMap<(EventTypeId, EventId), Job>,
+    pauses: HashMap<EventTypeId, Pause>,
+    /// How many of each tenant's wait for their time or are held.
+    parked_of: HashMap<TenantId, usize>,
     places: HashMap<EventId, Place>,
     tickets: u64,
 }
@@ -69,7 +82,9 @@ impl Desk {
         Desk {
             capacity: Capacity::new(permits),
             waiting: BTreeMap::new(),
-            waiting_of: HashMap::new(),
+            held: BTreeMap::new(),
+            pauses: HashMap::new(),
+            parked_of: HashMap::new(),
             places: HashMap::new(),
             tickets: 0,
         }
@@ -87,9 +102,13 @@ impl Desk {
         self.waiting.len()
     }
 
+    pub(super) fn held(&self) -> usize {
+        self.held.len()
+    }
+
     /// Events of a tenant that wait for whatever it is.
     pub(super) fn parked_of(&self, tenant: &TenantId) -> usize {
-        self.capacity.queued_of(tenant) + self.waiting_of.get(tenant).copied().unwrap_or(0)
+        self.capacity.queued_of(tenant) + self.parked_of.get(tenant).copied().unwrap_or(0)
     }
 
     /// By sink type how many run and how many are queued.
@@ -127,9 +146,62 @@ impl Desk {
         }
         let ticket = self.ticket();
         self.places.insert(job.event_id, Place::Waiting(due, ticket));
-        *self.waiting_of.entry(job.tenant.clone()).or_default() += 1;
+        *self.parked_of.entry(job.tenant.clone()).or_default() += 1;
         self.waiting.insert((due, ticket), job);
         Put::Parked
+    }
+
+    /// Whether events of this type are held that are about to be put here.
+    pub(super) fn is_held_back(&self, event_type: EventTypeId) -> bool {
+        self.pauses.contains_key(&event_type)
+    }
+
+    /// Whether an event of this type that was let out must come back.
+    pub(super) fn is_paused(&self, event_type: EventTypeId) -> bool {
+        self.pauses.get(&event_type) == Some(&Pause::Paused)
+    }
+
+    pub(super) fn pause(&mut self, event_type: EventTypeId) {
+        self.pauses.insert(event_type, Pause::Paused);
+    }
+
+    /// Begins to let go what is held; [`Desk::offer_held`] goes on with it.
+    pub(super) fn resume(&mut self, event_type: EventTypeId) {
+        if let Some(pause) = self.pauses.get_mut(&event_type) {
+            *pause = Pause::Resuming;
+        }
+    }
+
+    /// Holds the job until its type, which was paused, is resumed.
+    pub(super) fn hold(&mut self, event_type: EventTypeId, mut job: Job, catalogue: &Catalogue) -> Put {
+        if let Some(wishes) = self.wishes_for(job.event_id) {
+            return Put::Wished(job, wishes);
+        }
+        if !self.is_held_back(event_type) {
+            // It was resumed since somebody looked.
+            return self.offer(job, catalogue);
+        }
+        if self.held.len() >= LIVE_MAX {
+            job.live = None;
+        }
+        self.places.insert(job.event_id, Place::Held(event_type));
+        *self.parked_of.entry(job.tenant.clone()).or_default() += 1;
+        self.held.insert((event_type, job.event_id), job);
+        Put::Parked
+    }
+
+    /// Offers the oldest of what is held while its type is being resumed; `None` when that is done.
+    pub(super) fn offer_held(&mut self, event_type: EventTypeId, catalogue: &Catalogue) -> Option<Put> {
+        if self.pauses.get(&event_type) != Some(&Pause::Resuming) {
+            return None;
+        }
+        let of_type = (event_type, EventId::from_bytes([0; 16]))..=(event_type, EventId::from_bytes([u8::MAX; 16]));
+        let oldest = self.held.range(of_type).next().map(|(key, _)| *key);
+        let Some(job) = oldest.and_then(|key| self.take_held(key)) else {
+            self.pauses.remove(&event_type);
+            return None;
+        };
+        Some(self.offer(job, catalogue))
     }
 
     /// When the first of those that wait goes on.
@@ -196,6 +268,10 @@ impl Desk {
                 let key = (*due, *ticket);
                 self.take_waiting(key)
             }
+            Some(Place::Held(event_type)) => {
+                let key = (*event_type, event);
+                self.take_held(key)
+            }
             Some(Place::Lost(sink_type)) => Some(Job::stored(tenant.clone(), event, sink_type.take())),
         };
         let Some(job) = job else { return Asked::Absent };
@@ -222,13 +298,23 @@ impl Desk {
 
     fn take_waiting(&mut self, key: (Timestamp, u64)) -> Option<Job> {
         let job = self.waiting.remove(&key)?;
-        if let Some(count) = self.waiting_of.get_mut(&job.tenant) {
+        self.leave(&job.tenant);
+        Some(job)
+    }
+
+    fn take_held(&mut self, key: (EventTypeId, EventId)) -> Option<Job> {
+        let job = self.held.remove(&key)?;
+        self.leave(&job.tenant);
+        Some(job)
+    }
+
+    fn leave(&mut self, tenant: &TenantId) {
+        if let Some(count) = self.parked_of.get_mut(tenant) {
             *count -= 1;
             if *count == 0 {
-                self.waiting_of.remove(&job.tenant);
+                self.parked_of.remove(tenant);
             }
         }
-        Some(job)
     }
 
     fn ticket(&mut self) -> u64 {
@@ -238,104 +324,5 @@ impl Desk {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::dispatch::settle::Target;
-
-    const NOW: Timestamp = Timestamp::from_ms(1_000);
-
-    fn tenant() -> TenantId {
-        "a".parse().unwrap()
-    }
-
-    fn id(number: u8) -> EventId {
-        EventId::from_bytes([number; 16])
-    }
-
-    fn job(number: u8) -> Job {
-        Job::stored(tenant(), id(number), None)
-    }
-
-    fn desk() -> Desk {
-        Desk::new(Permits { total: 1, per_tenant: 1 })
-    }
-
-    fn ask(desk: &mut Desk, number: u8) -> Asked {
-        desk.ask(&tenant(), id(number), Wish::of(Target::Event, "ada").0)
-    }
-
-    fn parked(put: &Put) -> bool {
-        matches!(put, Put::Parked)
-    }
-
-    fn begins(put: Put) -> Option<EventId> {
-        if let Put::Begin(job) = put { Some(job.event_id) } else { None }
-    }
-
-    #[test]
-    fn what_waits_is_taken_from_where_it_waits() {
-        let mut desk = desk();
-        assert_eq!(begins(desk.offer(job(1), &Catalogue::default())), Some(id(1)));
-        assert!(parked(&desk.offer(job(2), &Catalogue::default())) && parked(&desk.wait_until(NOW, job(3))));
-        assert_eq!((desk.running(), desk.queued(), desk.waiting(), desk.parked_of(&tenant())), (1, 1, 1, 2));
-        for number in [2, 3] {
-            assert!(matches!(ask(&mut desk, number), Asked::Taken(job, _) if job.event_id == id(number)));
-            assert!(matches!(ask(&mut desk, number), Asked::Told), "who took it carries it");
-        }
-        assert_eq!((desk.queued(), desk.waiting(), desk.parked_of(&tenant())), (0, 0, 0));
-        assert_eq!(desk.first_due(), None);
-        assert!(desk.release((&tenant(), None)).is_empty());
-    }
-
-    #[test]
-    fn what_is_wished_of_who_carries_an_event_is_heard_and_comes_before_all_else() {
-        let mut desk = desk();
-        assert!(begins(desk.offer(job(1), &Catalogue::default())).is_some());
-        let bell = desk.bell(id(1));
-        assert!(matches!(ask(&mut desk, 1), Asked::Told) && matches!(ask(&mut desk, 1), Asked::Told));
-        futures_util::FutureExt::now_or_never(bell.notified()).expect("it rings");
-        let Put::Wished(back, wishes) = desk.offer(job(1), &Catalogue::default()) else {
-            panic!("it was parked with wishes open")
-        };
-        assert_eq!(wishes.len(), 2);
-        assert!(parked(&desk.wait_until(NOW, back)), "they were heard");
-        assert!(matches!(ask(&mut desk, 1), Asked::Taken(..)));
-    }
-
-    #[test]
-    fn who_asks_about_what_ended_meanwhile_is_left_without_an_answer() {
-        let mut desk = desk();
-        assert!(begins(desk.offer(job(1), &Catalogue::default())).is_some());
-        let (wish, mut answered) = Wish::of(Target::Event, "ada");
-        assert!(matches!(desk.ask(&tenant(), id(1), wish), Asked::Told));
-        desk.forget(id(1));
-        assert!(matches!(answered.try_recv(), Err(tokio::sync::oneshot::error::TryRecvError::Closed)));
-        assert!(matches!(ask(&mut desk, 1), Asked::Absent));
-    }
-
-    #[test]
-    fn what_was_lost_is_taken_up_from_the_store() {
-        let mut desk = desk();
-        assert!(begins(desk.offer(job(1), &Catalogue::default())).is_some());
-        desk.lose(id(1), None);
-        assert!(matches!(ask(&mut desk, 1), Asked::Taken(job, _) if job.live.is_none() && job.event_id == id(1)));
-    }
-
-    #[test]
-    fn what_is_due_is_offered_in_the_order_of_its_time() {
-        let mut desk = desk();
-        for (number, ms) in [(1, 30), (2, 10), (3, 10), (4, 20)] {
-            assert!(parked(&desk.wait_until(NOW.plus_ms(ms), job(number))));
-        }
-        assert!(desk.offer_due(NOW.plus_ms(9), &Catalogue::default()).is_none());
-        assert_eq!(desk.offer_due(NOW.plus_ms(20), &Catalogue::default()).and_then(begins), Some(id(2)));
-        assert!(
-            parked(&desk.offer_due(NOW.plus_ms(20), &Catalogue::default()).unwrap())
-                && parked(&desk.offer_due(NOW.plus_ms(20), &Catalogue::default()).unwrap())
-        );
-        assert!(desk.offer_due(NOW.plus_ms(20), &Catalogue::default()).is_none());
-        assert_eq!((desk.first_due(), desk.queued(), desk.waiting()), (Some(NOW.plus_ms(30)), 2, 1));
-        let turns: Vec<EventId> = (0..2).map(|_| desk.release((&tenant(), None))[0].event_id).collect();
-        assert_eq!(turns, [id(3), id(4)]);
-    }
-}
+#[path = "desk_tests.rs"]
+mod tests;

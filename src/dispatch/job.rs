@@ -2,6 +2,7 @@
 
 use super::capacity::Profile;
 use super::family::Family;
+use super::worker::Permit;
 use crate::domain::{EntryName, Event, EventId, Run, TenantId};
 use crate::store::Change;
 use std::sync::Arc;
@@ -32,6 +33,8 @@ pub(super) struct Job {
     /// Whether its start must be on the disk before the guest runs. Set for what an earlier process left behind: should
     /// it be what took that process down, its interruptions are counted and it does not do so for ever.
     pub(super) durable_start: bool,
+    /// Who waits for the permit alone, to try an action out: then there is no event to be carried on.
+    pub(super) trial: Option<oneshot::Sender<Permit>>,
 }
 
 impl Live {
@@ -54,11 +57,12 @@ impl Job {
             live: Some(Box::new(live)),
             waiter,
             durable_start: false,
+            trial: None,
         }
     }
 
     /// One that is in the store only, from an earlier process or dropped by this one.
     pub(super) fn stored(tenant: TenantId, event_id: EventId, sink_type: Option<EntryName>) -> Job {
-        Job { tenant, event_id, sink_type, profile: None, live: None, waiter: None, durable_start: true }
+        Job { tenant, event_id, sink_type, profile: None, live: None, waiter: None, durable_start: true, trial: None }
     }
 }

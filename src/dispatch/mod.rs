@@ -19,11 +19,13 @@ mod desk;
 mod family;
 mod input_schema;
 mod job;
+mod pause;
 mod payload_schema;
 mod placement;
 mod producer;
 mod raise;
 mod recovery;
+mod replay;
 mod reservations;
 mod resolve;
 #[cfg(test)]
@@ -33,10 +35,13 @@ mod schedules;
 mod secrets;
 mod services;
 mod settle;
+#[cfg(test)]
+mod settle_tests;
 mod sinks;
 #[cfg(test)]
 mod testing;
 mod timing;
+mod trial;
 mod worker;
 
 pub use accept::{Fire, FireError, Fired};
@@ -46,9 +51,11 @@ pub use cycle::{cycle_of_action, cycle_of_event_type};
 pub use input_schema::{check_input_schema, input_violations};
 pub use payload_schema::{SchemaError, Violation, check_schema};
 pub use producer::Producer;
-pub use resolve::{Binding, FanOut, bindings};
+pub use replay::{Replay, ReplayError, Replaying};
+pub use resolve::{Binding, FanOut, bindings, unreached};
 pub use scheduler::{Config, Dispatch, Load, StartError};
 pub use secrets::{KeyLost, RotateError, Rotated, SaveKeyring, Sealing, SecretError, Secrets};
 pub use settle::Target;
 pub use sinks::{explain_wait, find_sink_type, is_held_back, is_taken, sink_types, sinks};
 pub use timing::{TimingError, first_after, next_firings};
+pub use trial::{Trial, TrialError, Tried, TriedParameter};

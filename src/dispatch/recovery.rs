@@ -4,9 +4,9 @@ use super::chain::Child;
 use super::job::{Job, Live};
 use super::reservations::Reserving;
 use super::scheduler::{Dispatch, StartError};
-use super::settle::{Standing, choose, settle};
+use super::settle::{Next, Standing, choose, choose_begun, settle};
 use super::worker::blocking;
-use crate::domain::{EntryName, EventId, Interruption, Run, State, TenantId};
+use crate::domain::{EntryName, EventId, EventTypeId, Interruption, Run, State, TenantId};
 use crate::store::{ReadError, Store, Transition};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,6 +30,8 @@ struct Left {
     tenant: TenantId,
     event_id: EventId,
     sink_type: Option<EntryName>,
+    /// Its type, if it matters because any is paused.
+    event_type: Option<EventTypeId>,
     /// Its open runs with their places in the plan.
     open: Vec<(usize, Standing)>,
 }
@@ -39,7 +41,16 @@ impl Dispatch {
     pub(super) async fn recover(&self) -> Result<(), StartError> {
         let store = self.store().clone();
         let dispatch = self.clone();
-        let left = blocking(move || leftovers(&store, &mut dispatch.reservations().lock())).await?;
+        let left = blocking(move || {
+            let mut left = leftovers(&store, &mut dispatch.reservations().lock())?;
+            if dispatch.may_hold() {
+                for left in &mut left {
+                    left.event_type = store.event(Some(&left.tenant), left.event_id)?.map(|event| event.event_type_id);
+                }
+            }
+            Ok(left)
+        });
+        let left = left.await?;
         let found = left.len();
         let mut interrupted = 0_usize;
         for mut left in left {
@@ -49,7 +60,7 @@ impl Dispatch {
                 continue;
             }
             left.open.sort_unstable_by_key(|(place, _)| *place);
-            let next = choose(left.open, self.now());
+            let next = self.next_of(&left);
             let Left { tenant, event_id, sink_type, .. } = left;
             self.take_up(Job::stored(tenant, event_id, sink_type), next);
         }
@@ -57,6 +68,16 @@ impl Dispatch {
             tracing::info!(found, interrupted, "took up the events that were open when the server last ended");
         }
         Ok(())
+    }
+
+    fn next_of(&self, left: &Left) -> Next {
+        let (now, runs) = (self.now(), || left.open.iter().copied());
+        let next = choose(runs(), now);
+        let has_started = |place| runs().any(|(at, run)| at == place && run.has_started);
+        match (next, left.event_type.filter(|event_type| self.lock_desk().is_paused(*event_type))) {
+            (Next::Run(place), Some(event_type)) if !has_started(place) => choose_begun(runs(), now, event_type),
+            (next, _) => next,
+        }
     }
 
     /// Counts the interruption, durably, before the run can start again.
@@ -77,6 +98,7 @@ impl Dispatch {
         let mut changes = live.changes(&changed);
         changes.extend(children.iter().flat_map(Child::changes));
         self.hand_in_and_wait(Transition::of(changes)).await?;
+        let next = self.hold_back(&live, next);
         self.take_up(Job { durable_start: true, ..Job::new(live, None) }, next);
         self.go_on_with(children);
         Ok(())
@@ -91,7 +113,7 @@ fn leftovers(store: &Store, reserving: &mut Reserving<'_>) -> Result<Vec<Left>, 
         let standing = (run.position as usize, Standing::from(&run));
         let Run { owner_id: tenant, event_id, sink_type, .. } = run;
         left.entry(event_id)
-            .or_insert_with(|| Left { tenant, event_id, sink_type, open: Vec::new() })
+            .or_insert_with(|| Left { tenant, event_id, sink_type, event_type: None, open: Vec::new() })
             .open
             .push(standing);
     })?;

@@ -49,6 +49,15 @@ impl Reserving<'_> {
         duplicates
     }
 
+    /// Skips those that [`Reserving::take`] would, without taking anything. Gives how many that are.
+    fn foresee(&self, runs: &mut [Arc<Run>], now: Timestamp) -> usize {
+        let mut reserving = Reservations::default();
+        let asked = runs.iter().filter_map(|run| run.dedup_key);
+        let held = asked.filter_map(|key| self.0.get(&key).map(|holder| (key, *holder)));
+        reserving.0.get_mut().unwrap_or_else(PoisonError::into_inner).extend(held);
+        reserving.lock().take(runs, now)
+    }
+
     /// Notes an open run that has its key already.
     pub(super) fn hold(&mut self, run: &Run) {
         if let Some(key) = run.dedup_key.filter(|_| !run.state.is_terminal()) {
@@ -123,6 +132,16 @@ impl Dispatch {
         self.store().submit(accepting, Some(on_commit));
         drop(reserving);
         (Accepted { live, next, children }, committed)
+    }
+
+    /// What an event that was planned comes to when its runs ask for their keys now.
+    pub(super) fn reserve_nothing(&self, event: Event, planned: Vec<Run>) -> Live {
+        let now = event.created_at;
+        let (mut live, next) = begin(event, Ok(planned), now);
+        if next != Next::Nothing && self.reservations().lock().foresee(&mut live.runs, now) > 0 {
+            settle(Arc::make_mut(&mut live.event), &mut live.runs, now);
+        }
+        live
     }
 
     /// Frees what was reserved for runs that were not kept.

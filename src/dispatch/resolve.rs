@@ -2,11 +2,12 @@
 
 use super::sinks::sink_type_of;
 use crate::domain::{
-    Action, ActionId, Attachment, DedupKey, DedupMode, Event, EventType, FAN_OUT_MAX, Fingerprint, Flow, FollowUp, Ids,
-    Json, ModuleRef, ObjectRef, Parameter, ParameterMissing, Reason, Run, RunId, Sameness, TenantId, Walk,
-    resolve_parameters,
+    Action, ActionId, Attachment, AttachmentId, DedupKey, DedupMode, Event, EventType, FAN_OUT_MAX, Fingerprint, Flow,
+    FollowUp, Ids, Json, ModuleRef, ObjectRef, Parameter, ParameterMissing, Reason, Run, RunId, Sameness, SinkType,
+    TenantId, Walk, resolve_parameters,
 };
 use crate::store::{Catalogue, Channel};
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -58,10 +59,7 @@ pub(super) fn plan(
     let mut runs: Vec<Run> = Vec::with_capacity(bindings.len());
     for (position, binding) in bindings.iter().enumerate() {
         let id = RunId::new(ids, event.created_at);
-        let mut run = planned(catalogue, event_type, event, binding, (id, position));
-        // An action does not know under which sink types it will run: the tighter of both holds.
-        run.limits = sink_type.limits.capped(&binding.action.limits);
-        run.sink_type = (!sink_type.is_built_in()).then(|| sink_type.header.name.clone());
+        let mut run = planned(catalogue, (event_type, sink_type), event, binding, (id, position));
         if !run.state.is_terminal() {
             match &fingerprint {
                 // Those of one event that another covers ask for the same key, which only the first gets.
@@ -72,6 +70,26 @@ pub(super) fn plan(
         runs.push(run);
     }
     Ok(Plan { runs })
+}
+
+/// Plans the one run of `event` that this binding makes; none when the event does not reach it.
+///
+/// # Errors
+/// As [`plan`].
+pub(super) fn plan_only(
+    catalogue: &Catalogue,
+    event_type: &EventType,
+    event: &Event,
+    ids: &Ids,
+    (action, attachment): (ActionId, Option<AttachmentId>),
+) -> Result<Plan, FanOut> {
+    let bindings = bindings(catalogue, event_type, &event.owner_id, event.object.as_ref(), event.flow)?;
+    let wanted =
+        |found: &Binding| found.action.id == action && found.attachment.as_ref().map(|found| found.id) == attachment;
+    let found = bindings.iter().find(|found| wanted(found));
+    let types = (event_type, &**sink_type_of(catalogue, event_type));
+    let run = found.map(|found| planned(catalogue, types, event, found, (RunId::new(ids, event.created_at), 0)));
+    Ok(Plan { runs: run.into_iter().collect() })
 }
 
 fn key(firing: &Fingerprint, action: &Action, run: &Run) -> DedupKey {
@@ -181,6 +199,51 @@ fn reach(
     Ok(reached)
 }
 
+/// Attachments of this event type on objects above and below that an event on `object` does not reach, each with its
+/// distance and the reason; [`FAN_OUT_MAX`] at most. What is below and inherits nothing is not looked for: nothing leads
+/// there.
+pub fn unreached(
+    catalogue: &Catalogue,
+    event_type: &EventType,
+    tenant: &TenantId,
+    (object, flow): (&ObjectRef, Flow),
+) -> Vec<(Arc<Attachment>, u32, &'static str)> {
+    const ALONE: &str = "it sees only events on its own object (`inherits` is false)";
+    const NOT_UP: &str = "the flow of the event does not go up";
+    const NOT_DOWN: &str = "the flow of the event does not go down";
+    let (object, mut above, mut found) = (Arc::new(object.clone()), HashSet::new(), Vec::new());
+    let channels = channels(tenant, event_type);
+    let up = Walk::new(Arc::clone(&object), |scope, found| catalogue.parents(tenant, scope, found));
+    for (scope, distance) in up {
+        for attachment in channels.iter().flat_map(|channel| catalogue.attachments_here(channel, &scope)) {
+            let why = match (attachment.inherits, flow.goes_up()) {
+                _ if distance == 0 => continue,
+                (false, _) => ALONE,
+                (true, false) => NOT_UP,
+                (true, true) => continue,
+            };
+            found.push((Arc::clone(attachment), distance, why));
+        }
+        above.insert(scope);
+        if found.len() > FAN_OUT_MAX {
+            break;
+        }
+    }
+    for channel in channels.iter().filter(|_| !flow.goes_down()) {
+        let down =
+            Walk::new(Arc::clone(&object), |scope, found| found.extend(catalogue.leading(channel, scope).cloned()));
+        for (scope, distance) in down.filter(|(scope, _)| !above.contains(scope)) {
+            let here = catalogue.attachments_here(channel, &scope).filter(|attachment| attachment.inherits);
+            found.extend(here.map(|attachment| (Arc::clone(attachment), distance, NOT_DOWN)));
+            if found.len() > FAN_OUT_MAX {
+                break;
+            }
+        }
+    }
+    found.truncate(FAN_OUT_MAX);
+    found
+}
+
 /// The tenant's own attachments and those that the platform shares with everybody.
 fn channels(tenant: &TenantId, event_type: &EventType) -> Vec<Channel> {
     let own = Channel::new(tenant, &event_type.display_name);
@@ -205,9 +268,9 @@ fn refusal(catalogue: &Catalogue, attachment: &Attachment) -> Option<(Reason, St
     })
 }
 
-fn planned(
+pub(super) fn planned(
     catalogue: &Catalogue,
-    event_type: &EventType,
+    (event_type, sink_type): (&EventType, &SinkType),
     event: &Event,
     binding: &Binding,
     (id, position): (RunId, usize),
@@ -228,6 +291,9 @@ fn planned(
         // The catalogue refuses to lose a module that an action names; the digest of nothing never runs.
         module: module.map_or_else(|| crate::domain::Digest::of(b""), |module| module.digest),
         params: params.as_ref().map_or_else(|_| Json::empty_object(), Json::clone),
+        // An action does not know under which sink types it will run: the tighter of both holds.
+        limits: sink_type.limits.capped(&action.limits),
+        sink_type: (!sink_type.is_built_in()).then(|| sink_type.header.name.clone()),
         ..Run::queued(id, event.id, event.owner_id.clone(), action.id, now)
     };
     if action.on_success.is_some() || action.on_failure.is_some() {
@@ -258,14 +324,17 @@ fn planned(
     run
 }
 
-/// What an attached action locks its event type must not give; of a linked one that was checked when it was saved.
 fn parameters(action: &Action, event_type: &EventType, event: &Event) -> Result<Json, ParameterMissing> {
+    resolve_parameters(&action.parameters, &given(action, event_type), &event.payload)
+}
+
+/// What an attached action locks its event type must not give; of a linked one that was checked when it was saved.
+pub(super) fn given<'a>(action: &Action, event_type: &'a EventType) -> Cow<'a, [Parameter]> {
     let locked = |name: &str| action.parameters.iter().any(|parameter| parameter.locked && parameter.name == name);
     if !event_type.parameters.iter().any(|parameter| locked(&parameter.name)) {
-        return resolve_parameters(&action.parameters, &event_type.parameters, &event.payload);
+        return Cow::Borrowed(&event_type.parameters);
     }
-    let given: Vec<Parameter> = event_type.parameters.iter().filter(|given| !locked(&given.name)).cloned().collect();
-    resolve_parameters(&action.parameters, &given, &event.payload)
+    event_type.parameters.iter().filter(|given| !locked(&given.name)).cloned().collect()
 }
 
 /// Whose history an event goes to: the owner of its type, or the caller when the type is shared.

@@ -113,6 +113,7 @@ pub(super) fn event_type(trigger: &str, action: Option<u8>) -> EventType {
         source_type: None,
         action: action.map(|number| ActionId::from_bytes(id(number))),
         enabled: true,
+        paused: false,
         flow: Flow::Both,
         parameters: Vec::new(),
         payload_schema: None,

@@ -14,7 +14,7 @@ use super::reservations::Reservations;
 use super::schedules::FiringNow;
 use super::secrets::{SecretError, Secrets};
 use super::sinks::Heartbeat;
-use super::worker;
+use super::worker::{self, Permit};
 use crate::domain::{
     ChainLimits, Clock, Entropy, EntryName, EventId, EventType, Ids, Json, Reason, SecretText, State, TenantId,
     Timestamp,
@@ -22,6 +22,7 @@ use crate::domain::{
 use crate::sandbox::Sandbox;
 use crate::store::{ReadError, Store};
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -36,8 +37,9 @@ const SLEEP_MAX: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug)]
 pub struct Config {
     pub permits: Permits,
-    /// Events of one tenant that may wait for a permit or for their time; one more is refused with 429.
+    /// Events of one tenant that may wait for a permit or for their time, or be held; one more is refused with 429.
     pub queue_per_tenant: usize,
+    /// How far chains go.
     pub chain: ChainLimits,
     /// How long a shutdown lets running attempts finish.
     pub grace: Duration,
@@ -60,6 +62,8 @@ pub struct Load {
     pub queued: usize,
     /// Runs that wait for a point in time.
     pub waiting: usize,
+    /// Events of paused types that are held.
+    pub held: usize,
 }
 
 /// Where an event goes when the permit that it had is given back.
@@ -88,6 +92,8 @@ pub(super) struct Shared {
     pub(super) secrets: Secrets,
     pub(super) placement: Placement,
     desk: Mutex<Desk>,
+    /// Whether an event type was paused since the start; while none was, nobody looks for it.
+    pub(super) any_paused: AtomicBool,
     sooner: Notify,
     tasks: TaskTracker,
     /// No new attempts begin.
@@ -125,6 +131,7 @@ impl Dispatch {
             secrets,
             placement: Placement::start()?,
             desk: Mutex::new(Desk::new(config.permits)),
+            any_paused: AtomicBool::new(false),
             sooner: Notify::new(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
@@ -138,6 +145,7 @@ impl Dispatch {
         };
         let dispatch = Dispatch { shared: Arc::new(shared) };
         dispatch.sinks_changed();
+        dispatch.recall_pauses();
         dispatch.recover().await?;
         let ticking = dispatch.clone();
         dispatch.shared.tasks.spawn(async move { ticking.tick_until_stopped().await });
@@ -172,7 +180,7 @@ impl Dispatch {
 
     pub fn load(&self) -> Load {
         let desk = self.lock_desk();
-        Load { running: desk.running(), queued: desk.queued(), waiting: desk.waiting() }
+        Load { running: desk.running(), queued: desk.queued(), waiting: desk.waiting(), held: desk.held() }
     }
 
     /// Attempts that ended since the start: state, reason (empty for none), count.
@@ -255,7 +263,7 @@ impl Dispatch {
         self.see_to(put);
     }
 
-    fn see_to(&self, put: Put) {
+    pub(super) fn see_to(&self, put: Put) {
         match put {
             Put::Begin(job) => self.begin(job),
             Put::Parked => {}
@@ -283,9 +291,15 @@ impl Dispatch {
         begun.into_iter().for_each(|job| self.begin(job));
     }
 
-    pub(super) fn begin(&self, job: Job) {
+    pub(super) fn begin(&self, mut job: Job) {
         let dispatch = self.clone();
-        self.shared.tasks.spawn(worker::work(dispatch, job));
+        match job.trial.take() {
+            None => self.spawn(worker::work(dispatch, job)),
+            Some(trial) => self.spawn(async move {
+                // Who waited may be gone: then the permit comes back at once.
+                drop(trial.send(Permit::of_trial(dispatch, &job)));
+            }),
+        }
     }
 
     pub(super) fn grant(&self, job: Job, wishes: Vec<Wish>) {

@@ -23,6 +23,11 @@ impl AttemptServices {
         AttemptServices { clock, log: Mutex::default() }
     }
 
+    /// What was logged since the last call.
+    pub(super) fn take_lines(&self) -> Vec<LogLine> {
+        std::mem::take(&mut self.log.lock().unwrap_or_else(PoisonError::into_inner).lines)
+    }
+
     /// What was logged since the last call, as a change of the store.
     pub(super) fn take_log(&self, run: &Run) -> Option<Change> {
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);

@@ -9,12 +9,13 @@ use super::scheduler::{Dispatch, Leaving};
 use super::services::AttemptServices;
 use super::settle::{Next, next, settle};
 use crate::domain::{
-    Attempt, Chain, Context, Ending, Event, EventId, Failed, IllegalChange, Interruption, Json, Reason, Run, State,
-    TenantId, Usage,
+    Attempt, Chain, Context, Digest, Ending, Event, EventId, Failed, IllegalChange, Interruption, Json, Reason, Run,
+    State, TenantId, Timestamp, Usage,
 };
 use crate::sandbox::{Attempted, Invocation, Prepared};
 use crate::store::{Change, CommitError, ReadError, Transition};
 use futures_util::FutureExt;
+use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,7 +58,7 @@ pub(super) async fn work(dispatch: Dispatch, job: Job) {
 }
 
 /// The permit of an attempt, and with it the event, which is lost unless it is said where it goes.
-struct Permit {
+pub(super) struct Permit {
     dispatch: Dispatch,
     holder: (TenantId, Profile),
     event_id: EventId,
@@ -65,8 +66,19 @@ struct Permit {
 }
 
 impl Permit {
+    /// Of what is only tried out: there is no event that could be lost.
+    pub(super) fn of_trial(dispatch: Dispatch, job: &Job) -> Permit {
+        Permit { dispatch, holder: (job.tenant.clone(), job.profile), event_id: job.event_id, leaving: Leaving::Ended }
+    }
+
     fn give_back(mut self, leaving: Leaving) {
         self.leaving = leaving;
+    }
+}
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the permit of {}", self.event_id)
     }
 }
 
@@ -78,6 +90,18 @@ impl Drop for Permit {
 }
 
 impl Dispatch {
+    /// A module, ready to be instantiated; or why there is no running it.
+    pub(super) async fn prepare(&self, digest: Digest) -> Result<Prepared, String> {
+        let store = self.store().clone();
+        let wasm = move || match store.module_bytes(digest) {
+            Ok(Some(bytes)) => Ok(bytes),
+            Ok(None) => Err("it was deleted".into()),
+            Err(error) => Err(error.into()),
+        };
+        let prepared = self.shared.sandbox.prepare(digest, wasm).await;
+        prepared.map_err(|error| format!("the module {digest} cannot be loaded: {error}"))
+    }
+
     /// The event of a job, from the store if the job has it not.
     pub(super) async fn loaded(
         &self,
@@ -99,21 +123,31 @@ impl Dispatch {
 async fn attempt(dispatch: &Dispatch, job: Job, permit: Permit) -> Result<(), WorkError> {
     let Job { tenant, event_id, live, waiter, durable_start, .. } = job;
     let live = dispatch.loaded(tenant, event_id, live).await?;
-    let place = match next(&live.runs, dispatch.now()) {
+    let place = match dispatch.call_back(&live, next(&live.runs, dispatch.now())) {
         Next::Run(place) => place,
-        Next::Wait(_, due) => {
-            // The clock was set back, or what was next is cancelled.
-            permit.give_back(Leaving::GoesOn);
-            dispatch.wait_until(due, Job { durable_start, ..Job::new(*live, waiter) });
-            return Ok(());
-        }
         Next::Nothing => {
             permit.give_back(Leaving::Ended);
             return Ok(());
         }
+        // The clock was set back, what was next is cancelled, or the type of the event was paused.
+        other => {
+            permit.give_back(Leaving::GoesOn);
+            dispatch.take_up(Job { durable_start, ..Job::new(*live, waiter) }, other);
+            return Ok(());
+        }
     };
     let mut work = Work { dispatch, live: *live, place, services: None, granted: Granted::default() };
-    match work.prepare().await? {
+    let readied = work.prepare().await?;
+    if matches!(readied, Readied::Prepared(_)) {
+        // That may have taken a while, in which its type was paused.
+        let next = dispatch.call_back(&work.live, Next::Run(place));
+        if next != Next::Run(place) {
+            permit.give_back(Leaving::GoesOn);
+            dispatch.take_up(Job { durable_start, ..Job::new(work.live, waiter) }, next);
+            return Ok(());
+        }
+    }
+    match readied {
         Readied::Prepared(prepared) => {
             work.start(durable_start).await?;
             let ran = work.run(prepared).await;
@@ -171,22 +205,13 @@ impl Work<'_> {
         if let Some(prepared) = sandbox.find_prepared(&digest) {
             return Ok(Readied::Prepared(prepared));
         }
-        let store = self.dispatch.store().clone();
-        let wasm = move || match store.module_bytes(digest) {
-            Ok(Some(bytes)) => Ok(bytes),
-            Ok(None) => Err("it was deleted".into()),
-            Err(error) => Err(error.into()),
-        };
         // Compiling it anew may take a while.
         let bell = self.dispatch.lock_desk().bell(self.live.event.id);
-        let mut preparing = std::pin::pin!(sandbox.prepare(digest, wasm));
+        let mut preparing = std::pin::pin!(self.dispatch.prepare(digest));
         loop {
             tokio::select! {
                 prepared = &mut preparing => {
-                    return Ok(prepared.map_or_else(
-                        |error| Readied::Unfit(format!("the module {digest} cannot be loaded: {error}")),
-                        Readied::Prepared,
-                    ));
+                    return Ok(prepared.map_or_else(Readied::Unfit, Readied::Prepared));
                 }
                 () = bell.notified() => {
                     self.grant();
@@ -287,11 +312,7 @@ impl Work<'_> {
                 let failed = Failed { retryable: false, ..Failed::broken(Reason::Interrupted, message) };
                 run.fail(failed, Usage::default(), random, now)
             }
-            Ran::Ended(Attempted { ending, usage }) => match ending {
-                Ending::Outcome(outcome) => run.succeed(outcome, usage, now),
-                Ending::Failure(failure) => run.fail(failure.into(), usage, random, now),
-                Ending::Broken { reason, message } => run.fail(Failed::broken(reason, message), usage, random, now),
-            },
+            Ran::Ended(attempted) => end(run, attempted, random, now),
         }
     }
 
@@ -329,7 +350,21 @@ impl Work<'_> {
     }
 }
 
-fn context(event: &Event, run: &Run, attempt: &Attempt) -> Context {
+/// Puts what became of an attempt into the run.
+pub(super) fn end(
+    run: &mut Run,
+    Attempted { ending, usage }: Attempted,
+    random: u64,
+    now: Timestamp,
+) -> Result<(), IllegalChange> {
+    match ending {
+        Ending::Outcome(outcome) => run.succeed(outcome, usage, now),
+        Ending::Failure(failure) => run.fail(failure.into(), usage, random, now),
+        Ending::Broken { reason, message } => run.fail(Failed::broken(reason, message), usage, random, now),
+    }
+}
+
+pub(super) fn context(event: &Event, run: &Run, attempt: &Attempt) -> Context {
     // An outcome always has a JSON form.
     let parent_outcome = event.lineage.as_ref().and_then(|lineage| Json::of(&lineage.parent_outcome).ok());
     Context {

@@ -33,6 +33,8 @@ pub enum Origin {
 pub enum Cause {
     /// A schedule, and the time it fired for: earlier than the event when the server was down then.
     Schedule { id: ScheduleId, due_at: Timestamp },
+    /// An earlier event, or only that run of it.
+    Replay { event: EventId, run: Option<RunId> },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

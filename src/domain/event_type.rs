@@ -18,6 +18,9 @@ pub struct EventType {
     /// The action that runs first whenever this fires.
     pub action: Option<ActionId>,
     pub enabled: bool,
+    /// Its events are accepted and held: nothing of them begins until it is resumed.
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    pub paused: bool,
     /// How far its events reach among the objects.
     #[serde(default, skip_serializing_if = "super::is_default")]
     pub flow: Flow,

@@ -19,6 +19,12 @@ macro_rules! id {
                 $name(ids.next(now))
             }
 
+            /// Not above any id that is made at `at` or later, and above all that were made before.
+            pub fn first_at(at: Timestamp) -> $name {
+                let ms = u64::try_from(at.as_ms()).unwrap_or(0).min((1 << 48) - 1);
+                $name(Uuid::from_u64_pair(ms << 16, 0))
+            }
+
             pub const fn from_bytes(bytes: [u8; 16]) -> $name {
                 $name(Uuid::from_bytes(bytes))
             }
@@ -78,12 +84,6 @@ impl AuditId {
         bytes[12..].copy_from_slice(&tail.wrapping_add(number).to_be_bytes());
         AuditId::from_bytes(bytes)
     }
-
-    /// Not above any id that is made at `at` or later, and above all that were made before.
-    pub fn first_at(at: Timestamp) -> AuditId {
-        let ms = u64::try_from(at.as_ms()).unwrap_or(0);
-        AuditId(Uuid::from_u64_pair(ms << 16, 0))
-    }
 }
 
 /// Makes ids that rise strictly within one process.
@@ -129,6 +129,17 @@ impl Ids {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_id_of_a_time_divides_what_was_made_before_it_from_the_rest() {
+        let ids = Ids::new(Arc::new(Entropy::new([7; 32])));
+        let made = EventId::new(&ids, Timestamp::from_ms(5_000));
+        assert!(
+            EventId::first_at(Timestamp::from_ms(5_000)) < made && made < EventId::first_at(Timestamp::from_ms(5_001))
+        );
+        assert!(EventId::first_at(Timestamp::from_ms(i64::MIN)) < made);
+        assert!(made < EventId::first_at(Timestamp::from_ms(i64::MAX)));
+    }
 
     #[test]
     fn ids_rise_even_when_the_clock_stands_or_falls() {

@@ -69,7 +69,7 @@ pub use module::{Kind, Module, ModuleName, ModuleNaming, ModuleRef, ModuleRefErr
 pub use name::{ActionName, EntryName, EventTypeName, NameError};
 pub use object::{ObjectRecord, ObjectRef, ObjectRefError};
 pub use outcome::{Ending, Failed, Failure, Outcome};
-pub use parameter::{Parameter, ParameterMissing, ParameterValue, resolve_parameters};
+pub use parameter::{GivenBy, Parameter, ParameterMissing, ParameterValue, Resolved, resolve_parameters, resolved};
 pub use retry::{RetryPolicy, RetryPolicyError};
 pub use run::{Attempt, IllegalChange, Interruption, Run};
 pub use schedule::{Firing, Schedule, Timing};

@@ -82,6 +82,13 @@ name!(
     is_plain
 );
 
+impl EventTypeName {
+    /// Of a sample event when there is no event type for it.
+    pub fn of_sample() -> EventTypeName {
+        EventTypeName("sample".into())
+    }
+}
+
 name!(
     /// The name of an action, unique in its tenant without regard to case.
     ActionName,

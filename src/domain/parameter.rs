@@ -84,6 +84,45 @@ pub struct ParameterMissing {
     pub source_path: String,
 }
 
+/// What gives a parameter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GivenBy {
+    Action,
+    /// The event type's wins, as the more specific.
+    EventType,
+}
+
+/// A parameter that takes effect, and what it comes to for a payload.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resolved<'a> {
+    pub parameter: &'a Parameter,
+    pub by: GivenBy,
+    /// `None` when there is nothing to read and no default.
+    pub value: Option<&'a Value>,
+    /// Whether the value is the default, because there was nothing to read.
+    pub is_default: bool,
+}
+
+/// What every parameter that takes effect comes to.
+pub fn resolved<'a>(
+    action: &'a [Parameter],
+    event_type: &'a [Parameter],
+    payload: &'a Value,
+) -> impl Iterator<Item = Resolved<'a>> {
+    let overridden = |name: &str| event_type.iter().any(|p| p.name == name);
+    let of_action = action.iter().filter(move |p| !overridden(&p.name)).map(|p| (GivenBy::Action, p));
+    of_action.chain(event_type.iter().map(|p| (GivenBy::EventType, p))).map(move |(by, parameter)| {
+        let found = match &parameter.value {
+            ParameterValue::Static(value) => Some(value),
+            ParameterValue::Data(path) if path.starts_with('/') => payload.pointer(path),
+            ParameterValue::Data(key) => payload.get(key),
+        };
+        let value = found.or(parameter.default.as_ref());
+        Resolved { parameter, by, value, is_default: found.is_none() && value.is_some() }
+    })
+}
+
 /// The params an action sees: those of both levels, the event type's winning as the more specific.
 ///
 /// # Errors
@@ -98,15 +137,9 @@ pub fn resolve_parameters(
     }
     // A payload that is not an object has no keys; pointers into it still work.
     let payload: Value = payload.to().unwrap_or(Value::Null);
-    let overridden = |name: &str| event_type.iter().any(|p| p.name == name);
     let mut params = Map::new();
-    for parameter in action.iter().filter(|p| !overridden(&p.name)).chain(event_type) {
-        let found = match &parameter.value {
-            ParameterValue::Static(value) => Some(value),
-            ParameterValue::Data(path) if path.starts_with('/') => payload.pointer(path),
-            ParameterValue::Data(key) => payload.get(key),
-        };
-        match (found.or(parameter.default.as_ref()), &parameter.value) {
+    for Resolved { parameter, value, .. } in resolved(action, event_type, &payload) {
+        match (value, &parameter.value) {
             (Some(value), _) => {
                 params.insert(parameter.name.clone(), value.clone());
             }

@@ -243,14 +243,19 @@ mod tests {
 
     /// Computed with Python's `hmac` after Stripe's documentation.
     fn stripe() -> Request {
-        let header = format!("t=1700000000,{STRIPE_SIGNATURE},v0=6ffbb59b2300aae63f272406069a9788598b792a944a07aba816edb039989a39");
+        let header = format!(
+            "t=1700000000,{STRIPE_SIGNATURE},v0=6ffbb59b2300aae63f272406069a9788598b792a944a07aba816edb039989a39"
+        );
         Request(vec![("stripe-signature", header)], br#"{"id": "evt_1", "type": "invoice.paid"}"#)
     }
 
     #[test]
     fn the_published_examples_are_genuine() {
         assert!(standard().is_genuine(Scheme::Standard, &[STANDARD_SECRET], STANDARD_AT_S));
-        assert!(standard().is_genuine(Scheme::Standard, &[&STANDARD_SECRET[6..]], STANDARD_AT_S), "the prefix may lack");
+        assert!(
+            standard().is_genuine(Scheme::Standard, &[&STANDARD_SECRET[6..]], STANDARD_AT_S),
+            "the prefix may lack"
+        );
         assert!(github().is_genuine(Scheme::Github, &[GITHUB_SECRET], 0));
         assert!(stripe().is_genuine(Scheme::Stripe, &[STRIPE_SECRET], 1_700_000_000));
     }
@@ -279,9 +284,17 @@ mod tests {
     fn of_several_signatures_one_is_enough() {
         let zeros = "0".repeat(64);
         let several = format!("v1a,abc v1,!! v1,bm9wZQ== {STANDARD_SIGNATURE} v2,xyz");
-        assert!(standard().with("webhook-signature", &several).is_genuine(Scheme::Standard, &[STANDARD_SECRET], STANDARD_AT_S));
+        assert!(standard().with("webhook-signature", &several).is_genuine(
+            Scheme::Standard,
+            &[STANDARD_SECRET],
+            STANDARD_AT_S
+        ));
         let several = format!("t=1700000000,v1={zeros},{STRIPE_SIGNATURE}");
-        assert!(stripe().with("stripe-signature", &several).is_genuine(Scheme::Stripe, &[STRIPE_SECRET], 1_700_000_000));
+        assert!(stripe().with("stripe-signature", &several).is_genuine(
+            Scheme::Stripe,
+            &[STRIPE_SECRET],
+            1_700_000_000
+        ));
         // But not any number of them.
         let many = format!("t=1700000000,{}{STRIPE_SIGNATURE}", format!("v1={zeros},").repeat(SIGNATURES_MAX));
         assert!(!stripe().with("stripe-signature", &many).is_genuine(Scheme::Stripe, &[STRIPE_SECRET], 1_700_000_000));
@@ -318,7 +331,10 @@ mod tests {
             assert!(!changed.is_genuine(Scheme::Stripe, &[STRIPE_SECRET], 1_700_000_000), "{header}");
         }
         for name in ["webhook-id", "webhook-timestamp", "webhook-signature"] {
-            assert!(!standard().without(name).is_genuine(Scheme::Standard, &[STANDARD_SECRET], STANDARD_AT_S), "{name}");
+            assert!(
+                !standard().without(name).is_genuine(Scheme::Standard, &[STANDARD_SECRET], STANDARD_AT_S),
+                "{name}"
+            );
         }
     }
 

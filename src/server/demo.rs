@@ -217,6 +217,7 @@ fn event_type(
         source_type: None,
         action: Some(action),
         enabled: true,
+        paused: false,
         flow: Flow::default(),
         parameters: Vec::new(),
         payload_schema: None,

@@ -54,7 +54,7 @@ impl Store {
         let after = query.after.into_iter().chain(bound(query.to)).min();
         let (tenant, limit) = (query.tenant.clone(), query.limit);
         let floor = bound(query.from);
-        let query = Query { tenant, state: None, after, oldest_first: false, limit };
+        let query = Query { tenant, state: None, after, oldest_first: false, between: (None, None), limit };
         let prefixes = tenants(&tx, &query, schema::AUDIT)?.iter().map(|tenant| Key::tenant(tenant).done()).collect();
         let source = Source { table: schema::AUDIT, prefixes, floor };
         page(&tx, &query, &[source], (schema::AUDIT, "audit"), wanted)
@@ -223,7 +223,16 @@ fn told(catalogue: &Catalogue, change: &Change) -> Option<Told> {
         Change::PutModule(module, _) => put(catalogue.own_module(&module.owner_id, module.digest), &**module),
         Change::DeleteModule(owner, digest) => gone(catalogue.own_module(owner, *digest)),
         Change::PutAction(action) => put(catalogue.action(action.id), &**action),
-        Change::PutEventType(event_type) => put(catalogue.event_type(event_type.id), &**event_type),
+        Change::PutEventType(event_type) => {
+            let before = catalogue.event_type(event_type.id);
+            let told = put(before, &**event_type)?;
+            let deed = match before.map(|before| (before.paused, event_type.paused)) {
+                Some((false, true)) => Deed::Paused,
+                Some((true, false)) => Deed::Resumed,
+                _ => told.deed,
+            };
+            Some(Told { deed, ..told })
+        }
         Change::DeleteEventType(id) => gone(catalogue.event_type(*id)),
         Change::PutToken(token) => put(catalogue.token(token.id), &**token),
         Change::DeleteToken(id) => gone(catalogue.token(*id)),
@@ -349,6 +358,7 @@ fn depth(value: &Value) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{Header, Sealed, Secret, SecretId};
     use serde_json::json;
 
     fn bounded_to(value: Value) -> (Value, Vec<String>) {
@@ -372,6 +382,17 @@ mod tests {
             (&kept["name"], kept["text"].as_str().map(str::len), cut),
             (&json!("n"), Some(9_000), vec!["list".to_owned()])
         );
+    }
+
+    #[test]
+    fn a_secret_is_told_without_its_value() {
+        let header = (SecretId::from_bytes([1; 16]), TenantId::shared(), "key".parse().unwrap());
+        let sealed = Sealed { key: "00".repeat(8).parse().unwrap(), nonce: [7; 24], ciphertext: vec![7; 40] };
+        let secret = Secret { header: Header::new(header, "test", Timestamp::from_ms(0)), sealed };
+        let told = put(None, &Named::from(secret)).unwrap();
+        let after = told.after.unwrap();
+        assert_eq!((&after["sealed"], &after["header"]["name"]), (&json!("sealed"), &json!("key")));
+        assert!(!after.to_string().contains("7,7"));
     }
 
     #[test]

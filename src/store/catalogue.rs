@@ -7,7 +7,7 @@ use super::mentions::Mentions;
 use super::named::Registries;
 use super::scopes::Scopes;
 use super::timetable::Timetable;
-use super::transition::{Change, Conflict, Expectation};
+use super::transition::{Change, Conflict, Expectation, Transition};
 use crate::domain::{
     Action, ActionId, ActionName, Digest, Entry, EventType, EventTypeId, EventTypeName, Module, ModuleNaming,
     ModuleRef, Schedule, TenantId, Timestamp, Token, TokenHash, TokenId,
@@ -37,6 +37,8 @@ pub struct Catalogue {
     tokens: RedBlackTreeMapSync<TokenId, Arc<Token>>,
     token_hashes: HashTrieMapSync<TokenHash, TokenId>,
     pub(super) scopes: Scopes,
+    /// Counts changes since the store was opened.
+    revision: u64,
     pub(super) mentions: Mentions,
     pub(super) named: Registries,
     pub(super) timetable: Timetable,
@@ -134,6 +136,22 @@ impl Catalogue {
         self.tokens.values()
     }
 
+    /// Differs after every change; it is no more than that, and begins anew when the store is opened.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// The catalogue that `transition` makes out of this one.
+    ///
+    /// # Errors
+    /// Something that it expects does not hold, or a change breaks a rule.
+    pub fn after(&self, transition: &Transition) -> Result<Catalogue, Conflict> {
+        transition.expect.iter().try_for_each(|expectation| self.check(expectation))?;
+        let mut changed = self.clone();
+        transition.changes.iter().try_for_each(|change| changed.apply(change))?;
+        Ok(changed)
+    }
+
     pub(super) fn check(&self, expectation: &Expectation) -> Result<(), Conflict> {
         let (what, id, expected, actual) = match expectation {
             Expectation::ActionVersion(id, v) => ("action", id.to_string(), *v, self.action(*id).map(|a| a.version)),
@@ -156,6 +174,7 @@ impl Catalogue {
             // Version 0: it is not there yet.
             Expectation::Version(id, 0) => (id.what(), id.to_string(), 0, Some(self.version_of(*id).unwrap_or(0))),
             Expectation::Version(id, v) => (id.what(), id.to_string(), *v, self.version_of(*id)),
+            Expectation::Revision(revision) => ("catalogue", String::new(), *revision, Some(self.revision)),
             Expectation::Unfired(id, v, next_at) => {
                 // One that fired meanwhile is at no version that anybody expects.
                 let version = |found: &Arc<Schedule>| if found.next_at == *next_at { found.header.version } else { 0 };
@@ -177,6 +196,7 @@ impl Catalogue {
     /// # Errors
     /// The change breaks a rule of the catalogue; throw the copy away then.
     pub(super) fn apply(&mut self, change: &Change) -> Result<(), Conflict> {
+        self.revision += 1;
         match change {
             Change::Event(_) | Change::Run(_) | Change::Log(_) | Change::Audit(_) | Change::DeleteAudit(..) => Ok(()),
             Change::PutModule(module, _) => self.put_module(module),

@@ -20,6 +20,8 @@ pub struct Query {
     /// Records older (or, oldest first, newer) than this one.
     pub after: Option<[u8; 16]>,
     pub oldest_first: bool,
+    /// Only records whose ids are at or above the first and below the second.
+    pub between: (Option<[u8; 16]>, Option<[u8; 16]>),
     pub limit: usize,
 }
 
@@ -85,8 +87,17 @@ impl Store {
             // With its whole key as the prefix, there is one at most.
             sources.push(Source { table: schema::EVENTS, prefixes, floor: None });
         }
+        // Of the chain's first event the whole key is the prefix, behind which there is no place for bounds.
+        let inside = |id: &EventId| {
+            query.between.0.is_none_or(|from| *id.as_bytes() >= from)
+                && query.between.1.is_none_or(|to| *id.as_bytes() < to)
+        };
+        let query = &Query { between: (None, None), ..query.clone() };
         let matches = |event: &Event| {
-            event.root_id == root && query.state.is_none_or(|state| event.state == state) && wanted(event)
+            event.root_id == root
+                && inside(&event.id)
+                && query.state.is_none_or(|state| event.state == state)
+                && wanted(event)
         };
         page(&tx, query, &sources, (schema::EVENTS, "events"), matches)
     }
@@ -309,19 +320,26 @@ impl<'a> Walk<'a> {
         query: &Query,
         floor: Option<[u8; 16]>,
     ) -> Result<Walk<'a>, ReadError> {
-        let start = query.after.map(|id| [prefix, &id].concat());
-        let lowest = floor.map_or_else(|| prefix.to_vec(), |id| [prefix, &id].concat());
-        // A page that begins below the floor has nothing.
-        let start = start.map(|start| if query.oldest_first { start } else { start.max(lowest.clone()) });
-        let end = end_of(prefix);
-        let range = match (&start, query.oldest_first) {
-            (Some(start), true) => (Bound::Excluded(start.as_slice()), upper(end.as_deref())),
-            (Some(start), false) => (Bound::Included(lowest.as_slice()), Bound::Excluded(start.as_slice())),
-            (None, _) => (Bound::Included(lowest.as_slice()), upper(end.as_deref())),
-        };
+        let place = |id: [u8; 16]| [prefix, &id].concat();
+        let (mut first, mut end) = (Bound::Included(prefix.to_vec()), end_of(prefix));
+        if let Some(lowest) = floor.max(query.between.0) {
+            first = Bound::Included(place(lowest));
+        }
+        if let Some(highest) = query.between.1 {
+            end = Some(place(highest));
+        }
+        match query.after {
+            Some(after) if query.oldest_first => {
+                let (after, past_it) = (place(after), Bound::Excluded(place(after)));
+                // A floor above the place where the page begins counts more.
+                first = if matches!(&first, Bound::Included(lowest) if *lowest > after) { first } else { past_it };
+            }
+            Some(after) => end = Some(end.map_or(place(after), |end| end.min(place(after)))),
+            None => {}
+        }
         let tenant = tenant_of(prefix);
         let mut walk =
-            Walk { range: table.range::<&[u8]>(range)?, tenant, head: None, oldest_first: query.oldest_first };
+            Walk { range: range(table, &first, end.as_deref())?, tenant, head: None, oldest_first: query.oldest_first };
         walk.step()?;
         Ok(walk)
     }
@@ -334,6 +352,24 @@ impl<'a> Walk<'a> {
         };
         Ok(())
     }
+}
+
+/// What lies from `first` up to `end`; nothing when the one is behind the other.
+fn range<'a>(
+    table: &'a redb::ReadOnlyTable<&'static [u8], &'static [u8]>,
+    first: &Bound<Vec<u8>>,
+    end: Option<&[u8]>,
+) -> Result<redb::Range<'a, &'static [u8], &'static [u8]>, ReadError> {
+    let first = first.as_ref().map(Vec::as_slice);
+    let (Bound::Included(lowest) | Bound::Excluded(lowest)) = first else {
+        return Ok(table.range::<&[u8]>((first, upper(end)))?);
+    };
+    // One that ends before it begins is a panic of redb's.
+    let end = end.map(|end| end.max(lowest));
+    if end == Some(lowest) {
+        return Ok(table.range::<&[u8]>(lowest..lowest)?);
+    }
+    Ok(table.range::<&[u8]>((first, upper(end)))?)
 }
 
 /// State bytes are below every byte of a tenant id, and the shared tenant is only its zero byte.

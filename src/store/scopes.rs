@@ -57,6 +57,25 @@ impl Catalogue {
         self.scopes.attachments.get(&id)
     }
 
+    /// Every object that this tenant registered, by type and id.
+    pub fn own_objects(&self, tenant: &TenantId) -> impl Iterator<Item = &Arc<ObjectRecord>> {
+        let first = (tenant.clone(), ObjectRef { object_type: String::new(), object_id: String::new() });
+        let tenant = tenant.clone();
+        let own = self.scopes.objects.range(first..).take_while(move |(owner, _)| *owner == tenant);
+        own.filter_map(|(owner, object)| self.scopes.places.record(owner, object))
+    }
+
+    /// Every attachment, oldest first.
+    pub fn attachments(&self) -> impl Iterator<Item = &Arc<Attachment>> {
+        self.scopes.attachments.values()
+    }
+
+    /// How the tenant attached an action to exactly this object.
+    pub fn attachment_of(&self, tenant: &TenantId, action: ActionId, object: &ObjectRef) -> Option<&Arc<Attachment>> {
+        let key = (tenant.clone(), action, object.clone());
+        self.scopes.bindings.get(&key).and_then(|id| self.attachment(*id))
+    }
+
     /// The attachments of an action, oldest first, whoever owns them.
     pub fn attachments_of(&self, action: ActionId) -> impl Iterator<Item = &Arc<Attachment>> {
         let ids = self.scopes.of_action.range((action, AttachmentId::from_bytes([0; 16]))..);

@@ -39,6 +39,8 @@ pub enum Expectation {
     /// The version of what a tenant registered about an object; `None` when it did not.
     ObjectVersion(TenantId, ObjectRef, Option<u64>),
     AttachmentVersion(AttachmentId, u64),
+    /// That nothing of the catalogue changed since ([`super::Catalogue::revision`]).
+    Revision(u64),
     /// 0 when it is not there.
     Version(NamedId, u64),
     /// The version of a schedule and when it fires next: firing it is no change of what it is, and has no version.

@@ -79,7 +79,8 @@ fn a_backup_under_load_has_all_that_was_acknowledged_before_it_and_nothing_by_ha
     let token = restored(&file, &data)["token"].as_str().unwrap().to_owned();
     let store = open(&data);
     assert_eq!(store.check().unwrap(), [""; 0]);
-    let query = Query { tenant: None, state: None, after: None, oldest_first: true, limit: usize::MAX };
+    let query =
+        Query { tenant: None, state: None, after: None, oldest_first: true, between: (None, None), limit: usize::MAX };
     let events = store.list_events(&query, None, |_| true).unwrap().items;
     let runs = store.list_runs(&query, None, |_| true).unwrap().items;
     let mut of_number: HashMap<u64, u32> = HashMap::new();

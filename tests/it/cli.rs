@@ -83,6 +83,9 @@ fn wrong_use_is_told_as_such() {
         &["runs", "--limit", "0"],
         &["push", "x.wasm", "--trigger", "t"],
         &["serve", "--concurrency", "0"],
+        &["serve", "--chain-depth", "65"],
+        &["serve", "--chain-repeats", "0"],
+        &["serve", "--chain-events", "10001"],
     ] {
         let ran = alone(arguments);
         assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:?}");

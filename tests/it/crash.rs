@@ -12,14 +12,14 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// A data folder, and the token of its first start.
-struct Data {
+pub(crate) struct Data {
     _folder: TempDir,
-    path: PathBuf,
-    token: String,
+    pub(crate) path: PathBuf,
+    pub(crate) token: String,
 }
 
 /// A server that was started for the first time, with a component installed under the name `t`.
-fn first_start(module: &str, action: Value, arguments: &[&str]) -> (Data, Serving) {
+pub(crate) fn first_start(module: &str, action: Value, arguments: &[&str]) -> (Data, Serving) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data");
     let serving = Serving::start(&path, arguments);
@@ -33,12 +33,13 @@ fn first_start(module: &str, action: Value, arguments: &[&str]) -> (Data, Servin
     (Data { _folder: folder, path, token }, serving)
 }
 
-fn open(data: &Path) -> Store {
+pub(crate) fn open(data: &Path) -> Store {
     Store::open(Config { path: data.join("fusebox.redb"), cache_bytes: 8 << 20, first_notice: 1 }).unwrap()
 }
 
-fn everything(store: &Store) -> (Vec<Event>, Vec<Run>) {
-    let query = Query { tenant: None, state: None, after: None, oldest_first: true, limit: usize::MAX };
+pub(crate) fn everything(store: &Store) -> (Vec<Event>, Vec<Run>) {
+    let query =
+        Query { tenant: None, state: None, after: None, oldest_first: true, between: (None, None), limit: usize::MAX };
     let (events, runs) = (store.list_events(&query, None, |_| true), store.list_runs(&query, None, |_| true));
     let (events, runs) = (events.unwrap(), runs.unwrap());
     assert_eq!((events.next, runs.next), (None, None), "more than one page");
@@ -46,7 +47,7 @@ fn everything(store: &Store) -> (Vec<Event>, Vec<Run>) {
 }
 
 /// Asks again and again: the process is another one, so that nothing else tells when it is done.
-fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
         if let Some(found) = look() {
@@ -58,13 +59,18 @@ fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
 }
 
 /// Fires from several threads until the server is gone; what was answered with 202 goes to `acknowledged`.
-fn fire_until_gone(client: &Client, numbers: &AtomicU64, acknowledged: &mpsc::Sender<u64>, gone: &AtomicBool) {
+pub(crate) fn fire_until_gone(
+    client: &Client,
+    (numbers, payload): (&AtomicU64, fn(u64) -> String),
+    acknowledged: &mpsc::Sender<u64>,
+    gone: &AtomicBool,
+) {
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
                 while !gone.load(Ordering::SeqCst) {
                     let number = numbers.fetch_add(1, Ordering::SeqCst);
-                    match client.request("POST", "/trigger/t").bytes(number.to_string()).try_send() {
+                    match client.request("POST", "/trigger/t").bytes(payload(number)).try_send() {
                         Some(202) => acknowledged.send(number).unwrap(),
                         Some(status) => panic!("answered {status}"),
                         None => gone.store(true, Ordering::SeqCst),
@@ -87,7 +93,7 @@ fn what_was_acknowledged_outlives_a_kill_and_happens_once() {
         let (sender, receiver) = mpsc::channel();
         std::thread::scope(|scope| {
             let (numbers, gone, client) = (&numbers, &gone, &client);
-            scope.spawn(move || fire_until_gone(client, numbers, &sender, gone));
+            scope.spawn(move || fire_until_gone(client, (numbers, |number| number.to_string()), &sender, gone));
             // In the middle of it: all threads fire, and some are answered later than the kill.
             acknowledged.extend(receiver.iter().take(150 * round));
             server.kill();
@@ -235,10 +241,22 @@ fn a_schedule_fires_for_no_time_twice_however_often_the_server_is_killed() {
     store.close();
 }
 
+/// Lets a failure of what [`first_start`] installed fire `rescue`, which does its work.
+fn rescue(client: &Client) {
+    let noop = client.request("POST", "/module").bytes(component("noop")).send().expect(201)["digest"].clone();
+    let rescue = client.post("/action", &json!({ "name": "rescue", "module": noop })).expect(201)["id"].clone();
+    client.post("/event-type", &json!({ "display_name": "rescue", "action": rescue })).expect(201);
+    let action = client.get("/action?q=t&sort=created_at").expect(200)[0].clone();
+    assert_eq!(action["name"], "t");
+    let body = json!({ "name": "t", "module": action["module"], "retry": { "attempts": 1 }, "on_failure": "rescue" });
+    client.put(&format!("/action/{}", action["id"].as_str().unwrap()), &body).expect(200);
+}
+
 #[test]
 fn the_third_kill_during_a_run_is_its_end() {
     let (data, first) = first_start("failure_gallery", json!({ "retry": { "attempts": 1 } }), &[]);
     let client = first.client(&data.token);
+    rescue(&client);
     let fired = client.post("/event", &json!({ "event_type": "t", "payload": { "way": "wait" } }));
     let path = format!("/event/{}", fired.expect(202)["id"].as_str().unwrap());
     let mut serving = Some(first);
@@ -262,6 +280,11 @@ fn the_third_kill_during_a_run_is_its_end() {
     for attempt in run["attempts"].as_array().unwrap() {
         assert_eq!((&attempt["state"], &attempt["reason"]), (&json!("ERROR"), &json!("interrupted")));
     }
+    // That is a failure like any other: what follows it began with its end.
+    let child = run["child_event_id"].as_str().unwrap();
+    let child =
+        until(|| Some(last.client(&data.token).get(&format!("/event/{child}")).expect(200).clone()).filter(is_ended));
+    assert_eq!((&child["event_type"], &child["state"]), (&json!("rescue"), &json!("SUCCESS")));
 }
 
 #[test]
@@ -334,4 +357,34 @@ fn a_retry_that_waited_when_the_server_was_killed_goes_on() {
     assert_eq!(event["runs"][0]["attempts"].as_array().unwrap().len(), 2);
     assert_eq!((&event["state"], &event["runs"][0]["interruptions"]), (&json!("ERROR"), &json!(0)));
     assert_eq!(event["owner_id"], TenantId::shared().as_str());
+}
+
+#[test]
+fn what_was_cancelled_or_held_when_the_server_was_killed_is_so_afterwards() {
+    let (data, serving) = first_start("failure_gallery", json!({ "retry": { "attempts": 1 } }), &[]);
+    let client = serving.client(&data.token);
+    let fire = |body: Value| {
+        let fired = client.post("/event", &body);
+        format!("/event/{}", fired.expect(202)["id"].as_str().unwrap())
+    };
+    let running = fire(json!({ "event_type": "t", "payload": { "way": "wait" } }));
+    until(|| (client.get(&running).expect(200)["runs"][0]["state"] == "RUNNING").then_some(()));
+    client.post(&format!("{running}/cancel"), &json!({})).expect(200);
+    client.post("/event-type/t/pause", &json!({})).expect(200);
+    let held = fire(json!({ "event_type": "t", "payload": { "way": "ok" } }));
+    let put_off = fire(json!({ "event_type": "t", "payload": { "way": "warning" }, "delay": "1ms" }));
+    serving.kill();
+
+    let again = Serving::start(&data.path, &[]);
+    let client = again.client(&data.token);
+    until(|| client.get("/metrics").text.contains("fusebox_events_held 2").then_some(()));
+    let cancelled = client.get(&running).expect(200).clone();
+    assert_eq!((&cancelled["state"], &cancelled["runs"][0]["interruptions"]), (&json!("CANCELLED"), &json!(0)));
+    for path in [&held, &put_off] {
+        assert_eq!(client.get(path).expect(200)["runs"][0]["attempts"], json!([]));
+    }
+    client.post("/event-type/t/resume", &json!({})).expect(200);
+    for (path, state) in [(&held, "SUCCESS"), (&put_off, "WARNING"), (&running, "CANCELLED")] {
+        assert_eq!(until(|| Some(client.get(path).expect(200).clone()).filter(is_ended))["state"], state);
+    }
 }

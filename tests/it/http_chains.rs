@@ -145,6 +145,9 @@ fn force_blanks_what_fires_a_deleted_event_type_but_no_trigger() {
     }
     assert_eq!(get(&triggered)["version"], 2, "it did not name it any more");
     world.server.admin.get("/event-type/done").problem(404, "not_found");
+    let back = world.server.admin.post(&format!("/action/{one}/rollback"), &json!({ "version": 1 }));
+    back.problem(422, "invalid_body");
+    back.points_at(&["/on_failure"]);
 }
 
 #[test]
@@ -449,4 +452,26 @@ fn a_shared_event_type_that_a_chain_fires_belongs_to_the_tenant_of_the_run() {
     let root = tenant.request("POST", "/event").header("prefer", "wait=60").json(&body).send().expect(200).clone();
     let child = &world.server.chain(&root["id"], 2)[1];
     assert_eq!((&child["owner_id"], &child["runs"][0]["owner_id"]), (&json!("a"), &json!("a")));
+}
+
+/// The token may not fire `slow`, which asks for a source, and what the chain fires is in flight already.
+#[test]
+fn a_chain_asks_neither_for_a_source_nor_for_duplicates() {
+    let world = World::on(TestServer::with_manual_clock());
+    world.server.admin.post("/source-type", &json!({ "name": "door" })).expect(201);
+    let slow = world.action("slow", json!({ "module": world.gallery }));
+    world.server.event_type("slow", &slow, json!({ "source_type": "door" }));
+    world.with_branches("start", json!({ "on_failure": "slow", "retry": { "attempts": 1 } }));
+    let payload = json!({ "way": "retry_after" });
+    let live = world.server.fire("slow", payload.clone());
+    let run = world.server.until_run_is(&live, "WAITING");
+    let again = world.server.admin.post("/event", &json!({ "event_type": "slow", "payload": payload }));
+    assert_eq!(world.server.event(again.expect(202)["id"].as_str().unwrap())["runs"][0]["duplicate_of"], run["id"]);
+
+    let client = world.server.client_for("", &["read", "execute"]);
+    client.post("/event", &json!({ "event_type": "slow" })).problem(403, "source_type_not_allowed");
+    let start = json!({ "event_type": "start", "payload": payload });
+    let root = client.request("POST", "/event").header("prefer", "wait=60").json(&start).send().expect(200).clone();
+    let child = root["runs"][0]["child_event_id"].as_str().unwrap();
+    world.server.until_run_is(child, "WAITING");
 }

@@ -242,3 +242,18 @@ fn names_that_are_given_at_the_same_time_are_all_kept() {
     }
     assert_eq!(server.admin.get("/module").expect(200)[0]["names"].as_array().unwrap().len(), 16);
 }
+
+#[test]
+fn a_module_is_downloaded_by_its_tenant_only() {
+    let server = TestServer::start();
+    let digest = server.upload("noop");
+    let path = format!("/module/{digest}/content");
+    let answer = server.admin.get(&path);
+    assert_eq!((answer.status, answer.header("content-type")), (200, "application/wasm"));
+    assert_eq!(answer.text, String::from_utf8_lossy(&component("noop")));
+    let tenant = server.client_for("a", &["read", "write"]);
+    tenant.get(&path).problem(403, "forbidden");
+    tenant.request("POST", "/module").bytes(component("noop")).send().expect(201);
+    assert_eq!(tenant.get(&path).status, 200);
+    tenant.get("/module/nobody/content").problem(404, "not_found");
+}

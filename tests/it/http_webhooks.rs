@@ -135,9 +135,17 @@ fn a_delivery_fires_what_its_payload_or_its_header_says() {
     let (standard, github, stripe) =
         (world.source("standard", json!({})), world.source("github", json!({})), world.source("stripe", json!({})));
     let deliveries = [
-        (Delivery::standard(STANDARD_SECRET, ("msg_1", NOW_S), r#"{"type":"user.created"}"#), &standard, "user.created"),
+        (
+            Delivery::standard(STANDARD_SECRET, ("msg_1", NOW_S), r#"{"type":"user.created"}"#),
+            &standard,
+            "user.created",
+        ),
         (Delivery::github(GITHUB_SECRET, ("d-1", "issues"), r#"{"action":"opened"}"#), &github, "github.issues"),
-        (Delivery::stripe("whsec_of_stripe", NOW_S, r#"{"id":"evt_1","type":"invoice.paid"}"#), &stripe, "invoice.paid"),
+        (
+            Delivery::stripe("whsec_of_stripe", NOW_S, r#"{"id":"evt_1","type":"invoice.paid"}"#),
+            &stripe,
+            "invoice.paid",
+        ),
     ];
     for (delivery, source, event_type) in deliveries {
         let answer = delivery.send(&world.anybody, source);
@@ -259,7 +267,8 @@ fn a_webhook_fires_event_types_of_its_source_type_only() {
     let world = World::new();
     world.server.admin.post("/event-type", &json!({ "display_name": "open.to.all" })).expect(201);
     let source = world.source("standard", json!({}));
-    let refused = Delivery::standard(STANDARD_SECRET, ("1", NOW_S), r#"{"type":"open.to.all"}"#).send(&world.anybody, &source);
+    let refused =
+        Delivery::standard(STANDARD_SECRET, ("1", NOW_S), r#"{"type":"open.to.all"}"#).send(&world.anybody, &source);
     refused.problem(403, "source_type_not_allowed");
     let audited = world.server.admin.pages("/audit?what=refused");
     assert_eq!((audited.len(), &audited[0]["by"]["source_id"]), (1, &json!(source)));
@@ -282,7 +291,14 @@ fn what_a_verified_delivery_lacks_is_told() {
     form.send(&world.anybody, &github).problem(400, "invalid_json");
     let nameless = Delivery::github(GITHUB_SECRET, ("1", "Bad Name"), "{}");
     nameless.send(&world.anybody, &github).problem(422, "invalid_body");
-    world.server.admin.put("/event-type/github.push", &json!({ "display_name": "github.push", "source_type": "hooks", "enabled": false })).expect(200);
+    world
+        .server
+        .admin
+        .put(
+            "/event-type/github.push",
+            &json!({ "display_name": "github.push", "source_type": "hooks", "enabled": false }),
+        )
+        .expect(200);
     let disabled = Delivery::github(GITHUB_SECRET, ("1", "push"), "{}");
     disabled.send(&world.anybody, &github).problem(409, "event_type_disabled");
 }
@@ -308,7 +324,9 @@ fn a_ping_of_github_is_answered_and_fires_only_what_is_there_for_it() {
         let body = json!({ "name": "mapped", "source_type": "hooks", "webhook": webhook });
         world.server.admin.post("/source", &body).expect(201)["id"].as_str().unwrap().to_owned()
     });
-    let ping = |n: u32, source: &str| Delivery::github(GITHUB_SECRET, (&n.to_string(), "ping"), "{}").send(&world.anybody, source);
+    let ping = |n: u32, source: &str| {
+        Delivery::github(GITHUB_SECRET, (&n.to_string(), "ping"), "{}").send(&world.anybody, source)
+    };
     for source in [&fixed, &mapped] {
         assert_eq!(ping(1, source).expect(200)["event_id"], Value::Null);
     }

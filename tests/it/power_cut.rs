@@ -3,8 +3,9 @@
 use crate::store::{NOW, event, event_type, run};
 use fusebox::dispatch::Secrets;
 use fusebox::domain::{
-    ActionId, Cause, DedupKey, Entropy, EntryName, EventId, EventTypeId, Firing, Header, Ids, Json, Keyring, Level,
-    LogLine, LogSource, RunId, Schedule, ScheduleId, SecretId, SecretText, State, TenantId, Timestamp, Timing,
+    ActionId, Cause, DedupKey, Entropy, EntryName, Event, EventId, EventTypeId, Firing, Header, Ids, Json, Keyring,
+    Level, Lineage, LogLine, LogSource, ParentOutcome, Run, RunId, Schedule, ScheduleId, SecretId, SecretText, State,
+    TenantId, Timestamp, Timing,
 };
 use fusebox::store::{Change, CommitError, Config, Expectation, LogChunk, Query, Store, Transition};
 use std::io;
@@ -146,6 +147,86 @@ fn commit(store: &Store, transition: Transition) -> Result<(), CommitError> {
     let (sender, receiver) = std::sync::mpsc::channel();
     store.submit(transition, Some(Box::new(move |result| drop(sender.send(result)))));
     receiver.recv().unwrap()
+}
+
+/// Events whose run ends and fires a child, one commit each.
+fn chains(store: &Store) {
+    let ids = Ids::new(Arc::new(Entropy::new([7; 32])));
+    let (tenant, of_type, action) =
+        (TenantId::shared(), EventTypeId::from_bytes([2; 16]), ActionId::from_bytes([3; 16]));
+    for _ in 0..6 {
+        let mut parent = event(EventId::new(&ids, NOW), &tenant, of_type, State::Queued);
+        let mut parents_run = run(RunId::new(&ids, NOW), &parent, action, State::Queued);
+        parent.runs = vec![parents_run.id];
+        let records =
+            |event: &Event, run: &Run| [Change::Event(Arc::new(event.clone())), Change::Run(Arc::new(run.clone()))];
+        if commit(store, Transition::of(records(&parent, &parents_run))).is_err() {
+            return;
+        }
+        let mut child = event(EventId::new(&ids, NOW), &tenant, of_type, State::Queued);
+        let childs_run = run(RunId::new(&ids, NOW), &child, action, State::Queued);
+        let lineage = Lineage {
+            parent_run_id: parents_run.id,
+            parent_outcome: ParentOutcome::of(&parents_run),
+            event_types: vec![of_type],
+        };
+        child = Event {
+            parent_id: Some(parent.id),
+            root_id: parent.id,
+            depth: 1,
+            lineage: Some(Box::new(lineage)),
+            runs: vec![childs_run.id],
+            ..child
+        };
+        (parent.state, parents_run.state) = (State::Success, State::Success);
+        parents_run.child_event_id = Some(child.id);
+        let settling = records(&parent, &parents_run).into_iter().chain(records(&child, &childs_run));
+        if commit(store, Transition::of(settling)).is_err() {
+            return;
+        }
+    }
+}
+
+#[test]
+fn a_run_that_has_ended_and_the_child_it_fired_are_there_together_or_not_at_all() {
+    let whole = Disk::dying_at(None);
+    let store = Store::open_on(whole.clone(), &config()).unwrap();
+    let opening = whole.syncs();
+    chains(&store);
+    store.close();
+    let mut families = [0, 0];
+    for cut in opening + 1..=whole.syncs() {
+        let disk = Disk::dying_at(Some(cut));
+        let store = Store::open_on(disk.clone(), &config()).unwrap();
+        chains(&store);
+        store.close();
+        drop(store);
+        let mixtures: [fn(usize) -> bool; 3] = [|_| false, |n| n % 2 == 0, |_| true];
+        for survives in mixtures {
+            let store = Store::open_on(disk.after_the_cut(survives), &config()).unwrap();
+            let query = Query {
+                tenant: None,
+                state: None,
+                after: None,
+                oldest_first: true,
+                between: (None, None),
+                limit: usize::MAX,
+            };
+            let events = store.list_events(&query, None, |_| true).unwrap().items;
+            for root in events.iter().filter(|event| event.depth == 0) {
+                let run = store.run(None, root.runs[0]).unwrap().unwrap();
+                let family = store.list_family(&query, root.id, |_| true).unwrap().items;
+                let ended = usize::from(root.state == State::Success);
+                assert_eq!((family.len(), run.state), (1 + ended, root.state), "cut at sync {cut}");
+                assert_eq!(run.child_event_id, family.get(1).map(|child| child.id), "cut at sync {cut}");
+                assert_eq!(store.count_family(&root.owner_id, root.id, 9).unwrap() as usize, family.len());
+                families[ended] += 1;
+            }
+            assert_eq!(store.check().unwrap(), Vec::<String>::new(), "cut at sync {cut}");
+            store.close();
+        }
+    }
+    assert!(families.iter().all(|seen| *seen > 5), "{families:?}");
 }
 
 #[test]
@@ -341,13 +422,14 @@ fn a_schedule_fires_for_each_time_once_whenever_the_power_goes() {
         let mixtures: [fn(usize) -> bool; 3] = [|_| false, |_| true, |n| n % 2 == 0];
         for survives in mixtures {
             let store = Store::open_on(disk.after_the_cut(survives), &config()).unwrap();
-            let everything = Query { tenant: None, state: None, after: None, oldest_first: true, limit: 100 };
+            let everything =
+                Query { tenant: None, state: None, after: None, oldest_first: true, between: (None, None), limit: 100 };
             let events = store.list_events(&everything, None, |_| true).unwrap().items;
             let fired: Vec<Timestamp> = events
                 .iter()
                 .map(|event| match event.cause {
                     Some(Cause::Schedule { due_at, .. }) => due_at,
-                    None => panic!("{event:?}"),
+                    _ => panic!("{event:?}"),
                 })
                 .collect();
             // Each time from the first, without a gap, and the schedule waits for the one after the last.

@@ -161,6 +161,7 @@ pub(crate) fn event_type(id: EventTypeId, owner_id: &TenantId, name: &str, actio
         source_type: None,
         action,
         enabled: true,
+        paused: false,
         flow: Flow::default(),
         parameters: Vec::new(),
         payload_schema: None,
@@ -284,7 +285,8 @@ fn of_many_transitions_at_once_each_gets_its_own_answer() {
         receiver.iter().take(count as usize).map(|(n, result)| (n, result.is_ok())).collect();
     answers.sort_unstable();
     assert_eq!(answers, (0..count).map(|number| (number, number % 3 != 0)).collect::<Vec<_>>());
-    let all = Query { tenant: None, state: None, after: None, oldest_first: true, limit: usize::MAX };
+    let all =
+        Query { tenant: None, state: None, after: None, oldest_first: true, between: (None, None), limit: usize::MAX };
     let kept = bench.store().list_events(&all, None, |_| true).unwrap().items.len();
     assert_eq!(kept, (0..count).filter(|number| number % 3 != 0).count());
     assert_eq!(bench.store().check().unwrap(), [""; 0]);
@@ -565,7 +567,7 @@ fn ask(store: &Store, tenants: &[TenantId], model: &[(Event, Run)], asked: &Aske
     if !oldest_first {
         expected.reverse();
     }
-    let mut query = Query { tenant: of_tenant, state, after: None, oldest_first, limit };
+    let mut query = Query { tenant: of_tenant, state, after: None, oldest_first, between: (None, None), limit };
     let mut runs = Vec::new();
     loop {
         let page = store.list_runs(&query, action, |_| true).unwrap();

@@ -170,7 +170,7 @@ impl ActionIn {
         faults.extend(check_exists(api, owner, &self.module).err());
         faults.extend(attachment::check_schema(self.input.as_ref()));
         if let Some(trigger) = &self.trigger
-            && api.store().catalogue().event_type_named(owner, trigger).is_none()
+            && api.catalogue().event_type_named(owner, trigger).is_none()
         {
             faults.push(Fault::new("/trigger", format!("there is no event type `{trigger}`")));
         }
@@ -179,7 +179,7 @@ impl ActionIn {
         }
         faults.extend(self.retry.check().err().map(|error| Fault::new(format!("/retry/{}", error.field), error)));
         // Which sink types it will run under is for event types to say: planning takes the tighter of both.
-        if let Err(refused) = widest_limits(&api.store().catalogue(), owner).tightened(&self.limits) {
+        if let Err(refused) = widest_limits(&api.catalogue(), owner).tightened(&self.limits) {
             let message = |error: &NotTighter| format!("{error}; no sink type gives more");
             faults.extend(refused.iter().map(|error| Fault::new(format!("/limits/{}", error.field), message(error))));
         }
@@ -227,7 +227,7 @@ fn check_follow_up(api: &Api, owner: &TenantId, follow_up: &mut Option<String>) 
         *follow_up = None;
         return Ok(());
     };
-    let catalogue = api.store().catalogue();
+    let catalogue = api.catalogue();
     let named = |event_type: &&Arc<EventType>| event_type.owner_id.is_shared() || event_type.owner_id == *owner;
     let by_id = text.parse().ok().and_then(|id: EventTypeId| catalogue.event_type(id)).filter(named);
     let found = by_id.or_else(|| catalogue.event_type_named(owner, &text.parse().ok()?));
@@ -270,7 +270,7 @@ impl ActionOut {
         ActionOut { module: None, parameters: None, created_by: nobody.clone(), updated_by: nobody, ..out }
     }
 
-    pub(super) fn of(action: &Action) -> ActionOut {
+    pub(in crate::api) fn of(action: &Action) -> ActionOut {
         ActionOut {
             id: action.id,
             owner_id: action.owner_id.to_string(),

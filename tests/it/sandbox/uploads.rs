@@ -203,11 +203,11 @@ async fn a_compile_bomb_is_ended_by_processor_time() {
 
 #[tokio::test]
 async fn a_compile_bomb_is_ended_by_memory() {
-    let bench = Bench::with(|config| config.compile.memory_bytes = 130 << 20);
+    let bench = Bench::with(|config| config.compile.memory_bytes = 180 << 20);
     bench.sandbox.inspect(Bytes::from(pure(NOOP))).await.unwrap();
     assert_eq!(
         refused(&bench, bomb(2, 200_000)).await.to_string(),
-        "it cannot be compiled: it took more than 136314880 bytes of memory"
+        "it cannot be compiled: it took more than 188743680 bytes of memory"
     );
 }
 

@@ -109,7 +109,8 @@ impl Request {
 
     pub(crate) fn send(self) -> Answer {
         let mut response = self.open();
-        let text = response.body_mut().with_config().limit(1 << 30).read_to_string().unwrap();
+        let bytes = response.body_mut().with_config().limit(1 << 30).read_to_vec().unwrap();
+        let text = String::from_utf8_lossy(&bytes).into_owned();
         let body = serde_json::from_str(&text).unwrap_or(Value::Null);
         Answer { status: response.status().as_u16(), headers: response.headers().clone(), text, body }
     }

@@ -1,4 +1,5 @@
 use super::{Client, ManualClock, component};
+use fusebox::dispatch::Load;
 use fusebox::domain::Clock;
 use fusebox::server::{Config, Server, SystemClock};
 use fusebox::store::Store;
@@ -100,6 +101,11 @@ impl TestServer {
 
     pub(crate) fn store(&self) -> &Store {
         self.server.as_ref().unwrap().store()
+    }
+
+    /// How much there is to do.
+    pub(crate) fn load(&self) -> Load {
+        self.server.as_ref().unwrap().load()
     }
 
     /// The whole store as text.
@@ -253,9 +259,15 @@ impl TestServer {
     /// Waits until no attempt runs. What has ended gives its permit back a moment after it can be seen to have ended.
     #[track_caller]
     pub(crate) fn until_idle(&self) {
+        self.until_gauge("fusebox_attempts_running", 0);
+    }
+
+    /// Waits until a figure, which is no part of the store, is this.
+    #[track_caller]
+    pub(crate) fn until_gauge(&self, name: &str, value: u64) {
         let started = std::time::Instant::now();
-        while self.gauge("fusebox_attempts_running") > 0 {
-            assert!(started.elapsed() < PATIENCE, "a permit did not come back");
+        while self.gauge(name) != value {
+            assert!(started.elapsed() < PATIENCE, "{name} is {} and never {value}", self.gauge(name));
             std::thread::yield_now();
         }
     }

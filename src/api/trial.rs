@@ -1,0 +1,215 @@
+//! Trying an action out with a sample event.
+
+use super::Api;
+use super::action;
+use super::auth::{Caller, Write};
+use super::error::{Fault, Problem};
+use super::event::ObjectOut;
+use super::event_type;
+use super::extract::{Body, Path, Query};
+use super::page::{self, Data};
+use super::run::{LogLineOut, RunOut};
+use crate::dispatch::{Trial, Tried, TriedParameter, input_violations};
+use crate::domain::{Action, EventTypeName, GivenBy, Json, Limits, ObjectRef, ParameterValue, TenantId, Timestamp};
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::sync::Arc;
+use std::time::Duration;
+use utoipa::{IntoParams, ToSchema};
+
+/// A sample event for an action.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TestIn {
+    /// Any JSON. Default `{}`.
+    #[serde(default = "Json::empty_object")]
+    #[schema(value_type = Option<serde_json::Value>)]
+    payload: Json,
+    #[schema(value_type = Option<ObjectOut>)]
+    object: Option<ObjectRef>,
+    /// What an attachment would give; follows the schema of the action. Default `{}`.
+    #[serde(default = "Json::empty_object")]
+    #[schema(value_type = Option<serde_json::Value>)]
+    input: Json,
+    /// Values that take the place of those of the parameters of these names.
+    #[serde(default)]
+    params: Map<String, Value>,
+    /// As whose event it is tried: its parameters and its payload schema count. Default the trigger of the action.
+    #[schema(value_type = Option<String>)]
+    event_type: Option<EventTypeName>,
+    /// The version of the action. Default the newest.
+    version: Option<u64>,
+    /// The tenant as which it is tried; only the platform names another than its own.
+    #[schema(value_type = Option<String>)]
+    owner_id: Option<TenantId>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct DryRun {
+    /// Stop before anything is kept or runs, and say what would.
+    #[serde(default)]
+    pub(super) dry_run: bool,
+}
+
+/// What an action was tried with, or would be, and what came of it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TestOut {
+    dry_run: bool,
+    /// The event type whose event it was; `sample` when there is none.
+    event_type: String,
+    #[schema(value_type = Option<ObjectOut>)]
+    object: Option<ObjectRef>,
+    #[schema(value_type = serde_json::Value)]
+    payload: Json,
+    params: Vec<TestParameterOut>,
+    #[schema(value_type = std::collections::BTreeMap<String, u64>)]
+    limits: Limits,
+    /// When its `when` would let it start; it was tried at once.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    due_at: Option<Timestamp>,
+    /// What a firing would be refused for; only a dry run gets as far as to say it here.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    faults: Vec<Fault>,
+    /// As it would be in the history, where it is not. In a dry run it has not started.
+    run: RunOut,
+    log: Vec<LogLineOut>,
+    /// What its end would fire.
+    follows: Option<FollowsOut>,
+}
+
+/// A parameter and where its value comes from.
+#[derive(Debug, Serialize, ToSchema)]
+struct TestParameterOut {
+    name: String,
+    /// `action`, `event_type` or `request`: what gives the parameter that takes effect.
+    from: &'static str,
+    /// `STATIC` or `DATA`.
+    r#type: &'static str,
+    /// What a DATA parameter reads from the payload.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<String>,
+    /// Absent when it is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<serde_json::Value>)]
+    value: Option<Value>,
+    /// Whether the value is the parameter's default, because there was nothing to read.
+    is_default: bool,
+    required: bool,
+}
+
+/// An event that the end of the run would fire.
+#[derive(Debug, Serialize, ToSchema)]
+struct FollowsOut {
+    event_type: String,
+    #[schema(value_type = serde_json::Value)]
+    payload: Json,
+    /// Whether there is an event type of that name; without one nothing follows.
+    exists: bool,
+}
+
+/// Try an action out
+///
+/// Runs it once with a sample event, in the sandbox with all its limits, also while it is disabled. Nothing is stored: no
+/// event, no run, no log; nothing follows, and nothing is a duplicate of it. It takes a permit of the tenant, as a run does:
+/// 429 when none comes free within the longest `Prefer: wait`. What the guest does outside, it does. With `dry_run=true` nothing
+/// runs, and the answer says with what it would.
+#[utoipa::path(post, path = "/action/{id}/test", tag = "actions", params(("id" = String, Path), DryRun), request_body = TestIn,
+    responses((status = 200, body = page::Envelope<TestOut>)))]
+pub(super) async fn test(
+    caller: Caller<Write>,
+    State(api): State<Api>,
+    Path(id): Path<String>,
+    Query(query): Query<DryRun>,
+    Body(body): Body<TestIn>,
+) -> Result<Data<TestOut>, Problem> {
+    let newest = action::find(&api, caller.tenant(), &id)?;
+    let platform = caller.tenant().is_shared();
+    let tenant = caller.owner(body.owner_id.clone().or_else(|| platform.then(|| newest.owner_id.clone())))?;
+    let action = version(&api, newest, body.version).await?;
+    let event_type = match (&body.event_type, &action.trigger) {
+        (Some(name), _) => Some(event_type::find(&api, &tenant, name.as_str()).map_err(|_| {
+            Problem::invalid(vec![Fault::new("/event_type", format!("there is no event type `{name}`"))])
+        })?),
+        (None, Some(trigger)) => event_type::find(&api, &tenant, trigger.as_str()).ok(),
+        (None, None) => None,
+    };
+    let (payload, input) = (body.payload, body.input);
+    let mut faults = Vec::new();
+    if let Some(event_type) = &event_type {
+        let violations = api.dispatch().payload_violations(event_type, &payload);
+        faults.extend(violations.into_iter().map(|v| Fault::new(format!("/payload{}", v.pointer), v.message)));
+    }
+    match input_violations(action.input.as_ref(), [&input]) {
+        Err(error) => faults.push(Fault::new("/input", error)),
+        Ok(violations) => {
+            let violations = violations.into_iter().flatten();
+            faults.extend(violations.map(|v| Fault::new(format!("/input{}", v.pointer), v.message)));
+        }
+    }
+    let (object, params, created_by) = (body.object, body.params, caller.name().to_owned());
+    let trial = Trial { action, event_type, object, payload, input, params, tenant, created_by };
+    if query.dry_run {
+        let tried = api.dispatch().prepare_trial(trial);
+        return Ok(Data::ok(TestOut { dry_run: true, faults, ..TestOut::of(&api, tried) }));
+    }
+    if !faults.is_empty() {
+        return Err(Problem::invalid(faults));
+    }
+    let tried = api.dispatch().try_out(trial, Duration::from_secs(api.bounds().wait_s)).await?;
+    Ok(Data::ok(TestOut::of(&api, tried)))
+}
+
+async fn version(api: &Api, newest: Arc<Action>, wanted: Option<u64>) -> Result<Arc<Action>, Problem> {
+    let Some(wanted) = wanted.filter(|wanted| *wanted != newest.version) else { return Ok(newest) };
+    let id = newest.id;
+    let versions = api.reading(move |store| store.action_versions(id)).await?;
+    let found = versions.into_iter().find(|version| version.version == wanted);
+    found.map(Arc::new).ok_or_else(|| {
+        let message = format!("there is no version {wanted}; the newest is {}", newest.version);
+        Problem::invalid(vec![Fault::new("/version", message)])
+    })
+}
+
+impl TestOut {
+    fn of(api: &Api, tried: Tried) -> TestOut {
+        let Tried { event, run, params, due_at, log, follows } = tried;
+        let catalogue = api.store().catalogue();
+        let follows = follows.map(|(event_type, payload)| FollowsOut {
+            exists: catalogue.event_type_named(&event.owner_id, &event_type).is_some(),
+            event_type: event_type.to_string(),
+            payload,
+        });
+        TestOut {
+            dry_run: false,
+            event_type: event.event_type,
+            object: event.object,
+            payload: event.payload,
+            params: params.into_iter().map(TestParameterOut::of).collect(),
+            limits: run.limits,
+            due_at,
+            faults: Vec::new(),
+            log: LogLineOut::chunk(1, 0, log).collect(),
+            run: RunOut::of(&run),
+            follows,
+        }
+    }
+}
+
+impl TestParameterOut {
+    fn of(TriedParameter { parameter, by, value, is_default }: TriedParameter) -> TestParameterOut {
+        let from = match by {
+            None => "request",
+            Some(GivenBy::Action) => "action",
+            Some(GivenBy::EventType) => "event_type",
+        };
+        let (kind, path) = match parameter.value {
+            ParameterValue::Static(_) => ("STATIC", None),
+            ParameterValue::Data(path) => ("DATA", Some(path)),
+        };
+        let required = parameter.required;
+        TestParameterOut { name: parameter.name, from, r#type: kind, path, value, is_default, required }
+    }
+}
