@@ -311,13 +311,9 @@ pub(super) async fn read(
     let missing = || Problem::not_found("event", &id);
     let event_id: EventId = id.parse().map_err(|_| missing())?;
     let scope = caller.scope().cloned();
-    let found = api.reading(move |store| {
-        let Some(event) = store.event(scope.as_ref(), event_id)? else { return Ok(None) };
-        let runs: Result<Vec<Option<Run>>, _> =
-            event.runs.iter().map(|run| store.run(Some(&event.owner_id), *run)).collect();
-        Ok(Some((event, runs?.into_iter().flatten().map(Arc::new).collect::<Vec<_>>())))
-    });
-    let (event, mut runs) = found.await?.ok_or_else(missing)?;
+    let found = api.reading(move |store| store.event_with_runs(scope.as_ref(), event_id));
+    let (event, runs) = found.await?.ok_or_else(missing)?;
+    let mut runs: Vec<Arc<Run>> = runs.into_iter().map(Arc::new).collect();
     explain_waits(&api, &mut runs);
     Ok(Data::ok(EventOut::of(&event, Some(&runs))))
 }

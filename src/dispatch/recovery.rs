@@ -14,13 +14,12 @@ use std::sync::Arc;
 impl Live {
     /// The event with its runs from the store.
     pub(super) fn load(store: &Store, tenant: &TenantId, id: EventId) -> Result<Option<Live>, ReadError> {
-        let Some(event) = store.event(Some(tenant), id)? else { return Ok(None) };
-        let mut runs = Vec::with_capacity(event.runs.len());
-        for id in &event.runs {
-            let missing =
-                || ReadError::Corrupt { table: "runs", detail: format!("the run {id} of an event is missing") };
-            runs.push(Arc::new(store.run(Some(tenant), *id)?.ok_or_else(missing)?));
+        let Some((event, runs)) = store.event_with_runs(Some(tenant), id)? else { return Ok(None) };
+        if runs.len() != event.runs.len() {
+            let detail = format!("the event {id} lacks {} of its runs", event.runs.len() - runs.len());
+            return Err(ReadError::Corrupt { table: "runs", detail });
         }
+        let runs = runs.into_iter().map(Arc::new).collect();
         Ok(Some(Live { event: Arc::new(event), runs, family: None }))
     }
 }

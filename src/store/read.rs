@@ -45,12 +45,29 @@ pub(super) struct Source {
 impl Store {
     /// An event; with `tenant` `None` whosever it is.
     pub fn event(&self, tenant: Option<&TenantId>, id: EventId) -> Result<Option<Event>, ReadError> {
-        self.record(schema::EVENTS, "events", tenant, id.as_bytes())
+        record(&self.db().begin_read()?, (schema::EVENTS, "events"), tenant, id.as_bytes())
     }
 
     /// A run; with `tenant` `None` whosever it is.
     pub fn run(&self, tenant: Option<&TenantId>, id: RunId) -> Result<Option<Run>, ReadError> {
-        self.record(schema::RUNS, "runs", tenant, id.as_bytes())
+        record(&self.db().begin_read()?, (schema::RUNS, "runs"), tenant, id.as_bytes())
+    }
+
+    /// An event with its runs in the order of its plan, all as of one commit: read one after the other, an event could
+    /// look as if it had not begun while its runs have ended.
+    pub fn event_with_runs(
+        &self,
+        tenant: Option<&TenantId>,
+        id: EventId,
+    ) -> Result<Option<(Event, Vec<Run>)>, ReadError> {
+        let tx = self.db().begin_read()?;
+        let Some(event) = record::<Event>(&tx, (schema::EVENTS, "events"), tenant, id.as_bytes())? else {
+            return Ok(None);
+        };
+        let run = |id: &RunId| record(&tx, (schema::RUNS, "runs"), Some(&event.owner_id), id.as_bytes());
+        let runs: Result<Vec<Option<Run>>, ReadError> = event.runs.iter().map(run).collect();
+        let runs = runs?.into_iter().flatten().collect();
+        Ok(Some((event, runs)))
     }
 
     /// Events of all types or of one. Only those that `wanted` are in the page.
@@ -184,27 +201,25 @@ impl Store {
         let range = table.range::<&[u8]>((Bound::Included(from), upper(to.as_deref())))?;
         range.map(|entry| decode("action_versions", entry?.1.value())).collect()
     }
+}
 
-    fn record<T: DeserializeOwned>(
-        &self,
-        table: schema::Table,
-        name: &'static str,
-        tenant: Option<&TenantId>,
-        id: &[u8; 16],
-    ) -> Result<Option<T>, ReadError> {
-        let tx = self.db().begin_read()?;
-        let tenants = match tenant {
-            Some(tenant) => vec![tenant.clone()],
-            None => all_tenants(&tx, table)?,
-        };
-        let table = tx.open_table(table)?;
-        for tenant in tenants {
-            if let Some(bytes) = table.get(Key::tenant(&tenant).and(id).done().as_slice())? {
-                return decode(name, bytes.value()).map(Some);
-            }
+fn record<T: DeserializeOwned>(
+    tx: &ReadTransaction,
+    (table, name): (schema::Table, &'static str),
+    tenant: Option<&TenantId>,
+    id: &[u8; 16],
+) -> Result<Option<T>, ReadError> {
+    let tenants = match tenant {
+        Some(tenant) => vec![tenant.clone()],
+        None => all_tenants(tx, table)?,
+    };
+    let table = tx.open_table(table)?;
+    for tenant in tenants {
+        if let Some(bytes) = table.get(Key::tenant(&tenant).and(id).done().as_slice())? {
+            return decode(name, bytes.value()).map(Some);
         }
-        Ok(None)
     }
+    Ok(None)
 }
 
 pub(super) fn upper(end: Option<&[u8]>) -> Bound<&[u8]> {

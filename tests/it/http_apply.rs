@@ -320,7 +320,9 @@ fn a_document_and_others_changes_do_not_tread_on_each_other() {
         }
     });
     assert_eq!(server.admin.pages("/action?q=other").len(), 60);
-    does(&apply(&server.admin, &everything(&module)), 0, 1, 0, 10);
+    // Whether a round had luck or none: alone it goes through.
+    apply(&server.admin, &everything(&module)).expect(200);
+    does(&apply(&server.admin, &everything(&module)), 0, 0, 0, 11);
 }
 
 /// Kills the server at some moment while documents are applied; each makes every description the same number.
