@@ -103,7 +103,8 @@ fn verified(api: &Api, source_id: &str, signed: Signed<'_>) -> Result<(Arc<Sourc
     let found = source.and_then(|source| Some((Arc::clone(source), source.webhook.clone()?)));
     let forged = || Problem::unauthorized("this request is not signed as the source's deliveries are");
     let Some((source, webhook)) = found else {
-        drop(guess(signed).verify(signed, &["whsec_bm9ib2R5J3Mga2V5"], (api.now(), Webhook::TOLERANCE_S)));
+        let secret = "whsec_bm9ib2R5J3Mga2V5"; // Nobody's.
+        let _ = std::hint::black_box(guess(signed).verify(signed, &[secret], (api.now(), Webhook::TOLERANCE_S)));
         return Err(forged());
     };
     let secrets = secrets(api, &source, &webhook);
