@@ -7,11 +7,12 @@ use super::firing::Firing;
 use super::page::{self, Data};
 use crate::dispatch::{Fire, Fired};
 use crate::domain::{
-    EventId, EventTypeName, Json, ObjectPointer, ObjectRef, Origin, Sameness, Scheme, SecretText, Signed, Source,
-    SourceId, Webhook,
+    EventId, EventTypeName, Json, NameError, ObjectPointer, ObjectRef, Origin, Preset, Sameness, SecretText, Signed,
+    Source, SourceId, Webhook,
 };
 use axum::extract::{Request, State};
-use axum::http::HeaderMap;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -28,9 +29,10 @@ pub(super) struct DeliveryOut {
 
 /// Deliver a webhook
 ///
-/// 202 when the event is durably accepted. The signature stands for the credential: of a source that is a webhook, by its
-/// scheme, over the bytes of the body. 401 when anything about it is wrong, the source's id included. A delivery that is
-/// tried again fires nothing again. A GitHub `ping` that no event type is there for is answered with 200.
+/// 202 when the event is durably accepted. The signature stands for the credential: it must be that of a source that is a
+/// webhook, after its preset, over the bytes of the body; 401 says what is wrong with it. To whoever does not sign, a
+/// disabled source is not there: 404. GitHub signs neither a time nor its headers, so that whoever has seen one of its
+/// deliveries can send it again under another id. A GitHub `ping` that nothing is there for is answered with 200.
 #[utoipa::path(post, path = "/hook/{source_id}", tag = "webhooks", security(()), request_body = serde_json::Value,
     params(("source_id" = String, Path),
         ("webhook-id" = Option<String>, Header, description = "Standard Webhooks, with `webhook-timestamp` and `webhook-signature`"),
@@ -69,18 +71,14 @@ impl Delivery {
         let header = |name: &str| only(headers, name);
         let signed = Signed { header: &header, body };
         let (source, webhook) = verified(api, source_id, signed)?;
-        if !source.enabled {
-            return Err(Problem::source_disabled(&source.header.name));
-        }
-        let Some(event_type) = event_type(api, &source, &webhook, signed)? else { return Ok(None) };
+        check_is_no_form(headers)?;
         let payload: Json = extract::parse(body)?;
+        let Some(event_type) = event_type(api, &source, &webhook, signed)? else { return Ok(None) };
         let object = webhook.object.as_ref().and_then(|pointer| object(pointer, body));
-        let delivery = webhook.scheme.delivery(signed);
-        let key = delivery.and_then(|delivery| format!("{}:{delivery}", source.header.id).try_into().ok());
         let source = Firing::Source(source);
         let fire = Fire {
             object,
-            sameness: Some(key.map_or(Sameness::Content, Sameness::Key)),
+            sameness: Some(Sameness::Content),
             origin: Origin::Webhook,
             ..source.fire(event_type, payload, None)?
         };
@@ -95,33 +93,59 @@ fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     values.next().is_none().then_some(first)
 }
 
-/// The source that signed the request. A source that there is not, or that is no webhook, is refused in the same words
-/// and after the same work as a wrong signature, so that ids cannot be tried out.
+/// GitHub sends forms unless it is told otherwise.
+fn check_is_no_form(headers: &HeaderMap) -> Result<(), Problem> {
+    let content_type = only(headers, CONTENT_TYPE.as_str()).unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        return Ok(());
+    }
+    let detail = "a delivery is JSON: set the webhook's content type to application/json where it is sent from";
+    Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail))
+}
+
+/// The source that signed the request. To whoever does not sign for it, one that is disabled looks like one that there
+/// is not.
 fn verified(api: &Api, source_id: &str, signed: Signed<'_>) -> Result<(Arc<Source>, Webhook), Problem> {
     let catalogue = api.catalogue();
     let source = source_id.parse().ok().and_then(|id: SourceId| catalogue.sources().get(id));
     let found = source.and_then(|source| Some((Arc::clone(source), source.webhook.clone()?)));
-    let forged = || Problem::unauthorized("this request is not signed as the source's deliveries are");
+    let missing = || Problem::not_found("webhook", source_id);
     let Some((source, webhook)) = found else {
-        let secret = "whsec_bm9ib2R5J3Mga2V5"; // Nobody's.
-        let _ = std::hint::black_box(guess(signed).verify(signed, &[secret], (api.now(), Webhook::TOLERANCE_S)));
-        return Err(forged());
+        waste(api, signed);
+        return Err(missing());
     };
     let secrets = secrets(api, &source, &webhook);
     let secrets: Vec<&str> = secrets.iter().map(SecretText::expose).collect();
-    let verified = webhook.scheme.verify(signed, &secrets, (api.now(), webhook.tolerance_s));
-    verified.map(|()| (source, webhook)).map_err(|_| forged())
+    let verified = webhook.preset.verify(signed, &secrets, (api.now(), webhook.tolerance_s));
+    match verified {
+        Ok(()) if source.enabled => Ok((source, webhook)),
+        Ok(()) => Err(Problem::source_disabled(&source.header.name)),
+        Err(forged) if source.enabled => Err(Problem::unauthorized(&forged.to_string())),
+        Err(_) => {
+            if guess(signed) != webhook.preset {
+                waste(api, signed);
+            }
+            Err(missing())
+        }
+    }
 }
 
-/// The scheme that a request seems to be of.
-fn guess(signed: Signed<'_>) -> Scheme {
+/// Does what verifying a request takes, so that the time of an answer does not tell what it does not say.
+fn waste(api: &Api, signed: Signed<'_>) {
+    let secret = "whsec_bm9ib2R5J3Mga2V5"; // Nobody's.
+    let _ = std::hint::black_box(guess(signed).verify(signed, &[secret], (api.now(), Webhook::TOLERANCE_S)));
+}
+
+/// The preset that a request seems to be of.
+fn guess(signed: Signed<'_>) -> Preset {
     let has = |name: &str| (signed.header)(name).is_some();
     if has("stripe-signature") {
-        Scheme::Stripe
+        Preset::Stripe
     } else if has("x-hub-signature-256") {
-        Scheme::Github
+        Preset::Github
     } else {
-        Scheme::Standard
+        Preset::Standard
     }
 }
 
@@ -138,25 +162,31 @@ fn secrets(api: &Api, source: &Source, webhook: &Webhook) -> Vec<SecretText> {
     keys.filter_map(open).collect()
 }
 
-/// What a delivery fires; `None` for a ping that no event type is there for: GitHub sends one to every new webhook.
+/// What a delivery fires; `None` for a ping that no event type is there for.
 fn event_type(
     api: &Api,
     source: &Source,
     webhook: &Webhook,
     signed: Signed<'_>,
 ) -> Result<Option<EventTypeName>, Problem> {
-    let said = webhook.scheme.event_type(signed);
-    let is_ping = webhook.scheme == Scheme::Github && said.as_deref() == Some("github.ping");
-    if let Some(fixed) = webhook.event_type.as_ref() {
-        return Ok((!is_ping).then(|| fixed.clone()));
+    let preset = webhook.preset;
+    let said = preset.event_name(signed);
+    let is_ping = preset.is_ping(said.as_deref());
+    if is_ping && !webhook.event_types.contains_key("ping") {
+        let named = preset.event_type("ping").parse().ok().filter(|_| webhook.is_unmapped());
+        let catalogue = api.catalogue();
+        return Ok(named.filter(|name| catalogue.event_type_named(&source.header.owner_id, name).is_some()));
     }
-    let place = if webhook.scheme == Scheme::Github { "" } else { "/type" };
+    if let Some(event_type) = webhook.event_type_for(said.as_deref()) {
+        return Ok(Some(event_type.clone()));
+    }
+    let place = if preset == Preset::Github { "" } else { "/type" };
     let fault = |message: String| Problem::invalid(vec![Fault::new(place, message)]);
     let said = said.ok_or_else(|| fault("the delivery does not say of what type it is".to_owned()))?;
-    let name: EventTypeName = said.parse().map_err(|error: crate::domain::NameError| fault(error.to_string()))?;
-    let catalogue = api.catalogue();
-    let is_there = || catalogue.event_type_named(&source.header.owner_id, &name).is_some();
-    Ok((!is_ping || is_there()).then_some(name))
+    if !webhook.is_unmapped() {
+        return Err(fault("the webhook has no event type for this type of delivery".to_owned()));
+    }
+    preset.event_type(&said).parse().map(Some).map_err(|error: NameError| fault(error.to_string()))
 }
 
 /// What the event is about, where the payload has it: what one webhook delivers is not all of one shape.

@@ -7,13 +7,14 @@ use super::error::{Fault, Problem};
 use super::extract::{Body, Path, Query};
 use super::page::{self, Data, Filter, List};
 use crate::domain::{
-    EntryName, EventTypeName, ObjectPointer, ObjectRef, Scheme, Source, SourceId, SourceTypeId, TenantId, TokenHash,
+    EntryName, EventTypeName, ObjectPointer, ObjectRef, Preset, Source, SourceId, SourceTypeId, TenantId, TokenHash,
     Webhook,
 };
 use crate::store::Catalogue;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// A source as it is sent.
@@ -43,7 +44,7 @@ pub(super) struct SourceIn {
 pub(super) struct WebhookIn {
     /// `standard` (Standard Webhooks), `github` or `stripe`.
     #[schema(value_type = String)]
-    scheme: Scheme,
+    preset: Preset,
     /// The key, in the secret store of the source's tenant, of what deliveries are signed with.
     #[schema(value_type = String)]
     secret: EntryName,
@@ -51,7 +52,13 @@ pub(super) struct WebhookIn {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     old_secret: Option<EntryName>,
-    /// What fires. Default: what the delivery says: `github.` and the `X-GitHub-Event`, or the payload's `type`.
+    /// Which event type fires for what the sender calls its events: the `X-GitHub-Event`, such as `push`, or the payload's
+    /// `type`, such as `invoice.paid`. At most 100.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = std::collections::HashMap<String, String>)]
+    event_types: BTreeMap<String, EventTypeName>,
+    /// Which one fires for all others. Without this and `event_types` it is the one that is named like the sender's event;
+    /// for GitHub with `github.` in front, such as `github.push`.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     event_type: Option<EventTypeName>,
@@ -217,8 +224,11 @@ pub(super) fn source_type_for(catalogue: &Catalogue, owner: &TenantId, id: &str)
 fn warning(api: &Api, source: &Source) -> Option<String> {
     let webhook = source.webhook.as_ref()?;
     match api.dispatch().open_secret(&source.header.owner_id, &webhook.secret) {
-        Ok(secret) if webhook.scheme.takes(secret.expose()) => None,
-        Ok(_) => Some(format!("the secret `{}` is no key of this scheme: every delivery is refused", webhook.secret)),
+        Ok(secret) if webhook.preset.takes(secret.expose()) => None,
+        Ok(_) => Some(format!(
+            "the secret `{}` is no key as this preset has them: every delivery is refused",
+            webhook.secret
+        )),
         Err(error) => Some(format!("{error}: every delivery is refused")),
     }
 }
@@ -236,13 +246,17 @@ impl SourceIn {
 
 impl WebhookIn {
     fn checked(self) -> Result<Webhook, Fault> {
-        let WebhookIn { scheme, secret, old_secret, event_type, tolerance_s, object } = self;
+        let WebhookIn { preset, secret, old_secret, event_types, event_type, tolerance_s, object } = self;
+        if event_types.len() > Webhook::EVENT_TYPES_MAX {
+            let message = format!("a webhook maps at most {} names", Webhook::EVENT_TYPES_MAX);
+            return Err(Fault::new("/webhook/event_types", message));
+        }
         if !(1..=Webhook::TOLERANCE_S_MAX).contains(&tolerance_s) {
             let message = format!("a tolerance is 1 to {} seconds", Webhook::TOLERANCE_S_MAX);
             return Err(Fault::new("/webhook/tolerance_s", message));
         }
         let object = object.map(ObjectPointerIn::checked).transpose()?;
-        Ok(Webhook { scheme, secret, old_secret, event_type, tolerance_s, object })
+        Ok(Webhook { preset, secret, old_secret, event_types, event_type, tolerance_s, object })
     }
 }
 
@@ -262,10 +276,10 @@ impl ObjectPointerIn {
 
 impl From<Webhook> for WebhookIn {
     fn from(webhook: Webhook) -> WebhookIn {
-        let Webhook { scheme, secret, old_secret, event_type, tolerance_s, object } = webhook;
+        let Webhook { preset, secret, old_secret, event_types, event_type, tolerance_s, object } = webhook;
         let object =
             object.map(|ObjectPointer { object_type, pointer }| ObjectPointerIn { r#type: object_type, pointer });
-        WebhookIn { scheme, secret, old_secret, event_type, tolerance_s, object }
+        WebhookIn { preset, secret, old_secret, event_types, event_type, tolerance_s, object }
     }
 }
 

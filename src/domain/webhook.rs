@@ -7,11 +7,12 @@ use data_encoding::{BASE64, BASE64_NOPAD, HEXLOWER_PERMISSIVE};
 use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
+use std::collections::BTreeMap;
 
-/// How requests are signed.
+/// How requests are signed, and where they say what they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Scheme {
+pub enum Preset {
     /// Standard Webhooks, signature version v1: <https://www.standardwebhooks.com>.
     Standard,
     /// <https://docs.github.com/webhooks/using-webhooks/validating-webhook-deliveries>
@@ -23,13 +24,16 @@ pub enum Scheme {
 /// What makes a source a webhook.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Webhook {
-    pub scheme: Scheme,
+    pub preset: Preset,
     /// The key in the secret store of what requests are signed with.
     pub secret: EntryName,
     /// Another one that is accepted as well, while the two are exchanged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub old_secret: Option<EntryName>,
-    /// What fires; `None` when the request says.
+    /// What fires for what the sender calls its events.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub event_types: BTreeMap<String, EventTypeName>,
+    /// What fires for all others. With neither this nor the map it is what the sender calls them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub event_type: Option<EventTypeName>,
     /// How far a signed time may be from now, in seconds, either way.
@@ -53,13 +57,18 @@ pub struct Signed<'a> {
     pub body: &'a [u8],
 }
 
-/// The request is not what it should be. Which part of it is not, is nobody's business.
+/// Why a request is not taken for a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the request is not signed as it should be")]
-pub struct Forged;
+pub enum Forged {
+    #[error("the header `{0}` is missing, is there twice, or is not of the form that it should have")]
+    Header(&'static str),
+    #[error("the request is not signed with the source's secret: the body must arrive byte for byte as it was signed")]
+    Signature,
+    /// Told only of what was signed as it should be: it was held back or sent again, or one of the clocks is wrong.
+    #[error("the signature is {off_s} s off the server's time, and at most {tolerance_s} s are tolerated")]
+    Time { off_s: u64, tolerance_s: u32 },
+}
 
-/// A longer delivery id is as good as none.
-const DELIVERY_BYTES_MAX: usize = 200;
 /// Senders that exchange their secret sign with both.
 const SIGNATURES_MAX: usize = 16;
 const SHA256_BYTES: usize = 32;
@@ -67,39 +76,51 @@ const SHA256_BYTES: usize = 32;
 impl Webhook {
     pub const TOLERANCE_S: u32 = 300;
     pub const TOLERANCE_S_MAX: u32 = 86_400;
+    /// GitHub has about 75 kinds of events, and nobody maps all of Stripe's.
+    pub const EVENT_TYPES_MAX: usize = 100;
+
+    /// Whether events fire what is named like them.
+    pub fn is_unmapped(&self) -> bool {
+        self.event_types.is_empty() && self.event_type.is_none()
+    }
+
+    /// What fires for what the sender calls an event; `None` when the webhook leaves that to the event's own name.
+    pub fn event_type_for(&self, said: Option<&str>) -> Option<&EventTypeName> {
+        said.and_then(|said| self.event_types.get(said)).or(self.event_type.as_ref())
+    }
 }
 
-impl Scheme {
+impl Preset {
     /// The key that a secret's text stands for; `None` when it stands for none.
     fn key(self, secret: &str) -> Option<Vec<u8>> {
         let key = match self {
-            Scheme::Standard => {
+            Preset::Standard => {
                 let text = secret.trim().strip_prefix("whsec_").unwrap_or(secret.trim());
                 BASE64.decode(text.as_bytes()).or_else(|_| BASE64_NOPAD.decode(text.as_bytes())).ok()?
             }
             // What people paste from a page ends in a line break now and then.
-            Scheme::Github | Scheme::Stripe => secret.trim().as_bytes().to_vec(),
+            Preset::Github | Preset::Stripe => secret.trim().as_bytes().to_vec(),
         };
         (!key.is_empty()).then_some(key)
     }
 
-    /// Whether a secret can be one of this scheme's at all.
+    /// Whether a secret can be one of this preset's at all.
     pub fn takes(self, secret: &str) -> bool {
         self.key(secret).is_some()
     }
 
-    /// Checks that one of `secrets` signed the request, not longer than `tolerance_s` from `now`. It takes as long for
-    /// what is right as for what is wrong, as far as the signature is concerned.
+    /// Checks that one of `secrets` signed the request, not longer than `tolerance_s` from `now`. Signatures are compared
+    /// in constant time, and all of them with all secrets whatever was found.
     ///
     /// # Errors
-    /// It is [`Forged`].
+    /// See [`Forged`].
     pub fn verify(
         self,
         signed: Signed<'_>,
         secrets: &[&str],
         (now, tolerance_s): (Timestamp, u32),
     ) -> Result<(), Forged> {
-        let claim = Claim::of(self, signed).ok_or(Forged)?;
+        let claim = Claim::of(self, signed)?;
         let mut genuine = false;
         for key in secrets.iter().filter_map(|secret| self.key(secret)) {
             let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&key) else { continue };
@@ -109,27 +130,43 @@ impl Scheme {
                 genuine |= mac.clone().verify_slice(signature).is_ok();
             }
         }
-        let now_s = now.as_ms().div_euclid(1_000);
-        let in_time = claim.at_s.is_none_or(|at_s| now_s.abs_diff(at_s) <= u64::from(tolerance_s));
-        if genuine && in_time { Ok(()) } else { Err(Forged) }
+        let off_s = claim.at_s.map_or(0, |at_s| now.as_ms().div_euclid(1_000).abs_diff(at_s));
+        match genuine {
+            false => Err(Forged::Signature),
+            true if off_s > u64::from(tolerance_s) => Err(Forged::Time { off_s, tolerance_s }),
+            true => Ok(()),
+        }
     }
 
     /// What names the delivery, the same for each time that it is tried. Of a request that was verified.
     pub fn delivery(self, signed: Signed<'_>) -> Option<String> {
         let id = match self {
-            Scheme::Standard => (signed.header)("webhook-id").map(str::to_owned),
-            Scheme::Github => (signed.header)("x-github-delivery").map(str::to_owned),
-            Scheme::Stripe => text_at(signed.body, "id"),
+            Preset::Standard => (signed.header)("webhook-id").map(str::to_owned),
+            Preset::Github => (signed.header)("x-github-delivery").map(str::to_owned),
+            Preset::Stripe => text_at(signed.body, "id"),
         };
-        id.filter(|id| (1..=DELIVERY_BYTES_MAX).contains(&id.len()))
+        id.filter(|id| !id.is_empty())
     }
 
-    /// The name of what fires, as the request says it. Of a request that was verified.
-    pub fn event_type(self, signed: Signed<'_>) -> Option<String> {
+    /// What the sender calls the event. Of a request that was verified; but GitHub signs no header.
+    pub fn event_name(self, signed: Signed<'_>) -> Option<String> {
         match self {
-            Scheme::Github => (signed.header)("x-github-event").map(|event| format!("github.{event}")),
-            Scheme::Standard | Scheme::Stripe => text_at(signed.body, "type"),
+            Preset::Github => (signed.header)("x-github-event").map(str::to_owned),
+            Preset::Standard | Preset::Stripe => text_at(signed.body, "type"),
         }
+    }
+
+    /// How an event type is named after that: GitHub's names, such as `push`, do not say whose they are.
+    pub fn event_type(self, said: &str) -> String {
+        match self {
+            Preset::Github => format!("github.{said}"),
+            Preset::Standard | Preset::Stripe => said.to_owned(),
+        }
+    }
+
+    /// GitHub sends a `ping` to every new webhook, whatever it is for.
+    pub fn is_ping(self, said: Option<&str>) -> bool {
+        self == Preset::Github && said == Some("ping")
     }
 }
 
@@ -142,26 +179,30 @@ struct Claim<'a> {
 }
 
 impl<'a> Claim<'a> {
-    fn of(scheme: Scheme, Signed { header, .. }: Signed<'a>) -> Option<Claim<'a>> {
-        match scheme {
-            Scheme::Standard => {
+    fn of(preset: Preset, signed: Signed<'a>) -> Result<Claim<'a>, Forged> {
+        let header = |name| (signed.header)(name).ok_or(Forged::Header(name));
+        match preset {
+            Preset::Standard => {
                 let (id, at) = (header("webhook-id")?, header("webhook-timestamp")?);
+                let at_s = seconds(at).ok_or(Forged::Header("webhook-timestamp"))?;
                 let signatures = header("webhook-signature")?.split(' ').filter_map(|one| one.strip_prefix("v1,"));
                 let signatures = signatures.filter_map(|text| BASE64.decode(text.as_bytes()).ok());
-                let prefix = vec![id, ".", at, "."];
-                Some(Claim { prefix, at_s: Some(seconds(at)?), signatures: whole(signatures) })
+                Ok(Claim { prefix: vec![id, ".", at, "."], at_s: Some(at_s), signatures: whole(signatures) })
             }
-            Scheme::Github => {
-                let signature = header("x-hub-signature-256")?.strip_prefix("sha256=")?;
+            Preset::Github => {
+                let name = "x-hub-signature-256";
+                let signature = header(name)?.strip_prefix("sha256=").ok_or(Forged::Header(name))?;
                 let signature = HEXLOWER_PERMISSIVE.decode(signature.as_bytes()).ok();
-                Some(Claim { prefix: Vec::new(), at_s: None, signatures: whole(signature.into_iter()) })
+                Ok(Claim { prefix: Vec::new(), at_s: None, signatures: whole(signature.into_iter()) })
             }
-            Scheme::Stripe => {
-                let parts = || header("stripe-signature").into_iter().flat_map(|text| text.split(','));
-                let at = parts().find_map(|part| part.trim().strip_prefix("t="))?;
-                let signatures = parts().filter_map(|part| part.trim().strip_prefix("v1="));
+            Preset::Stripe => {
+                let name = "stripe-signature";
+                let parts = header(name)?.split(',').map(str::trim);
+                let at = parts.clone().find_map(|part| part.strip_prefix("t=")).ok_or(Forged::Header(name))?;
+                let at_s = seconds(at).ok_or(Forged::Header(name))?;
+                let signatures = parts.filter_map(|part| part.strip_prefix("v1="));
                 let signatures = signatures.filter_map(|text| HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok());
-                Some(Claim { prefix: vec![at, "."], at_s: Some(seconds(at)?), signatures: whole(signatures) })
+                Ok(Claim { prefix: vec![at, "."], at_s: Some(at_s), signatures: whole(signatures) })
             }
         }
     }
@@ -209,9 +250,9 @@ mod tests {
             look(Signed { header: &header, body: self.1 })
         }
 
-        fn is_genuine(&self, scheme: Scheme, secrets: &[&str], at_s: i64) -> bool {
+        fn is_genuine(&self, preset: Preset, secrets: &[&str], at_s: i64) -> bool {
             let now = (Timestamp::from_ms(at_s * 1_000), 300);
-            self.signed(|signed| scheme.verify(signed, secrets, now)).is_ok()
+            self.signed(|signed| preset.verify(signed, secrets, now)).is_ok()
         }
     }
 
@@ -251,33 +292,33 @@ mod tests {
 
     #[test]
     fn the_published_examples_are_genuine() {
-        assert!(standard().is_genuine(Scheme::Standard, &[STANDARD_SECRET], STANDARD_AT_S));
+        assert!(standard().is_genuine(Preset::Standard, &[STANDARD_SECRET], STANDARD_AT_S));
         assert!(
-            standard().is_genuine(Scheme::Standard, &[&STANDARD_SECRET[6..]], STANDARD_AT_S),
+            standard().is_genuine(Preset::Standard, &[&STANDARD_SECRET[6..]], STANDARD_AT_S),
             "the prefix may lack"
         );
-        assert!(github().is_genuine(Scheme::Github, &[GITHUB_SECRET], 0));
-        assert!(stripe().is_genuine(Scheme::Stripe, &[STRIPE_SECRET], 1_700_000_000));
+        assert!(github().is_genuine(Preset::Github, &[GITHUB_SECRET], 0));
+        assert!(stripe().is_genuine(Preset::Stripe, &[STRIPE_SECRET], 1_700_000_000));
     }
 
     #[test]
     fn what_another_secret_or_another_scheme_signed_is_forged() {
         let other = "whsec_AAAQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
         for secrets in [&[other][..], &[], &["whsec_not base64"], &[""], &["whsec_"]] {
-            assert!(!standard().is_genuine(Scheme::Standard, secrets, STANDARD_AT_S), "{secrets:?}");
+            assert!(!standard().is_genuine(Preset::Standard, secrets, STANDARD_AT_S), "{secrets:?}");
         }
-        assert!(!github().is_genuine(Scheme::Github, &["it's a Secret to Everybody"], 0));
-        assert!(!stripe().is_genuine(Scheme::Stripe, &["whsec_test_secrets"], 1_700_000_000));
-        assert!(!standard().is_genuine(Scheme::Github, &[STANDARD_SECRET], STANDARD_AT_S));
-        assert!(!github().is_genuine(Scheme::Standard, &[GITHUB_SECRET], 0));
-        assert!(!github().is_genuine(Scheme::Stripe, &[GITHUB_SECRET], 0));
+        assert!(!github().is_genuine(Preset::Github, &["it's a Secret to Everybody"], 0));
+        assert!(!stripe().is_genuine(Preset::Stripe, &["whsec_test_secrets"], 1_700_000_000));
+        assert!(!standard().is_genuine(Preset::Github, &[STANDARD_SECRET], STANDARD_AT_S));
+        assert!(!github().is_genuine(Preset::Standard, &[GITHUB_SECRET], 0));
+        assert!(!github().is_genuine(Preset::Stripe, &[GITHUB_SECRET], 0));
     }
 
     #[test]
     fn while_secrets_are_exchanged_either_is_accepted() {
         let other = "whsec_AAAQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-        assert!(standard().is_genuine(Scheme::Standard, &[other, STANDARD_SECRET], STANDARD_AT_S));
-        assert!(github().is_genuine(Scheme::Github, &[GITHUB_SECRET, "other"], 0));
+        assert!(standard().is_genuine(Preset::Standard, &[other, STANDARD_SECRET], STANDARD_AT_S));
+        assert!(github().is_genuine(Preset::Github, &[GITHUB_SECRET, "other"], 0));
     }
 
     #[test]
@@ -285,19 +326,19 @@ mod tests {
         let zeros = "0".repeat(64);
         let several = format!("v1a,abc v1,!! v1,bm9wZQ== {STANDARD_SIGNATURE} v2,xyz");
         assert!(standard().with("webhook-signature", &several).is_genuine(
-            Scheme::Standard,
+            Preset::Standard,
             &[STANDARD_SECRET],
             STANDARD_AT_S
         ));
         let several = format!("t=1700000000,v1={zeros},{STRIPE_SIGNATURE}");
         assert!(stripe().with("stripe-signature", &several).is_genuine(
-            Scheme::Stripe,
+            Preset::Stripe,
             &[STRIPE_SECRET],
             1_700_000_000
         ));
         // But not any number of them.
         let many = format!("t=1700000000,{}{STRIPE_SIGNATURE}", format!("v1={zeros},").repeat(SIGNATURES_MAX));
-        assert!(!stripe().with("stripe-signature", &many).is_genuine(Scheme::Stripe, &[STRIPE_SECRET], 1_700_000_000));
+        assert!(!stripe().with("stripe-signature", &many).is_genuine(Preset::Stripe, &[STRIPE_SECRET], 1_700_000_000));
     }
 
     #[test]
@@ -317,22 +358,22 @@ mod tests {
             ("webhook-signature", ""),
         ] {
             let changed = standard().with(header, value);
-            assert!(!changed.is_genuine(Scheme::Standard, &[STANDARD_SECRET], STANDARD_AT_S), "{header}: {value}");
+            assert!(!changed.is_genuine(Preset::Standard, &[STANDARD_SECRET], STANDARD_AT_S), "{header}: {value}");
         }
         let changed = standard().saying(br#"{"test":2432232314}"#);
-        assert!(!changed.is_genuine(Scheme::Standard, &[STANDARD_SECRET], STANDARD_AT_S), "the same JSON, other bytes");
-        assert!(!github().saying(b"Hello, World?").is_genuine(Scheme::Github, &[GITHUB_SECRET], 0));
+        assert!(!changed.is_genuine(Preset::Standard, &[STANDARD_SECRET], STANDARD_AT_S), "the same JSON, other bytes");
+        assert!(!github().saying(b"Hello, World?").is_genuine(Preset::Github, &[GITHUB_SECRET], 0));
         for signature in ["", "sha256=", "sha1=757107ea0eb2509fc211221cce984b8a37570b6d", &"757107".repeat(10)] {
-            assert!(!github().with("x-hub-signature-256", signature).is_genuine(Scheme::Github, &[GITHUB_SECRET], 0));
+            assert!(!github().with("x-hub-signature-256", signature).is_genuine(Preset::Github, &[GITHUB_SECRET], 0));
         }
         for (from, to) in [("t=1700000000", "t=1700000001"), ("t=1700000000,", ""), ("v1=", "v0="), ("v1=", "v1= ")] {
             let header = stripe().0[0].1.replace(from, to);
             let changed = stripe().with("stripe-signature", &header);
-            assert!(!changed.is_genuine(Scheme::Stripe, &[STRIPE_SECRET], 1_700_000_000), "{header}");
+            assert!(!changed.is_genuine(Preset::Stripe, &[STRIPE_SECRET], 1_700_000_000), "{header}");
         }
         for name in ["webhook-id", "webhook-timestamp", "webhook-signature"] {
             assert!(
-                !standard().without(name).is_genuine(Scheme::Standard, &[STANDARD_SECRET], STANDARD_AT_S),
+                !standard().without(name).is_genuine(Preset::Standard, &[STANDARD_SECRET], STANDARD_AT_S),
                 "{name}"
             );
         }
@@ -342,27 +383,71 @@ mod tests {
     fn a_signed_time_is_within_the_tolerance_or_the_request_is_forged() {
         for (late_s, genuine) in [(300, true), (301, false), (-300, true), (-301, false)] {
             let at = STANDARD_AT_S + late_s;
-            assert_eq!(standard().is_genuine(Scheme::Standard, &[STANDARD_SECRET], at), genuine, "{late_s}");
+            assert_eq!(standard().is_genuine(Preset::Standard, &[STANDARD_SECRET], at), genuine, "{late_s}");
             let at = 1_700_000_000 + late_s;
-            assert_eq!(stripe().is_genuine(Scheme::Stripe, &[STRIPE_SECRET], at), genuine, "{late_s}");
+            assert_eq!(stripe().is_genuine(Preset::Stripe, &[STRIPE_SECRET], at), genuine, "{late_s}");
         }
     }
 
     #[test]
+    fn a_refusal_says_what_to_look_at() {
+        let refused = |request: Request, preset: Preset, late_s: i64| {
+            let now = (Timestamp::from_ms((STANDARD_AT_S + late_s) * 1_000), 300);
+            request.signed(|signed| preset.verify(signed, &[STANDARD_SECRET], now)).unwrap_err()
+        };
+        for name in ["webhook-id", "webhook-timestamp", "webhook-signature"] {
+            assert_eq!(refused(standard().without(name), Preset::Standard, 0), Forged::Header(name));
+        }
+        let odd = standard().with("webhook-timestamp", "soon");
+        assert_eq!(refused(odd, Preset::Standard, 0), Forged::Header("webhook-timestamp"));
+        assert_eq!(refused(standard(), Preset::Github, 0), Forged::Header("x-hub-signature-256"));
+        assert_eq!(refused(standard(), Preset::Stripe, 0), Forged::Header("stripe-signature"));
+        let late = Forged::Time { off_s: 301, tolerance_s: 300 };
+        assert_eq!(refused(standard(), Preset::Standard, 301), late);
+        assert_eq!(refused(standard(), Preset::Standard, -301), late);
+        // What nobody signed is told nothing about its time.
+        assert_eq!(refused(standard().saying(b"{}"), Preset::Standard, 301), Forged::Signature);
+    }
+
+    #[test]
+    fn what_fires_is_what_the_map_says_then_what_is_fixed_then_what_the_sender_calls_it() {
+        let name = |text: &str| text.parse::<EventTypeName>().unwrap();
+        let mut webhook = Webhook {
+            preset: Preset::Github,
+            secret: "s".parse().unwrap(),
+            old_secret: None,
+            event_types: BTreeMap::from([("push".to_owned(), name("pushed"))]),
+            event_type: None,
+            tolerance_s: 300,
+            object: None,
+        };
+        assert_eq!(webhook.event_type_for(Some("push")), Some(&name("pushed")));
+        assert_eq!((webhook.event_type_for(Some("star")), webhook.event_type_for(None)), (None, None));
+        webhook.event_type = Some(name("other"));
+        assert_eq!(webhook.event_type_for(Some("push")), Some(&name("pushed")));
+        assert_eq!(webhook.event_type_for(Some("star")), Some(&name("other")));
+        assert_eq!(webhook.event_type_for(None), Some(&name("other")));
+        assert_eq!(
+            (Preset::Github.event_type("push"), Preset::Stripe.event_type("a.b")),
+            ("github.push".to_owned(), "a.b".to_owned())
+        );
+        assert!(Preset::Github.is_ping(Some("ping")) && !Preset::Standard.is_ping(Some("ping")));
+    }
+
+    #[test]
     fn a_delivery_says_what_it_is() {
-        let said = |request: &Request, scheme: Scheme| {
-            request.signed(|signed| (scheme.delivery(signed), scheme.event_type(signed)))
+        let said = |request: &Request, preset: Preset| {
+            request.signed(|signed| (preset.delivery(signed), preset.event_name(signed)))
         };
         let text = |text: &str| Some(text.to_owned());
-        assert_eq!(said(&stripe(), Scheme::Stripe), (text("evt_1"), text("invoice.paid")));
+        assert_eq!(said(&stripe(), Preset::Stripe), (text("evt_1"), text("invoice.paid")));
         let request = github().with("x-github-delivery", "72d3162e").with("x-github-event", "pull_request");
-        assert_eq!(said(&request, Scheme::Github), (text("72d3162e"), text("github.pull_request")));
+        assert_eq!(said(&request, Preset::Github), (text("72d3162e"), text("pull_request")));
         let request = standard().saying(br#"{"type": "user.created", "data": {}}"#);
-        assert_eq!(said(&request, Scheme::Standard), (text("msg_p5jXN8AQM9LWM0D4loKWxJek"), text("user.created")));
-        assert_eq!(said(&stripe().saying(b"[1]"), Scheme::Stripe), (None, None));
-        assert_eq!(said(&stripe().saying(b"not JSON"), Scheme::Stripe), (None, None));
-        assert_eq!(said(&github(), Scheme::Github), (None, None));
-        let long = |length: usize| github().with("x-github-delivery", &"x".repeat(length));
-        assert!(said(&long(200), Scheme::Github).0.is_some() && said(&long(201), Scheme::Github).0.is_none());
+        assert_eq!(said(&request, Preset::Standard), (text("msg_p5jXN8AQM9LWM0D4loKWxJek"), text("user.created")));
+        assert_eq!(said(&stripe().saying(b"[1]"), Preset::Stripe), (None, None));
+        assert_eq!(said(&stripe().saying(b"not JSON"), Preset::Stripe), (None, None));
+        assert_eq!(said(&github(), Preset::Github), (None, None));
+        assert_eq!(said(&github().with("x-github-delivery", ""), Preset::Github), (None, None));
     }
 }

@@ -1,14 +1,16 @@
 //! Webhooks: signed requests of other systems that fire events.
 
-use crate::support::{Answer, Client, TestServer, is_ended};
+use crate::support::{Answer, Client, TestServer};
 use data_encoding::{BASE64, HEXLOWER};
 use hmac::{Hmac, KeyInit, Mac};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 use sha2::Sha256;
 
 const NOBODY: &str = "01a1ff7d-875e-7388-ab52-e35ac67b46e8";
 /// Of the libraries of Standard Webhooks.
 const STANDARD_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+const OTHER_SECRET: &str = "whsec_AAAQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const GITHUB_SECRET: &str = "It's a Secret to Everybody";
 /// When the manual clock starts.
 const NOW_S: i64 = 1_700_000_000;
@@ -20,7 +22,7 @@ fn mac(key: &[u8], parts: &[&str]) -> Vec<u8> {
 }
 
 /// A delivery being put together.
-#[derive(Clone)]
+#[derive(Clone, Debug, PartialEq)]
 struct Delivery {
     headers: Vec<(&'static str, String)>,
     body: String,
@@ -61,7 +63,11 @@ impl Delivery {
     }
 
     fn send(&self, client: &Client, source: &str) -> Answer {
-        let request = client.request("POST", &format!("/hook/{source}")).header("content-type", "application/json");
+        self.send_as("application/json", client, source)
+    }
+
+    fn send_as(&self, content_type: &str, client: &Client, source: &str) -> Answer {
+        let request = client.request("POST", &format!("/hook/{source}")).header("content-type", content_type);
         let request = self.headers.iter().fold(request, |request, (name, value)| request.header(name, value));
         request.bytes(self.body.clone()).send()
     }
@@ -85,12 +91,27 @@ impl World {
         World { server, anybody }
     }
 
-    /// A source that is a webhook of this scheme; its id.
-    fn source(&self, scheme: &str, more: Value) -> String {
-        let mut webhook = json!({ "scheme": scheme, "secret": scheme });
+    /// A source that is a webhook of this preset; its id.
+    fn source(&self, preset: &str, more: Value) -> String {
+        let mut webhook = json!({ "preset": preset, "secret": preset });
         webhook.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        let body = json!({ "name": format!("of-{scheme}"), "source_type": "hooks", "webhook": webhook });
+        let body = json!({ "name": format!("of-{preset}"), "source_type": "hooks", "webhook": webhook });
         self.server.admin.post("/source", &body).expect(201)["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Gives that source another webhook of its preset.
+    fn change(&self, preset: &str, source: &str, more: Value) -> Answer {
+        let mut webhook = json!({ "preset": preset, "secret": preset });
+        webhook.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let body = json!({ "name": format!("of-{preset}"), "source_type": "hooks", "webhook": webhook });
+        self.server.admin.put(&format!("/source/{source}"), &body)
+    }
+
+    fn disable(&self, preset: &str, source: &str) {
+        let webhook = json!({ "preset": preset, "secret": preset, "event_type": "t" });
+        let body =
+            json!({ "name": format!("of-{preset}"), "source_type": "hooks", "enabled": false, "webhook": webhook });
+        self.server.admin.put(&format!("/source/{source}"), &body).expect(200);
     }
 
     fn event_type(&self, name: &str) {
@@ -155,45 +176,76 @@ fn a_delivery_fires_what_its_payload_or_its_header_says() {
 }
 
 #[test]
-fn whatever_is_wrong_about_a_delivery_the_answer_is_the_same() {
+fn what_is_not_signed_as_it_should_be_is_refused_and_told_what_to_look_at() {
     let world = World::new();
     world.event_type("t");
     let standard = world.source("standard", json!({ "event_type": "t" }));
-    let plain = world.server.admin.post("/source", &json!({ "name": "plain", "source_type": "hooks" }));
-    let plain = plain.expect(201)["id"].as_str().unwrap().to_owned();
+    let stripe = world.source("stripe", json!({ "event_type": "t" }));
     let good = Delivery::standard(STANDARD_SECRET, ("msg_1", NOW_S), "{}");
     let with_body = |body: &str| Delivery { body: body.to_owned(), ..good.clone() };
+    let (old, future) = (NOW_S - 301, NOW_S + 301);
     let refused = [
-        (good.clone(), NOBODY),
-        (good.clone(), "no-id"),
-        (good.clone(), plain.as_str()),
-        (Delivery { headers: Vec::new(), ..good.clone() }, &standard),
-        (good.with("webhook-id", "msg_2"), &standard),
-        (good.with("webhook-signature", "v1,bm9wZQ=="), &standard),
-        (with_body("{ }"), &standard),
-        (with_body("not JSON"), &standard),
-        (Delivery::standard("whsec_AAAQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", ("msg_1", NOW_S), "{}"), &standard),
-        (Delivery::standard(STANDARD_SECRET, ("msg_1", NOW_S - 301), "{}"), &standard),
-        (Delivery::standard(STANDARD_SECRET, ("msg_1", NOW_S + 301), "{}"), &standard),
-        (Delivery::github(GITHUB_SECRET, ("d", "push"), "{}"), &standard),
-        (Delivery::github(GITHUB_SECRET, ("d", "push"), "{}"), NOBODY),
-        (Delivery::stripe("whsec_of_stripe", NOW_S, "{}"), NOBODY),
+        (Delivery { headers: Vec::new(), ..good.clone() }, &standard, "`webhook-id` is missing"),
+        (good.with("webhook-timestamp", "soon"), &standard, "`webhook-timestamp`"),
+        (good.with("webhook-id", "msg_2"), &standard, "not signed with the source's secret"),
+        (good.with("webhook-timestamp", &(NOW_S - 1).to_string()), &standard, "not signed with the source's secret"),
+        (good.with("webhook-signature", "v1,bm9wZQ=="), &standard, "not signed with the source's secret"),
+        (with_body("{ }"), &standard, "not signed with the source's secret"),
+        (with_body("not JSON"), &standard, "not signed with the source's secret"),
+        (Delivery::standard(OTHER_SECRET, ("msg_1", NOW_S), "{}"), &standard, "not signed with the source's secret"),
+        (Delivery::standard(OTHER_SECRET, ("msg_1", old), "{}"), &standard, "not signed with the source's secret"),
+        (Delivery::standard(STANDARD_SECRET, ("msg_1", old), "{}"), &standard, "301 s off"),
+        (Delivery::standard(STANDARD_SECRET, ("msg_1", future), "{}"), &standard, "301 s off"),
+        (Delivery::github(GITHUB_SECRET, ("d", "push"), "{}"), &standard, "`webhook-id` is missing"),
+        (Delivery::stripe("whsec_of_stripe", old, "{}"), &stripe, "301 s off"),
+        (Delivery::stripe("whsec_of_stripe", future, "{}"), &stripe, "301 s off"),
+        (Delivery::stripe("whsec_of_strip", NOW_S, "{}"), &stripe, "not signed with the source's secret"),
     ];
-    let words = |answer: &Answer| {
-        let mut body = answer.problem(401, "unauthorized").clone();
-        body["request_id"] = Value::Null;
-        body
-    };
-    let first = words(&good.send(&world.anybody, NOBODY));
-    for (delivery, source) in &refused {
+    for (delivery, source, words) in &refused {
         let answer = delivery.send(&world.anybody, source);
-        assert_eq!(words(&answer), first, "{source}: {:?}", delivery.headers);
+        answer.problem(401, "unauthorized");
+        assert!(answer.detail().contains(words), "{}: {:?}", answer.detail(), delivery.headers);
     }
     assert_eq!(world.events(), 0);
     for at_s in [NOW_S - 300, NOW_S + 300] {
         let id = at_s.to_string();
         Delivery::standard(STANDARD_SECRET, (&id, at_s), "{}").send(&world.anybody, &standard).expect(202);
+        Delivery::stripe("whsec_of_stripe", at_s, &format!(r#"{{"id":"{id}"}}"#))
+            .send(&world.anybody, &stripe)
+            .expect(202);
     }
+}
+
+/// Ids of sources are no secret, but which of them are in use, and for what, is nobody's business.
+#[test]
+fn to_who_does_not_sign_a_disabled_source_looks_like_none() {
+    let world = World::new();
+    world.event_type("t");
+    let plain = world.server.admin.post("/source", &json!({ "name": "plain", "source_type": "hooks" }));
+    let plain = plain.expect(201)["id"].as_str().unwrap().to_owned();
+    let disabled = world.source("github", json!({ "event_type": "t" }));
+    world.disable("github", &disabled);
+    let wrong = [
+        Delivery::github("wrong", ("1", "push"), "{}"),
+        Delivery::standard(STANDARD_SECRET, ("1", NOW_S), "{}"),
+        Delivery::stripe("whsec_of_stripe", NOW_S, "{}"),
+        Delivery { headers: Vec::new(), body: "not JSON".to_owned() },
+    ];
+    for delivery in &wrong {
+        let words = |source: &str| {
+            let answer = delivery.send(&world.anybody, source);
+            let mut body = answer.problem(404, "not_found").clone();
+            body["request_id"] = Value::Null;
+            body["detail"] = answer.detail().replace(source, "it").into();
+            body
+        };
+        let none = words(NOBODY);
+        assert_eq!((words(&disabled), words(&plain), words("no-id")), (none.clone(), none.clone(), none));
+    }
+    Delivery::github(GITHUB_SECRET, ("1", "push"), "{}")
+        .send(&world.anybody, &disabled)
+        .problem(403, "source_disabled");
+    assert_eq!(world.events(), 0);
 }
 
 #[test]
@@ -224,12 +276,12 @@ fn a_token_is_no_signature() {
 fn while_secrets_are_exchanged_the_old_one_is_accepted_too() {
     let world = World::new();
     world.event_type("t");
-    let new = "whsec_AAAQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    let new = OTHER_SECRET;
     world.server.admin.put("/secret/new", &json!({ "value": new })).expect(201);
     let source = world.source("standard", json!({ "event_type": "t", "secret": "new", "old_secret": "standard" }));
     Delivery::standard(new, ("1", NOW_S), "{}").send(&world.anybody, &source).expect(202);
     Delivery::standard(STANDARD_SECRET, ("2", NOW_S), "{}").send(&world.anybody, &source).expect(202);
-    let webhook = json!({ "scheme": "standard", "secret": "new", "event_type": "t" });
+    let webhook = json!({ "preset": "standard", "secret": "new", "event_type": "t" });
     let body = json!({ "name": "of-standard", "source_type": "hooks", "webhook": webhook });
     world.server.admin.put(&format!("/source/{source}"), &body).expect(200);
     Delivery::standard(new, ("3", NOW_S), "{}").send(&world.anybody, &source).expect(202);
@@ -244,20 +296,20 @@ fn while_secrets_are_exchanged_the_old_one_is_accepted_too() {
 fn a_webhook_whose_secret_is_missing_warns_and_takes_nothing() {
     let world = World::new();
     world.event_type("t");
-    let webhook = |secret: &str, scheme: &str| json!({ "scheme": scheme, "secret": secret, "event_type": "t" });
+    let webhook = |secret: &str, preset: &str| json!({ "preset": preset, "secret": secret, "event_type": "t" });
     let post = |name: &str, webhook: Value| {
         world.server.admin.post("/source", &json!({ "name": name, "source_type": "hooks", "webhook": webhook }))
     };
     let warned = |answer: &Answer| answer.body["warnings"].to_string();
     let missing = post("a", webhook("later", "github"));
-    assert!(warned(&missing).contains("`later`"), "{}", missing.text);
+    assert!(warned(&missing).contains("there is no secret `later`"), "{}", missing.text);
     let id = missing.expect(201)["id"].as_str().unwrap().to_owned();
     let delivery = Delivery::github("in time", ("1", "push"), "{}");
     delivery.send(&world.anybody, &id).problem(401, "unauthorized");
     world.server.admin.put("/secret/later", &json!({ "value": "in time" })).expect(201);
     delivery.send(&world.anybody, &id).expect(202);
     let unfit = post("b", webhook("github", "standard"));
-    assert!(warned(&unfit).contains("no key of this scheme"), "{}", unfit.text);
+    assert!(warned(&unfit).contains("no key as this preset has them"), "{}", unfit.text);
     let fit = post("c", webhook("github", "github"));
     assert!(!fit.text.contains("warning"), "{}", fit.text);
 }
@@ -287,32 +339,81 @@ fn what_a_verified_delivery_lacks_is_told() {
     }
     send(r#"{"type":"never.made"}"#).problem(404, "not_found");
     world.event_type("github.push");
-    let form = Delivery::github(GITHUB_SECRET, ("1", "push"), "payload=%7B%7D");
-    form.send(&world.anybody, &github).problem(400, "invalid_json");
+    for body in ["", "payload", "{", "\u{feff}{}"] {
+        Delivery::github(GITHUB_SECRET, ("1", "push"), body).send(&world.anybody, &github).problem(400, "invalid_json");
+    }
+    let untyped = Delivery { headers: nameless_headers("{}"), body: "{}".to_owned() }.send(&world.anybody, &github);
+    untyped.problem(422, "invalid_body");
+    untyped.points_at(&[""]);
     let nameless = Delivery::github(GITHUB_SECRET, ("1", "Bad Name"), "{}");
     nameless.send(&world.anybody, &github).problem(422, "invalid_body");
-    world
-        .server
-        .admin
-        .put(
-            "/event-type/github.push",
-            &json!({ "display_name": "github.push", "source_type": "hooks", "enabled": false }),
-        )
-        .expect(200);
+    let off = json!({ "display_name": "github.push", "source_type": "hooks", "enabled": false });
+    world.server.admin.put("/event-type/github.push", &off).expect(200);
     let disabled = Delivery::github(GITHUB_SECRET, ("1", "push"), "{}");
     disabled.send(&world.anybody, &github).problem(409, "event_type_disabled");
+    let schema =
+        json!({ "display_name": "github.push", "source_type": "hooks", "payload_schema": { "required": ["ref"] } });
+    world.server.admin.put("/event-type/github.push", &schema).expect(200);
+    let invalid = Delivery::github(GITHUB_SECRET, ("1", "push"), "{}").send(&world.anybody, &github);
+    invalid.problem(422, "payload_invalid");
+    invalid.points_at(&[""]);
+    assert_eq!(world.events(), 0);
 }
 
+/// The headers of an empty delivery of GitHub's that does not say what it is.
+fn nameless_headers(body: &str) -> Vec<(&'static str, String)> {
+    let Delivery { mut headers, .. } = Delivery::github(GITHUB_SECRET, ("1", ""), body);
+    headers.retain(|(name, _)| *name != "x-github-event");
+    headers
+}
+
+/// GitHub sends forms unless it is told otherwise.
 #[test]
-fn a_disabled_source_says_so_to_who_signs_and_to_nobody_else() {
+fn a_form_is_refused_with_what_to_do() {
     let world = World::new();
     world.event_type("t");
     let source = world.source("github", json!({ "event_type": "t" }));
-    let webhook = json!({ "scheme": "github", "secret": "github", "event_type": "t" });
-    let body = json!({ "name": "of-github", "source_type": "hooks", "enabled": false, "webhook": webhook });
-    world.server.admin.put(&format!("/source/{source}"), &body).expect(200);
-    Delivery::github(GITHUB_SECRET, ("1", "push"), "{}").send(&world.anybody, &source).problem(403, "source_disabled");
-    Delivery::github("wrong", ("1", "push"), "{}").send(&world.anybody, &source).problem(401, "unauthorized");
+    let form = Delivery::github(GITHUB_SECRET, ("1", "push"), "payload=%7B%7D");
+    for content_type in ["application/x-www-form-urlencoded", "Application/X-WWW-Form-Urlencoded; charset=utf-8"] {
+        let refused = form.send_as(content_type, &world.anybody, &source);
+        refused.problem(415, "unsupported_media_type");
+        assert!(refused.detail().contains("application/json"), "{}", refused.detail());
+    }
+    // Only who signs is told.
+    let forged = Delivery::github("wrong", ("1", "push"), "payload=%7B%7D");
+    forged.send_as("application/x-www-form-urlencoded", &world.anybody, &source).problem(401, "unauthorized");
+    assert_eq!(world.events(), 0);
+}
+
+#[test]
+fn a_map_says_what_fires_for_what_the_sender_calls_its_events() {
+    let world = World::new();
+    for name in ["pushed", "other", "pinged"] {
+        world.event_type(name);
+    }
+    let source = world.source("github", json!({ "event_types": { "push": "pushed" } }));
+    let fired = |n: u32, event: &str| {
+        Delivery::github(GITHUB_SECRET, (&n.to_string(), event), "{}").send(&world.anybody, &source)
+    };
+    assert_eq!(fired(1, "push").expect(202)["event_type"], "pushed");
+    let unmapped = fired(2, "star");
+    unmapped.problem(422, "invalid_body");
+    unmapped.points_at(&[""]);
+    assert_eq!(fired(3, "ping").expect(200)["event_id"], Value::Null);
+    let put = |more: Value| world.change("github", &source, more);
+    put(json!({ "event_types": { "push": "pushed" }, "event_type": "other" })).expect(200);
+    assert_eq!(fired(4, "push").expect(202)["event_type"], "pushed");
+    assert_eq!(fired(5, "star").expect(202)["event_type"], "other");
+    assert_eq!(fired(6, "ping").expect(200)["event_id"], Value::Null);
+    put(json!({ "event_types": { "ping": "pinged" } })).expect(200);
+    assert_eq!(fired(7, "ping").expect(202)["event_type"], "pinged");
+
+    let mapped = world.source("stripe", json!({ "event_types": { "invoice.paid": "pushed" } }));
+    let stripe = |body: &str| Delivery::stripe("whsec_of_stripe", NOW_S, body).send(&world.anybody, &mapped);
+    assert_eq!(stripe(r#"{"id":"evt_1","type":"invoice.paid"}"#).expect(202)["event_type"], "pushed");
+    let unmapped = stripe(r#"{"id":"evt_2","type":"invoice.void"}"#);
+    unmapped.problem(422, "invalid_body");
+    unmapped.points_at(&["/type"]);
 }
 
 #[test]
@@ -320,7 +421,7 @@ fn a_ping_of_github_is_answered_and_fires_only_what_is_there_for_it() {
     let world = World::new();
     world.event_type("t");
     let (fixed, mapped) = (world.source("github", json!({ "event_type": "t" })), {
-        let webhook = json!({ "scheme": "github", "secret": "github" });
+        let webhook = json!({ "preset": "github", "secret": "github" });
         let body = json!({ "name": "mapped", "source_type": "hooks", "webhook": webhook });
         world.server.admin.post("/source", &body).expect(201)["id"].as_str().unwrap().to_owned()
     });
@@ -360,7 +461,9 @@ fn a_body_past_the_bound_is_refused_before_anything_else() {
     world.event_type("t");
     let source = world.source("github", json!({ "event_type": "t" }));
     let body = |length: usize| format!("\"{}\"", "x".repeat(length - 2));
-    for source in [source.as_str(), NOBODY] {
+    let disabled = world.source("stripe", json!({ "event_type": "t" }));
+    world.disable("stripe", &disabled);
+    for source in [source.as_str(), NOBODY, &disabled] {
         let large = Delivery::github(GITHUB_SECRET, ("1", "push"), &body((1 << 20) + 1));
         large.send(&world.anybody, source).problem(413, "too_large");
     }
@@ -372,20 +475,27 @@ fn a_webhook_is_kept_shown_and_checked() {
     let mut world = World::new();
     let source = world.source("stripe", json!({}));
     let shown = world.server.admin.get(&format!("/source/{source}")).expect(200).clone();
-    let defaults = json!({ "scheme": "stripe", "secret": "stripe", "old_secret": null, "event_type": null, "tolerance_s": 300, "object": null });
+    let defaults = json!({ "preset": "stripe", "secret": "stripe", "old_secret": null, "event_type": null, "tolerance_s": 300, "object": null });
     assert_eq!(shown["webhook"], defaults);
-    assert!(!world.server.dump().contains("\"hash\":[") || !shown.to_string().contains("hash"));
-    let all = json!({ "scheme": "github", "secret": "a", "old_secret": "b", "event_type": "t", "tolerance_s": 86_400, "object": { "type": "public.repo", "pointer": "/a" } });
+    // The secret's key is shown, what deliveries are signed with never.
+    for told in [shown.to_string(), world.server.admin.get("/source").text, world.server.admin.get("/audit").text] {
+        assert!(!told.contains("whsec_of_stripe"), "{told}");
+    }
+    assert!(!world.server.dump().contains("whsec_of_stripe"));
+    let map = |names: usize| (0..names).map(|n| (n.to_string(), json!("t"))).collect::<serde_json::Map<_, _>>();
+    let all = json!({ "event_types": map(100), "preset": "github", "secret": "a", "old_secret": "b", "event_type": "t", "tolerance_s": 86_400, "object": { "type": "public.repo", "pointer": "/a" } });
     let put = |webhook: &Value| {
         let body = json!({ "name": "of-stripe", "source_type": "hooks", "webhook": webhook });
         world.server.admin.put(&format!("/source/{source}"), &body)
     };
     assert_eq!(put(&all).expect(200)["webhook"], all);
     for (field, value, pointer) in [
-        ("scheme", json!("slack"), "/webhook/scheme"),
+        ("preset", json!("slack"), "/webhook/preset"),
         ("secret", json!("1"), "/webhook/secret"),
         ("secret", Value::Null, "/webhook/secret"),
         ("event_type", json!("no name"), "/webhook/event_type"),
+        ("event_types", json!({ "push": "no name" }), "/webhook/event_types/push"),
+        ("event_types", json!(map(101)), "/webhook/event_types"),
         ("tolerance_s", json!(0), "/webhook/tolerance_s"),
         ("tolerance_s", json!(86_401), "/webhook/tolerance_s"),
         ("object", json!({ "type": "a b", "pointer": "/a" }), "/webhook/object/type"),
@@ -404,16 +514,99 @@ fn a_webhook_is_kept_shown_and_checked() {
 }
 
 #[test]
-fn a_delivery_that_is_tried_again_fires_nothing_again() {
+fn deliveries_are_verified_after_the_key_of_the_secrets_was_changed_and_after_a_restart() {
+    let mut world = World::new();
+    world.event_type("t");
+    let source = world.source("github", json!({ "event_type": "t" }));
+    let deliver = |world: &World, n: u32| {
+        Delivery::github(GITHUB_SECRET, (&n.to_string(), "push"), "{}")
+            .send(&world.server.admin.without_token(), &source)
+    };
+    deliver(&world, 1).expect(202);
+    world.server.admin.post("/secret-key/rotate", &json!({})).expect(200);
+    deliver(&world, 2).expect(202);
+    world.server.restart();
+    deliver(&world, 3).expect(202);
+    assert_eq!(world.events(), 3);
+}
+
+#[test]
+fn a_tenants_webhook_takes_its_own_secret_and_fires_its_own_event_types() {
+    let world = World::new();
+    let tenant = world.server.client_for("a", &["admin"]);
+    // The platform's secret of that key and its event type are not the tenant's.
+    world.event_type("t");
+    tenant.post("/source-type", &json!({ "name": "own" })).expect(201);
+    let webhook = json!({ "preset": "github", "secret": "github", "event_type": "mine" });
+    let source = tenant.post("/source", &json!({ "name": "s", "source_type": "own", "webhook": webhook }));
+    let source = source.expect(201)["id"].as_str().unwrap().to_owned();
+    let delivery = |secret: &str| Delivery::github(secret, ("1", "push"), "{}").send(&world.anybody, &source);
+    delivery(GITHUB_SECRET).problem(401, "unauthorized");
+    tenant.put("/secret/github", &json!({ "value": "the tenant's" })).expect(201);
+    delivery(GITHUB_SECRET).problem(401, "unauthorized");
+    delivery("the tenant's").problem(404, "not_found");
+    tenant.post("/event-type", &json!({ "display_name": "mine", "source_type": "own" })).expect(201);
+    let event = world.event_of(&delivery("the tenant's"));
+    assert_eq!((&event["owner_id"], &event["event_type"]), (&json!("a"), &json!("mine")));
+    // Whoever has the source's id but not the secret gets no further with a token of the tenant's.
+    let refused = Delivery::github(GITHUB_SECRET, ("2", "push"), "{}").send(&tenant, &source);
+    refused.problem(401, "unauthorized");
+}
+
+/// What somebody without the secret may come up with: a delivery of any preset, made with any other secret, of which parts
+/// are exchanged, missing, or taken from another.
+fn forgery() -> impl Strategy<Value = Delivery> {
+    let secret = prop_oneof![
+        Just(OTHER_SECRET.to_owned()),
+        Just("whsec_bm9ib2R5J3Mga2V5".to_owned()),
+        prop::collection::vec(any::<u8>(), 1..40).prop_map(|key| format!("whsec_{}", BASE64.encode(&key))),
+    ];
+    let body =
+        prop_oneof![Just("{}".to_owned()), Just(String::new()), "\\PC{0,40}", Just(r#"{"type":"t"}"#.to_owned())];
+    let at_s = prop_oneof![3 => Just(NOW_S), 1 => any::<i64>()];
+    let made = (secret, body, at_s, 0..3_usize).prop_map(|(secret, body, at_s, preset)| match preset {
+        0 => Delivery::standard(&secret, ("msg_1", at_s), &body),
+        1 => Delivery::github(&secret, ("d", "push"), &body),
+        _ => Delivery::stripe(&secret, at_s, &body),
+    });
+    let changes = prop::collection::vec((any::<prop::sample::Index>(), prop::option::of("[!-~]{0,80}")), 0..4);
+    (made, changes).prop_map(|(mut delivery, changes)| {
+        for (place, value) in changes {
+            if delivery.headers.is_empty() {
+                break;
+            }
+            let place = place.index(delivery.headers.len());
+            match value {
+                Some(value) => delivery.headers[place].1 = value,
+                None => drop(delivery.headers.remove(place)),
+            }
+        }
+        delivery
+    })
+}
+
+#[test]
+fn nothing_that_somebody_without_the_secret_sends_fires_anything() {
     let world = World::new();
     world.event_type("t");
-    let github = world.source("github", json!({ "event_type": "t" }));
-    let first = Delivery::github(GITHUB_SECRET, ("d-1", "push"), r#"{"n":1}"#).send(&world.anybody, &github);
-    let again = Delivery::github(GITHUB_SECRET, ("d-1", "push"), r#"{"n":1}"#).send(&world.anybody, &github);
-    assert_eq!(first.expect(202), again.expect(202));
-    assert_eq!(world.events(), 1);
-    let other = Delivery::github(GITHUB_SECRET, ("d-2", "push"), r#"{"n":1}"#).send(&world.anybody, &github);
-    assert_ne!(first.expect(202)["event_id"], other.expect(202)["event_id"]);
-    assert_eq!(world.events(), 2);
-    assert!(is_ended(&world.event_of(&first)));
+    let sources: Vec<String> = ["standard", "github", "stripe"]
+        .iter()
+        .map(|preset| world.source(preset, json!({ "event_type": "t" })))
+        .collect();
+    let config = ProptestConfig { failure_persistence: None, cases: 200, ..ProptestConfig::default() };
+    let forged = proptest::test_runner::TestRunner::new(config).run(&forgery(), |delivery| {
+        for source in &sources {
+            let answer = delivery.send(&world.anybody, source);
+            prop_assert_eq!(
+                (answer.status, answer.body["code"].as_str()),
+                (401, Some("unauthorized")),
+                "{}",
+                answer.text
+            );
+        }
+        Ok(())
+    });
+    assert_eq!((forged, world.events()), (Ok(()), json!(0)));
+    // Not that nothing at all would have.
+    Delivery::github(GITHUB_SECRET, ("d", "push"), "{}").send(&world.anybody, &sources[1]).expect(202);
 }
