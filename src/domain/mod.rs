@@ -42,6 +42,8 @@ mod tenant;
 mod time;
 mod token;
 mod webhook;
+#[cfg(test)]
+mod webhook_tests;
 mod when;
 
 pub use action::{Action, DedupMode};
