@@ -295,8 +295,11 @@ impl From<FireError> for Problem {
             FireError::QueueFull { .. } => Problem::busy(detail),
             FireError::Quota(exceeded, after_s) => Problem::quota(exceeded, after_s),
             FireError::TenantDisabled(tenant) => Problem::tenant_disabled(&tenant),
+            FireError::KeyReused => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail),
+            FireError::EventGone(_) => Problem::new(StatusCode::GONE, "event_gone", detail),
             FireError::ShuttingDown => Problem::unavailable(detail),
             FireError::Store(error) => error.into(),
+            FireError::Read(error) => error.into(),
         }
     }
 }

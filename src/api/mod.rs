@@ -17,8 +17,10 @@ mod event;
 mod event_filter;
 mod event_type;
 mod extract;
+mod fire;
 mod firing;
 mod health;
+mod hook;
 mod leftover;
 mod module;
 mod object;
@@ -125,13 +127,14 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(sink_type::read, sink_type::change, sink_type::delete))
         .routes(routes!(sink::create, sink::list))
         .routes(routes!(sink::read, sink::change, sink::delete))
-        .routes(routes!(event::fire, event::list))
+        .routes(routes!(hook::receive))
+        .routes(routes!(fire::fire, event::list))
         .routes(routes!(event::read))
         .routes(routes!(replay::replay_many))
         .routes(routes!(replay::replay_event))
         .routes(routes!(replay::replay_run))
         .routes(routes!(event::cancel))
-        .routes(routes!(event::trigger))
+        .routes(routes!(fire::trigger))
         .routes(routes!(run::list))
         .routes(routes!(run::read))
         .routes(routes!(run::cancel))

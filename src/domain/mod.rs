@@ -24,6 +24,7 @@ mod log;
 mod module;
 mod name;
 mod object;
+mod once;
 mod outcome;
 mod parameter;
 mod retry;
@@ -42,6 +43,9 @@ mod tenancy;
 mod tenant;
 mod time;
 mod token;
+mod webhook;
+#[cfg(test)]
+mod webhook_tests;
 mod when;
 
 pub use action::{Action, DedupMode};
@@ -68,6 +72,7 @@ pub use log::{Level, LogLine, LogSource};
 pub use module::{Kind, Module, ModuleName, ModuleNaming, ModuleRef, ModuleRefError, Permission};
 pub use name::{ActionName, EntryName, EventTypeName, NameError};
 pub use object::{ObjectRecord, ObjectRef, ObjectRefError};
+pub use once::{AcceptedOnce, DedupWindow, DedupWindowError, Once, OnceKey, RequestDigest};
 pub use outcome::{Ending, Failed, Failure, Outcome};
 pub use parameter::{GivenBy, Parameter, ParameterMissing, ParameterValue, Resolved, resolve_parameters, resolved};
 pub use retry::{RetryPolicy, RetryPolicyError};
@@ -84,6 +89,7 @@ pub use tenancy::{Counted, QuotaExceeded, Quotas, Tenant};
 pub use tenant::{TenantId, TenantIdError};
 pub use time::{Clock, Timestamp, TimestampError};
 pub use token::{Rights, Token, TokenHash};
+pub use webhook::{Forged, ObjectPointer, Preset, Signed, Webhook};
 pub use when::{DELAY_MAX_MS, Offset, OffsetError, When, WhenError};
 
 /// Whether a field that came later is as it is in records from before: then it is not written, and they look alike.
