@@ -193,10 +193,13 @@ async fn fire_and_answer(api: &Api, firing: &Firing, headers: &HeaderMap, fire: 
     if let Some(applied) = wait_s.and_then(|wait_s| HeaderValue::from_str(&format!("wait={wait_s}")).ok()) {
         headers.insert("preference-applied", applied);
     }
-    if replayed {
-        headers.insert("idempotency-replayed", HeaderValue::from_static("true"));
-    }
-    Ok(response)
+    Ok(if replayed { marked_as_replayed(response) } else { response })
+}
+
+/// Says that an earlier request made the event.
+pub(super) fn marked_as_replayed(mut response: Response) -> Response {
+    response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
+    response
 }
 
 /// What a request with an `Idempotency-Key` is known by.
