@@ -138,12 +138,6 @@ impl Problem {
         Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail).retry_after(1)
     }
 
-    /// A parameter that an action locks and an event type gives (DESIGN §3.6).
-    pub(super) fn locked(errors: Vec<Fault>) -> Problem {
-        let detail = errors.iter().map(|fault| fault.message.as_str()).collect::<Vec<_>>().join("; ");
-        Problem::new(StatusCode::CONFLICT, "parameter_locked", detail).with(errors)
-    }
-
     /// A schema that inputs which are in use do not follow.
     pub(super) fn breaks_attachments(errors: Vec<Fault>) -> Problem {
         let detail = format!("{} attachments have inputs that do not follow the new schema; see errors", errors.len());
@@ -224,6 +218,10 @@ impl From<Conflict> for Problem {
                 Problem::invalid(vec![Fault::new(pointer, detail)])
             }
             Conflict::InUse { .. } => conflicting("in_use"),
+            Conflict::Locked { faults } => {
+                let faults = faults.into_iter().map(|(pointer, message)| Fault::new(pointer, message));
+                Problem::new(StatusCode::CONFLICT, "parameter_locked", detail).with(faults.collect())
+            }
             Conflict::Full { .. } => Problem::busy(detail),
         }
     }

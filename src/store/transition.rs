@@ -128,6 +128,9 @@ pub enum Conflict {
     /// Parents that an object cannot have; `place` is the one that is at fault.
     #[error("{detail}")]
     Graph { place: Option<usize>, detail: String },
+    /// Parameters that are the action's alone, each as a pointer into the body that was to be saved and what is wrong.
+    #[error("{}", .faults.iter().map(|(_, message)| message.as_str()).collect::<Vec<_>>().join("; "))]
+    Locked { faults: Vec<(String, String)> },
     #[error("it is in use by {}", .by.join(", "))]
     InUse { by: Vec<String> },
     #[error("there are {limit} {what} already, the most there may be")]

@@ -30,6 +30,7 @@ mod power_cut;
 mod sandbox;
 mod store;
 mod store_format;
+mod store_rules;
 mod stream;
 mod support;
 mod trial;
