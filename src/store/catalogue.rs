@@ -112,6 +112,12 @@ impl Catalogue {
         self.modules.get(&(owner.clone(), digest))
     }
 
+    /// When the newest version of a name of exactly this tenant's was uploaded.
+    pub fn newest_since(&self, owner: &TenantId, name: &str) -> Option<Timestamp> {
+        let versions = self.module_names.get(&(owner.clone(), name.to_owned()));
+        versions.and_then(|versions| versions.last()).map(|version| version.since)
+    }
+
     pub fn modules(&self) -> impl Iterator<Item = &Arc<Module>> {
         self.modules.values()
     }
@@ -165,6 +171,10 @@ impl Catalogue {
                 let count = |names: Option<usize>| names.map_or(0, |names| names as u64 + 1);
                 let names = self.modules.get(&(owner.clone(), *digest)).map(|module| module.names.len());
                 ("module", digest.to_string(), count(*expected), Some(count(names)))
+            }
+            Expectation::NewestOfModule(owner, name, expected) => {
+                let same = self.newest_since(owner, name) == *expected;
+                ("list of versions", name.clone(), 1, Some(u64::from(same)))
             }
             Expectation::ObjectVersion(owner, object, expected) => {
                 let version = self.own_object(owner, object).map_or(0, |record| record.version);

@@ -36,6 +36,9 @@ pub enum Expectation {
     EventTypeVersion(EventTypeId, u64),
     /// How many names a tenant's module has; `None` when it is not there.
     ModuleNames(TenantId, Digest, Option<usize>),
+    /// When the newest version of a module's name was uploaded; `None` when a tenant has none of that name. Names that are
+    /// given at the same time are put in an order by it.
+    NewestOfModule(TenantId, String, Option<Timestamp>),
     /// The version of what a tenant registered about an object; `None` when it did not.
     ObjectVersion(TenantId, ObjectRef, Option<u64>),
     AttachmentVersion(AttachmentId, u64),
