@@ -112,6 +112,11 @@ impl Problem {
         Problem { code: "invalid_document", ..Problem::invalid(errors) }
     }
 
+    #[cfg(test)]
+    pub(super) fn status(&self) -> u16 {
+        self.status.as_u16()
+    }
+
     pub(super) fn detail(&self) -> &str {
         &self.detail
     }
@@ -149,7 +154,7 @@ impl Problem {
         Problem::new(StatusCode::CONFLICT, "already_ended", format!("the {what} has ended already: it is {state}"))
     }
 
-    pub(super) fn if_match(detail: impl Into<String>) -> Problem {
+    pub(super) fn precondition(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", detail)
     }
 
@@ -207,7 +212,7 @@ impl From<Conflict> for Problem {
         let conflicting = |code| Problem::new(StatusCode::CONFLICT, code, detail.clone());
         match conflict {
             Conflict::Gone { what, id } => Problem::not_found(what, id),
-            Conflict::Version { .. } => Problem::if_match(detail),
+            Conflict::Version { .. } => Problem::precondition(detail),
             Conflict::NameTaken { .. } | Conflict::ModuleNameTaken { .. } => conflicting("name_taken"),
             Conflict::NoSuchModule { .. } => Problem::invalid(vec![Fault::new("/module", detail)]),
             Conflict::NoSuchAction { .. } => Problem::invalid(vec![Fault::new("/action", detail)]),
