@@ -34,6 +34,7 @@ const KEPT_APART: [(&[&str], &[&str], &str); 10] = [
             "dispatch/settle_tests.rs",
             "dispatch/testing.rs",
             "domain/run_tests.rs",
+            "domain/webhook_tests.rs",
         ],
         "unwrap is for tests",
     ),

@@ -19,6 +19,7 @@ mod event_type;
 mod extract;
 mod firing;
 mod health;
+mod hook;
 mod leftover;
 mod module;
 mod object;
@@ -125,6 +126,7 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(sink_type::read, sink_type::change, sink_type::delete))
         .routes(routes!(sink::create, sink::list))
         .routes(routes!(sink::read, sink::change, sink::delete))
+        .routes(routes!(hook::receive))
         .routes(routes!(event::fire, event::list))
         .routes(routes!(event::read))
         .routes(routes!(replay::replay_many))

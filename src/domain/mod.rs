@@ -41,6 +41,9 @@ mod state;
 mod tenant;
 mod time;
 mod token;
+mod webhook;
+#[cfg(test)]
+mod webhook_tests;
 mod when;
 
 pub use action::{Action, DedupMode};
@@ -82,6 +85,7 @@ pub use state::{Reason, State};
 pub use tenant::{TenantId, TenantIdError};
 pub use time::{Clock, Timestamp, TimestampError};
 pub use token::{Rights, Token, TokenHash};
+pub use webhook::{Forged, ObjectPointer, Preset, Signed, Webhook};
 pub use when::{DELAY_MAX_MS, Offset, OffsetError, When, WhenError};
 
 /// Whether a field that came later is as it is in records from before: then it is not written, and they look alike.

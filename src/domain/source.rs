@@ -1,6 +1,6 @@
 //! Sources: event producers with credentials of their own (DESIGN §3.10).
 
-use super::{Entry, Header, SourceId, SourceTypeId, TokenHash};
+use super::{Entry, Header, SourceId, SourceTypeId, TokenHash, Webhook};
 use serde::{Deserialize, Serialize};
 
 /// One producer; it fires only event types of its source type, and does nothing else.
@@ -12,6 +12,9 @@ pub struct Source {
     /// Of its own token; `None` while it has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hash: Option<TokenHash>,
+    /// How its deliveries are verified and read, when it is a webhook.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<Webhook>,
 }
 
 impl Source {

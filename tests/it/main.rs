@@ -26,6 +26,7 @@ mod http_scopes;
 mod http_secrets;
 mod http_sinks;
 mod http_sources;
+mod http_webhooks;
 mod power_cut;
 mod sandbox;
 mod store;
