@@ -6,9 +6,9 @@ mod support;
 
 use fusebox::dispatch::{self, Dispatch, Fire, Permits, Producer, Secrets};
 use fusebox::domain::{
-    Action, ActionId, Chain, ChainLimits, Clock, Context, DedupMode, Entropy, Event, EventId, EventType, EventTypeId,
-    Flow, Ids, Json, Keyring, Kind, LIMITS_WASM, LimitsPatch, LogLine, Module, ModuleRef, Origin, RetryPolicy, RunId,
-    State, TenantId, Timestamp,
+    Action, ActionId, Chain, ChainLimits, Clock, Context, DedupMode, DedupWindow, Entropy, Event, EventId, EventType,
+    EventTypeId, Flow, Ids, Json, Keyring, Kind, LIMITS_WASM, LimitsPatch, LogLine, Module, ModuleRef, Origin,
+    RetryPolicy, RunId, State, TenantId, Timestamp,
 };
 use fusebox::sandbox::{self, HostServices, Invocation, Prepared, Sandbox};
 use fusebox::server::SystemClock;
@@ -175,6 +175,7 @@ impl Bench {
             flow: Flow::default(),
             payload: payload(),
             sameness: None,
+            once: None,
             run_at: None,
             tenant: TenantId::shared(),
             origin: Origin::Api,
@@ -267,6 +268,7 @@ fn event_type(id: EventTypeId, name: &str, action: ActionId, now: Timestamp) -> 
         flow: Flow::default(),
         parameters: Vec::new(),
         payload_schema: None,
+        dedup_window_s: DedupWindow::default(),
         version: 1,
         created_by: "bench".to_owned(),
         created_at: now,

@@ -5,8 +5,8 @@
 mod support;
 
 use fusebox::domain::{
-    Action, ActionId, DedupMode, Entropy, EventType, EventTypeId, Flow, Ids, LimitsPatch, ModuleRef, RetryPolicy,
-    TenantId, Timestamp,
+    Action, ActionId, DedupMode, DedupWindow, Entropy, EventType, EventTypeId, Flow, Ids, LimitsPatch, ModuleRef,
+    RetryPolicy, TenantId, Timestamp,
 };
 use fusebox::store::{Change, Config, Store, Transition};
 use serde_json::json as value;
@@ -82,6 +82,7 @@ fn fill(folder: &Path) {
             flow: Flow::default(),
             parameters: Vec::new(),
             payload_schema: None,
+            dedup_window_s: DedupWindow::default(),
             version: 1,
             created_by: "bench".to_owned(),
             created_at: now,

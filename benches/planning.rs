@@ -8,8 +8,8 @@
 use bytes::Bytes;
 use fusebox::dispatch::bindings;
 use fusebox::domain::{
-    Action, ActionId, Attachment, AttachmentId, DedupMode, Digest, EventType, EventTypeId, Flow, Json, Kind,
-    LimitsPatch, Module, ModuleRef, ObjectRecord, ObjectRef, RetryPolicy, TenantId, Timestamp,
+    Action, ActionId, Attachment, AttachmentId, DedupMode, DedupWindow, Digest, EventType, EventTypeId, Flow, Json,
+    Kind, LimitsPatch, Module, ModuleRef, ObjectRecord, ObjectRef, RetryPolicy, TenantId, Timestamp,
 };
 use fusebox::store::{Catalogue, Change};
 use std::hint::black_box;
@@ -151,6 +151,7 @@ fn event_type(number: usize) -> EventType {
         flow: Flow::Both,
         parameters: Vec::new(),
         payload_schema: None,
+        dedup_window_s: DedupWindow::default(),
         version: 1,
         created_by: "bench".to_owned(),
         created_at: NOW,

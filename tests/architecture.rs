@@ -28,7 +28,7 @@ const KEPT_APART: [(&[&str], &[&str], &str); 10] = [
             "dispatch/capacity_tests.rs",
             "dispatch/chain_tests.rs",
             "dispatch/chain_worlds.rs",
-            "dispatch/capacity_tests.rs",
+            "dispatch/dedup_tests.rs",
             "dispatch/desk_tests.rs",
             "dispatch/resolve_tests.rs",
             "dispatch/settle_tests.rs",

@@ -267,8 +267,11 @@ impl From<FireError> for Problem {
             FireError::FanOut => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "fanout_limit", detail),
             FireError::NotBound => Problem::new(StatusCode::CONFLICT, "not_bound", detail),
             FireError::QueueFull { .. } => Problem::busy(detail),
+            FireError::KeyReused => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail),
+            FireError::EventGone(_) => Problem::new(StatusCode::GONE, "event_gone", detail),
             FireError::ShuttingDown => Problem::unavailable(detail),
             FireError::Store(error) => error.into(),
+            FireError::Read(error) => error.into(),
         }
     }
 }

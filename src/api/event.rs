@@ -2,58 +2,21 @@
 
 use super::Api;
 use super::auth::{Caller, Execute, Read};
-use super::delay::{self, DelayIn};
 use super::error::Problem;
 use super::event_filter::{EventFilter, Misfit};
-use super::extract::{self, Body, Path, Query, preferred_wait_s};
-use super::firing::Firing;
+use super::extract::{Path, Query};
 use super::page::{self, Data, List, encode_cursor};
 use super::run::{RunOut, history_query};
-use super::trial::DryRun;
-use crate::dispatch::{Fire, Fired, Target, explain_wait, is_held_back};
+use crate::dispatch::{Target, explain_wait, is_held_back};
 use crate::domain::{
-    CallerKey, Cause, Deed, Event, EventId, EventTypeId, EventTypeName, Flow, Json, Noted, ObjectRef, Origin, Reason,
-    Run, RunId, Sameness, ScheduleId, SourceId, State as EventState, TenantId, Timestamp,
+    Cause, Deed, Event, EventId, EventTypeId, Flow, Json, Noted, ObjectRef, Origin, Reason, Run, RunId, ScheduleId,
+    SourceId, State as EventState, Timestamp,
 };
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Serialize;
 use std::sync::Arc;
-use std::time::Duration;
-use utoipa::{IntoParams, ToSchema};
-
-/// A trigger to fire.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct EventIn {
-    /// The display name of the event type.
-    #[schema(value_type = String)]
-    event_type: EventTypeName,
-    #[schema(value_type = Option<ObjectOut>)]
-    object: Option<ObjectRef>,
-    /// Narrows how far the event type lets it reach among the objects.
-    #[serde(default)]
-    #[schema(value_type = Option<FlowSchema>)]
-    flow: Flow,
-    /// The tenant whose event it is; only the platform names another than its own.
-    #[schema(value_type = Option<String>)]
-    owner_id: Option<TenantId>,
-    /// Any JSON. Default `{}`.
-    #[serde(default = "Json::empty_object")]
-    #[schema(value_type = Option<serde_json::Value>)]
-    payload: Json,
-    /// What the caller compares firings by, 1 to 255 bytes; without one, event type, object and payload are compared. While a
-    /// run of the same is in flight, another is SKIPPED as its `duplicate`.
-    #[schema(value_type = Option<String>, min_length = 1, max_length = 255)]
-    dedup_key: Option<CallerKey>,
-    /// No run starts before this time, at most 366 days ahead. A past time is now.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    run_at: Option<Timestamp>,
-    /// The same from now: whole seconds, or a length of time such as `"2h30m"`. Not with `run_at`.
-    #[schema(value_type = Option<String>)]
-    delay: Option<DelayIn>,
-}
+use utoipa::ToSchema;
 
 /// Which attachments, besides those on its own object, an event reaches.
 #[derive(ToSchema)]
@@ -146,137 +109,8 @@ pub(super) struct EventOut {
     runs: Option<Vec<RunOut>>,
 }
 
-/// Fire a trigger
-///
-/// 202 when the event is durably accepted. With `Prefer: wait=N`, 200 with its runs as soon as it has ended, or 202 after
-/// N seconds. With `dry_run=true` nothing is kept and nothing runs: 200 with the event as it would be planned now, the runs in
-/// their order, and of those that would not run or not yet the reason.
-#[utoipa::path(post, path = "/event", tag = "events", request_body = EventIn,
-    params(DryRun, ("prefer" = Option<String>, Header, description = "`wait=N`: wait up to N seconds for the end")),
-    responses((status = 202, body = page::Envelope<EventOut>), (status = 200, description = "It has ended", body = page::Envelope<EventOut>)))]
-pub(super) async fn fire(
-    firing: Firing,
-    State(api): State<Api>,
-    headers: HeaderMap,
-    Query(DryRun { dry_run }): Query<DryRun>,
-    Body(body): Body<EventIn>,
-) -> Result<Response, Problem> {
-    let run_at = delay::run_at(api.now(), body.run_at, body.delay).map_err(|fault| Problem::invalid(vec![fault]))?;
-    let fire = Fire {
-        object: body.object,
-        flow: body.flow,
-        sameness: Some(sameness(body.dedup_key)),
-        run_at,
-        ..firing.fire(body.event_type, body.payload, body.owner_id)?
-    };
-    if dry_run {
-        return foresee(&api, &firing, fire).await.map(IntoResponse::into_response);
-    }
-    fire_and_answer(&api, &firing, &headers, fire).await
-}
-
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct TriggerQuery {
-    object_type: Option<String>,
-    object_id: Option<String>,
-    /// Narrows how far the event type lets it reach among the objects: `both`, `up`, `down` or `none`.
-    #[param(value_type = Option<FlowSchema>)]
-    flow: Option<Flow>,
-    /// What the caller compares firings by, 1 to 255 bytes; without one, event type, object and payload are compared.
-    #[param(value_type = Option<String>, min_length = 1, max_length = 255)]
-    dedup_key: Option<CallerKey>,
-    /// No run starts before this time.
-    #[param(value_type = Option<String>, format = DateTime)]
-    run_at: Option<Timestamp>,
-    /// The same from now: whole seconds, or a length of time such as `2h30m`. Not with `run_at`.
-    #[param(value_type = Option<String>)]
-    delay: Option<DelayIn>,
-    /// The tenant whose event it is; only the platform names another than its own.
-    #[param(value_type = Option<String>)]
-    owner_id: Option<TenantId>,
-    /// Keep and run nothing, and say what would.
-    #[serde(default)]
-    dry_run: bool,
-}
-
-fn sameness(key: Option<CallerKey>) -> Sameness {
-    key.map_or(Sameness::Content, Sameness::Key)
-}
-
-/// Fire a trigger, the short way
-///
-/// The body is the payload; an empty one is `{}`.
-#[utoipa::path(post, path = "/trigger/{event_type}", tag = "events", request_body = serde_json::Value,
-    params(("event_type" = String, Path), TriggerQuery, ("prefer" = Option<String>, Header, description = "`wait=N`: wait up to N seconds for the end")),
-    responses((status = 202, body = page::Envelope<EventOut>), (status = 200, description = "It has ended", body = page::Envelope<EventOut>)))]
-pub(super) async fn trigger(
-    firing: Firing,
-    State(api): State<Api>,
-    Path(event_type): Path<String>,
-    Query(query): Query<TriggerQuery>,
-    request: Request,
-) -> Result<Response, Problem> {
-    let event_type = event_type.parse().map_err(|_| Problem::not_found("event type", &event_type))?;
-    let object = match (query.object_type, query.object_id) {
-        (None, None) => None,
-        (Some(kind), Some(id)) => {
-            Some(ObjectRef::new(kind, id).map_err(|error| Problem::bad_request(error.to_string()))?)
-        }
-        _ => return Err(Problem::bad_request("object_type and object_id go together")),
-    };
-    let run_at = delay::run_at(api.now(), query.run_at, query.delay);
-    let run_at = run_at.map_err(|fault| Problem::bad_request(format!("the query of the URL: {}", fault.message)))?;
-    let headers = request.headers().clone();
-    let body = extract::read(request, "the payload", api.bounds().body_bytes).await?;
-    let payload = if body.is_empty() { Json::empty_object() } else { extract::parse(&body)? };
-    let fire = Fire {
-        object,
-        sameness: Some(sameness(query.dedup_key)),
-        flow: query.flow.unwrap_or_default(),
-        run_at,
-        ..firing.fire(event_type, payload, query.owner_id)?
-    };
-    if query.dry_run {
-        return foresee(&api, &firing, fire).await.map(IntoResponse::into_response);
-    }
-    fire_and_answer(&api, &firing, &headers, fire).await
-}
-
-async fn foresee(api: &Api, firing: &Firing, fire: Fire) -> Result<Data<EventOut>, Problem> {
-    let event_type = fire.event_type.clone();
-    match api.dispatch().foresee(fire) {
-        Ok(Fired { event, runs }) => Ok(Data::ok(EventOut { dry_run: true, ..EventOut::of(&event, Some(&runs)) })),
-        Err(error) => Err(firing.refused(api, &event_type, error).await),
-    }
-}
-
-async fn fire_and_answer(api: &Api, firing: &Firing, headers: &HeaderMap, fire: Fire) -> Result<Response, Problem> {
-    let (dispatch, event_type) = (api.dispatch(), fire.event_type.clone());
-    let Some(wait_s) = preferred_wait_s(headers)?.filter(|seconds| *seconds > 0) else {
-        return match dispatch.fire(fire).await {
-            Ok(Fired { event, .. }) => Ok(Data::accepted(EventOut::of(&event, None)).into_response()),
-            Err(error) => Err(firing.refused(api, &event_type, error).await),
-        };
-    };
-    let wait_s = wait_s.min(api.bounds().wait_s);
-    let Fired { event, mut runs } = match dispatch.fire_and_wait(fire, Duration::from_secs(wait_s)).await {
-        Ok(fired) => fired,
-        Err(error) => return Err(firing.refused(api, &event_type, error).await),
-    };
-    explain_waits(api, &mut runs);
-    let out = EventOut::of(&event, Some(&runs));
-    let answer = if event.state.is_terminal() { Data::ok(out) } else { Data::accepted(out) };
-    let mut response = answer.into_response();
-    if let Ok(applied) = HeaderValue::from_str(&format!("wait={wait_s}")) {
-        response.headers_mut().insert("preference-applied", applied);
-    }
-    Ok(response)
-}
-
 /// Lets the runs that wait for a sink say so.
-fn explain_waits(api: &Api, runs: &mut [Arc<Run>]) {
+pub(super) fn explain_waits(api: &Api, runs: &mut [Arc<Run>]) {
     let catalogue = api.store().catalogue();
     for run in runs.iter_mut().filter(|run| is_held_back(&catalogue, run)) {
         explain_wait(&catalogue, Arc::make_mut(run));
@@ -341,6 +175,11 @@ pub(super) async fn cancel(
 }
 
 impl EventOut {
+    /// Of an event that was only foreseen.
+    pub(super) fn foreseen(event: &Event, runs: &[Arc<Run>]) -> EventOut {
+        EventOut { dry_run: true, ..EventOut::of(event, Some(runs)) }
+    }
+
     pub(super) fn of(event: &Event, runs: Option<&[Arc<Run>]>) -> EventOut {
         let (schedule_id, scheduled_at) = match event.cause {
             Some(Cause::Schedule { id, due_at }) => (Some(id), Some(due_at)),

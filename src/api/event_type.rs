@@ -13,8 +13,8 @@ use super::schedule;
 use super::source::source_type_for;
 use crate::dispatch::{check_schema, cycle_of_event_type, find_sink_type};
 use crate::domain::{
-    Action, ActionId, EventType, EventTypeId, EventTypeName, Flow, Json, Parameter, Schedule, SinkType, SourceTypeId,
-    TenantId, Timestamp,
+    Action, ActionId, DedupWindow, EventType, EventTypeId, EventTypeName, Flow, Json, Parameter, Schedule, SinkType,
+    SourceTypeId, TenantId, Timestamp,
 };
 use crate::store::{Catalogue, Change, Expectation, Mention, Transition};
 use axum::extract::State;
@@ -54,6 +54,11 @@ pub(super) struct EventTypeIn {
     /// A JSON Schema (draft 2020-12) that payloads must follow.
     #[schema(value_type = Option<serde_json::Value>)]
     payload_schema: Option<Json>,
+    /// How long a request with an `Idempotency-Key`, or a CloudEvent by its source and id, is accepted once: 1 s to 30 days,
+    /// in seconds. Default 86400, a day. Also taken as `dedup_window`.
+    #[serde(default, alias = "dedup_window")]
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 2_592_000)]
+    dedup_window_s: DedupWindow,
     /// The tenant it is for; only the platform names another than its own, and only when creating.
     #[schema(value_type = Option<String>)]
     owner_id: Option<TenantId>,
@@ -80,6 +85,8 @@ pub(super) struct EventTypeOut {
     parameters: Vec<Parameter>,
     #[schema(value_type = Option<serde_json::Value>)]
     payload_schema: Option<Json>,
+    #[schema(value_type = u32)]
+    dedup_window_s: DedupWindow,
     version: u64,
     created_by: String,
     #[schema(value_type = String, format = DateTime)]
@@ -115,6 +122,7 @@ pub(super) async fn create(
         flow: body.flow,
         parameters: body.parameters,
         payload_schema: body.payload_schema,
+        dedup_window_s: body.dedup_window_s,
         version: 1,
         created_by: caller.name().to_owned(),
         created_at: now,
@@ -186,6 +194,7 @@ pub(super) async fn change(
         flow: body.flow,
         parameters: body.parameters,
         payload_schema: body.payload_schema,
+        dedup_window_s: body.dedup_window_s,
         version: old.version + 1,
         updated_at: api.now(),
         ..old.as_ref().clone()
@@ -368,6 +377,7 @@ impl EventTypeOut {
             flow: event_type.flow,
             parameters: event_type.parameters.clone(),
             payload_schema: event_type.payload_schema.clone(),
+            dedup_window_s: event_type.dedup_window_s,
             version: event_type.version,
             created_by: event_type.created_by.clone(),
             created_at: event_type.created_at,

@@ -109,3 +109,43 @@ pub(super) fn preferred_wait_s(headers: &HeaderMap) -> Result<Option<u64>, Probl
     }
     Ok(None)
 }
+
+/// A key has at most this many characters.
+const IDEMPOTENCY_KEY_MAX: usize = 255;
+
+/// What a caller names its request by (`Idempotency-Key`, draft-ietf-httpapi-idempotency-key-header), with or without the
+/// quotes of a structured text (RFC 9651 §3.3.3): the two are the same key.
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let mut values = headers.get_all("idempotency-key").iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(Problem::bad_request("Idempotency-Key: there is more than one"));
+    }
+    let text = value.to_str().unwrap_or_default().trim();
+    let key = match text.strip_prefix('"') {
+        None => Some(text.to_owned()),
+        Some(quoted) => unquoted(quoted),
+    };
+    let fits = |key: &String| {
+        (1..=IDEMPOTENCY_KEY_MAX).contains(&key.len()) && key.bytes().all(|byte| (b' '..=b'~').contains(&byte))
+    };
+    key.filter(fits).map(Some).ok_or_else(|| {
+        let detail = format!(
+            "Idempotency-Key: a key has 1 to {IDEMPOTENCY_KEY_MAX} printable characters, all in quotes or none"
+        );
+        Problem::bad_request(detail)
+    })
+}
+
+/// What stands in quotes, of which the first was taken; `None` when the last is not where it should be.
+pub(super) fn unquoted(rest: &str) -> Option<String> {
+    let mut text = String::with_capacity(rest.len());
+    let mut characters = rest.chars();
+    loop {
+        match characters.next()? {
+            '"' => return characters.as_str().is_empty().then_some(text),
+            '\\' => text.push(characters.next()?),
+            character => text.push(character),
+        }
+    }
+}

@@ -36,6 +36,7 @@ impl Firing {
             flow: Flow::default(),
             payload,
             sameness: None,
+            once: None,
             run_at: None,
             tenant,
             origin,

@@ -17,6 +17,7 @@ mod event;
 mod event_filter;
 mod event_type;
 mod extract;
+mod fire;
 mod firing;
 mod health;
 mod hook;
@@ -127,13 +128,13 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(sink::create, sink::list))
         .routes(routes!(sink::read, sink::change, sink::delete))
         .routes(routes!(hook::receive))
-        .routes(routes!(event::fire, event::list))
+        .routes(routes!(fire::fire, event::list))
         .routes(routes!(event::read))
         .routes(routes!(replay::replay_many))
         .routes(routes!(replay::replay_event))
         .routes(routes!(replay::replay_run))
         .routes(routes!(event::cancel))
-        .routes(routes!(event::trigger))
+        .routes(routes!(fire::trigger))
         .routes(routes!(run::list))
         .routes(routes!(run::read))
         .routes(routes!(run::cancel))

@@ -2,16 +2,17 @@
 
 use super::chain::Child;
 use super::job::{Job, Live};
+use super::once::{Claim, Novelty, remembered};
 use super::payload_schema::Violation;
 use super::producer::Producer;
 use super::resolve::{FanOut, owner_of, plan, plan_only};
 use super::scheduler::Dispatch;
 use super::settle::Next;
 use crate::domain::{
-    ActionId, AttachmentId, Cause, Event, EventId, EventType, EventTypeName, FAN_OUT_MAX, Flow, Json, ObjectRef,
+    ActionId, AttachmentId, Cause, Event, EventId, EventType, EventTypeName, FAN_OUT_MAX, Flow, Json, ObjectRef, Once,
     Origin, Run, Sameness, State, TenantId, Timestamp,
 };
-use crate::store::{Catalogue, Change, CommitError, Transition};
+use crate::store::{Catalogue, Change, CommitError, ReadError, Transition};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -26,6 +27,8 @@ pub struct Fire {
     pub payload: Json,
     /// By what it is compared with what is in flight; `None` when it runs whatever else does.
     pub sameness: Option<Sameness>,
+    /// By what it is the same request as an earlier one, which is answered again then.
+    pub once: Option<Once>,
     /// None of its runs starts before; what is past puts nothing off.
     pub run_at: Option<Timestamp>,
     pub tenant: TenantId,
@@ -42,6 +45,14 @@ pub struct Fire {
 pub struct Fired {
     pub event: Arc<Event>,
     pub runs: Vec<Arc<Run>>,
+    /// Whether an earlier request made it, of which this is a repetition.
+    pub replayed: bool,
+}
+
+impl Fired {
+    pub(super) fn first(live: &Live) -> Fired {
+        Fired { event: Arc::clone(&live.event), runs: live.runs.clone(), replayed: false }
+    }
 }
 
 /// Why an event was not accepted. Nothing of it was kept.
@@ -63,10 +74,23 @@ pub enum FireError {
     NotBound,
     #[error("{queued} runs of this tenant wait already; fire again when some are done")]
     QueueFull { queued: usize },
+    #[error("this key was used for another request; a repetition says the same, another request has another key")]
+    KeyReused,
+    #[error("this request was accepted before, and its event {0} is not kept any more")]
+    EventGone(EventId),
     #[error("the server is shutting down")]
     ShuttingDown,
     #[error(transparent)]
     Store(#[from] CommitError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// What comes of a fire.
+enum Taken {
+    First(Accepted, Committed),
+    /// It made this event of this tenant before.
+    Again(TenantId, EventId),
 }
 
 /// What is to be committed at once.
@@ -82,8 +106,11 @@ impl Dispatch {
     /// # Errors
     /// See [`FireError`].
     pub async fn fire(&self, fire: Fire) -> Result<Fired, FireError> {
-        let (Accepted { live, next, children }, committed) = self.accept(fire)?;
-        let fired = Fired { event: Arc::clone(&live.event), runs: live.runs.clone() };
+        let (Accepted { live, next, children }, committed) = match self.take_in(fire).await? {
+            Taken::Again(tenant, id) => return self.original(&tenant, id).await,
+            Taken::First(accepted, committed) => (accepted, committed),
+        };
+        let fired = Fired::first(&live);
         self.go_on(live, next, None);
         self.go_on_with(children);
         kept(committed).await?;
@@ -96,9 +123,12 @@ impl Dispatch {
     /// See [`FireError`].
     pub async fn fire_and_wait(&self, fire: Fire, patience: Duration) -> Result<Fired, FireError> {
         // Commits keep their order: when the end is on the disk, the beginning is.
-        let (Accepted { live, next, children }, committed) = self.accept(fire)?;
+        let (Accepted { live, next, children }, committed) = match self.take_in(fire).await? {
+            Taken::Again(tenant, id) => return self.original_ended((&tenant, id), patience).await,
+            Taken::First(accepted, committed) => (accepted, committed),
+        };
         self.go_on_with(children);
-        let fired = Fired { event: Arc::clone(&live.event), runs: live.runs.clone() };
+        let fired = Fired::first(&live);
         if next == Next::Nothing {
             kept(committed).await?;
             return Ok(fired);
@@ -106,7 +136,7 @@ impl Dispatch {
         let (waiter, ended) = oneshot::channel();
         self.go_on(live, next, Some(waiter));
         match tokio::time::timeout(patience, ended).await {
-            Ok(Ok(live)) => Ok(Fired { event: live.event, runs: live.runs }),
+            Ok(Ok(live)) => Ok(Fired::first(&live)),
             // Out of patience, or whoever carried the event is gone: say what is certain.
             Ok(Err(_)) | Err(_) => {
                 kept(committed).await?;
@@ -122,14 +152,40 @@ impl Dispatch {
     pub fn foresee(&self, fire: Fire) -> Result<Fired, FireError> {
         let catalogue = self.store().catalogue();
         let (event, planned) = self.plan(&catalogue, event_type_of(&catalogue, &fire)?, fire, None)?;
-        let Live { event, runs, .. } = self.reserve_nothing(event, planned);
-        Ok(Fired { event, runs })
+        Ok(Fired::first(&self.reserve_nothing(event, planned)))
+    }
+
+    /// Accepts an event, unless the same request was accepted before.
+    async fn take_in(&self, fire: Fire) -> Result<Taken, FireError> {
+        let claim = match fire.once {
+            None => None,
+            Some(once) => match self.look_up(self.owner_of(&fire)?, once).await? {
+                Novelty::First(claim) => Some(claim),
+                Novelty::Again(tenant, id) => return Ok(Taken::Again(tenant, id)),
+            },
+        };
+        self.accept(fire, claim).map(|(accepted, committed)| Taken::First(accepted, committed))
+    }
+
+    /// Whose event it will be. Who may not fire it is told so and learns nothing of what was fired before.
+    fn owner_of(&self, fire: &Fire) -> Result<TenantId, FireError> {
+        let catalogue = self.store().catalogue();
+        let event_type = event_type_of(&catalogue, fire)?;
+        fire.by.check_may_fire(event_type)?;
+        Ok(owner_of(event_type, &fire.tenant))
     }
 
     /// Checks, plans, reserves and hands in.
-    fn accept(&self, fire: Fire) -> Result<(Accepted, Committed), FireError> {
-        let catalogue = self.store().catalogue();
-        self.accept_as(&catalogue, event_type_of(&catalogue, &fire)?, fire, None)
+    fn accept(&self, fire: Fire, claim: Option<Claim>) -> Result<(Accepted, Committed), FireError> {
+        let (catalogue, once) = (self.store().catalogue(), fire.once);
+        let event_type = event_type_of(&catalogue, &fire)?;
+        let (event, planned) = self.plan(&catalogue, event_type, fire, None)?;
+        let expires_at = event.created_at.plus_ms(event_type.dedup_window_s.as_ms());
+        let complete = |mut accepting: Transition, live: &Live| {
+            accepting.changes.extend(once.map(|once| remembered(&live.event, once, expires_at)));
+            accepting
+        };
+        Ok(self.reserve_and_hand_in(event, Ok(planned), complete, claim))
     }
 
     /// The same of this event type; with `only` of all that it reaches just that binding runs.
@@ -141,7 +197,7 @@ impl Dispatch {
         only: Option<Only>,
     ) -> Result<(Accepted, Committed), FireError> {
         let (event, planned) = self.plan(catalogue, event_type, fire, only)?;
-        Ok(self.reserve_and_hand_in(event, Ok(planned), |accepting, _| accepting))
+        Ok(self.reserve_and_hand_in(event, Ok(planned), |accepting, _| accepting, None))
     }
 
     /// The event that a fire is, and its runs.

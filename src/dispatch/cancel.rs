@@ -86,7 +86,7 @@ pub(super) fn telling(live: Live, answers: Vec<Answer>, waiter: Option<oneshot::
     }
     Some(Box::new(move |result| {
         for answer in answers {
-            let fired = Fired { event: Arc::clone(&live.event), runs: live.runs.clone() };
+            let fired = Fired { event: Arc::clone(&live.event), runs: live.runs.clone(), replayed: false };
             drop(answer.send(result.clone().map(|()| fired).map_err(CancelError::from)));
         }
         if let (Ok(()), Some(waiter)) = (result, waiter) {

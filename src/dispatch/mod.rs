@@ -15,10 +15,13 @@ mod chain_tests;
 #[cfg(test)]
 mod chain_worlds;
 mod cycle;
+#[cfg(test)]
+mod dedup_tests;
 mod desk;
 mod family;
 mod input_schema;
 mod job;
+mod once;
 mod pause;
 mod payload_schema;
 mod placement;

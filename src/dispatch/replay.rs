@@ -5,7 +5,6 @@ use super::producer::Producer;
 use super::scheduler::Dispatch;
 use crate::domain::{Cause, Event, Json, Origin, Run};
 use crate::store::CommitError;
-use std::sync::Arc;
 
 /// What is to run again.
 #[derive(Clone, Debug)]
@@ -76,6 +75,7 @@ impl Dispatch {
             flow: event.flow,
             payload: payload.unwrap_or(event.payload),
             sameness: None,
+            once: None,
             run_at: None,
             tenant: event.owner_id,
             origin: Origin::Replay,
@@ -85,7 +85,7 @@ impl Dispatch {
         };
         let only = run.map(|run| (run.action_id, run.attachment_id));
         let (accepted, committed) = self.accept_as(&catalogue, event_type, fire, only)?;
-        let fired = Fired { event: Arc::clone(&accepted.live.event), runs: accepted.live.runs.clone() };
+        let fired = Fired::first(&accepted.live);
         self.go_on(accepted.live, accepted.next, None);
         self.go_on_with(accepted.children);
         Ok(Replaying { fired, committed })

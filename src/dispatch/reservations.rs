@@ -6,6 +6,7 @@
 
 use super::accept::{Accepted, Committed, accepting, kept};
 use super::job::Live;
+use super::once::Claim;
 use super::raise::{Refusal, begin};
 use super::scheduler::Dispatch;
 use super::settle::{Next, settle};
@@ -108,15 +109,21 @@ impl Dispatch {
     /// Reserves keys for an event that was planned, settles what that leaves of it, and hands it in with whatever
     /// `complete` adds. Should the disk refuse it, nothing is accepted any more, and its runs give back what they
     /// reserved when they end in memory; should a conflict, [`Dispatch::give_back`] is for the caller to call.
+    /// The `claim` of a request that is accepted once is held until the commit.
     pub(super) fn reserve_and_hand_in(
         &self,
         event: Event,
         planned: Result<Vec<Run>, Refusal>,
         complete: impl FnOnce(Transition, &Live) -> Transition,
+        claim: Option<Claim>,
     ) -> (Accepted, Committed) {
         let now = event.created_at;
         let (sender, committed) = oneshot::channel();
-        let on_commit: OnCommit = Box::new(move |result| drop(sender.send(result)));
+        let on_commit: OnCommit = Box::new(move |result| {
+            // Those who waited for it find what was remembered.
+            drop(claim);
+            drop(sender.send(result));
+        });
         // Settled before as well: what a refused run before it skips has nothing to reserve.
         let (mut live, mut next) = begin(event, planned, now);
         let mut reserving = None;

@@ -8,6 +8,7 @@ use super::capacity::{Permits, Profile};
 use super::desk::{Desk, Put};
 use super::family::Families;
 use super::job::Job;
+use super::once::Claims;
 use super::payload_schema::{PayloadSchemas, Violation};
 use super::placement::Placement;
 use super::reservations::Reservations;
@@ -102,6 +103,7 @@ pub(super) struct Shared {
     pub(super) breaking_off: CancellationToken,
     payload_schemas: PayloadSchemas,
     reservations: Reservations,
+    claims: Claims,
     pub(super) firing: FiringNow,
     families: Families,
     pub(super) heartbeat: Heartbeat,
@@ -138,6 +140,7 @@ impl Dispatch {
             breaking_off: CancellationToken::new(),
             payload_schemas: PayloadSchemas::default(),
             reservations: Reservations::default(),
+            claims: Claims::default(),
             firing: FiringNow::default(),
             families: Families::default(),
             heartbeat: Heartbeat::default(),
@@ -196,6 +199,7 @@ impl Dispatch {
     /// Does everything that is due at `now`, and says when the next thing is.
     pub fn tick(&self, now: Timestamp) -> Option<Timestamp> {
         self.shared.heartbeat.beat(&self.store().catalogue(), now);
+        self.forget_expired(now);
         let (fires, goes_on) = (self.fire_schedules(now), self.wake(now));
         [fires, goes_on].into_iter().flatten().min()
     }
@@ -339,6 +343,10 @@ impl Dispatch {
 
     pub(super) fn reservations(&self) -> &Reservations {
         &self.shared.reservations
+    }
+
+    pub(super) fn claims(&self) -> &Claims {
+        &self.shared.claims
     }
 
     pub(super) fn families(&self) -> &Families {

@@ -4,6 +4,7 @@
 //! for: whatever happens around it, a time is fired for once. What was missed is fired for once, late.
 
 use super::accept::{Accepted, Committed, Fire, new_event};
+use super::job::Live;
 use super::producer::Producer;
 use super::raise::plan_or_refuse;
 use super::resolve::owner_of;
@@ -117,6 +118,7 @@ impl Dispatch {
             flow: Flow::default(),
             payload: fired.payload.clone(),
             sameness: None,
+            once: None,
             run_at: None,
             tenant,
             origin: Origin::Schedule,
@@ -130,11 +132,12 @@ impl Dispatch {
         let sameness = Sameness::Content;
         let schemas = self.payload_schemas();
         let planned = plan_or_refuse(catalogue, schemas, self.ids(), (event_type, &event, Some(&sameness)));
-        let (accepted, committed) = self.reserve_and_hand_in(event, planned, |mut accepting, live| {
+        let complete = |mut accepting: Transition, live: &Live| {
             fired.last = Some(Firing { at: now, event_id: live.event.id });
             accepting.changes.push(Change::Put(fired.into()));
             accepting.expecting(unfired)
-        });
+        };
+        let (accepted, committed) = self.reserve_and_hand_in(event, planned, complete, None);
         (Some(accepted), committed)
     }
 }

@@ -11,8 +11,9 @@ use super::settle::fires;
 use super::sinks::sink_type_of;
 use super::worker::{context, end};
 use crate::domain::{
-    Action, Event, EventId, EventType, EventTypeId, EventTypeName, Flow, GivenBy, IllegalChange, Json, LogLine,
-    ObjectRef, Origin, Parameter, ParameterValue, Reason, RetryPolicy, Run, RunId, TenantId, Timestamp, resolved,
+    Action, DedupWindow, Event, EventId, EventType, EventTypeId, EventTypeName, Flow, GivenBy, IllegalChange, Json,
+    LogLine, ObjectRef, Origin, Parameter, ParameterValue, Reason, RetryPolicy, Run, RunId, TenantId, Timestamp,
+    resolved,
 };
 use crate::sandbox::{Attempted, Invocation};
 use serde_json::{Map, Value};
@@ -87,6 +88,7 @@ impl Dispatch {
             flow: Flow::None,
             payload,
             sameness: None,
+            once: None,
             run_at: None,
             tenant,
             origin: Origin::Test,
@@ -187,6 +189,7 @@ fn sample(action: &Action, tenant: &TenantId, now: Timestamp) -> EventType {
         flow: Flow::None,
         parameters: Vec::new(),
         payload_schema: None,
+        dedup_window_s: DedupWindow::default(),
         version: 1,
         created_by: String::new(),
         created_at: now,

@@ -1,14 +1,14 @@
 //! One text for all JSON texts that say the same, so that what is equal has equal hashes.
 
-use super::Json;
-
 /// The canonical form of a JSON value: no white space, members by name, escapes only where there must be, numbers as
 /// digits and a power of ten.
 ///
 /// After RFC 8785, but for numbers: they stay exact instead of becoming binary fractions, because two ids that differ
 /// in their twentieth digit are two ids. Members that have the same name all stay, in their order.
-pub fn canonical_json(json: &Json) -> Vec<u8> {
-    let text = json.as_str().as_bytes();
+///
+/// `text` is one valid JSON text, nested as deep as its parser allowed; of anything else the form means nothing.
+pub fn canonical_json(text: &str) -> Vec<u8> {
+    let text = text.as_bytes();
     let mut scan = Scan { text, at: 0, out: Vec::with_capacity(text.len()) };
     scan.value();
     scan.out
@@ -17,7 +17,7 @@ pub fn canonical_json(json: &Json) -> Vec<u8> {
 /// Up to this many zeros end a number without a power of ten, as whole numbers are usually written.
 const ZEROS_MAX: usize = 21;
 
-/// Walks over a text that is known to be valid, and writes its canonical form. Its depth is bounded by that of [`Json`].
+/// Walks over a text that is known to be valid, and writes its canonical form. Its depth is bounded by whoever parsed it.
 struct Scan<'a> {
     text: &'a [u8],
     at: usize,
@@ -221,11 +221,12 @@ impl Scan<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Json;
     use proptest::prelude::*;
     use serde_json::Value;
 
     fn canonical(text: &str) -> String {
-        String::from_utf8(canonical_json(&Json::parse(text.to_owned()).unwrap())).unwrap()
+        String::from_utf8(canonical_json(Json::parse(text.to_owned()).unwrap().as_str())).unwrap()
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl Fingerprint {
                     // Neither may have a zero byte, and no JSON text begins with one.
                     hasher.update(object_type.as_bytes()).update(&[0]).update(object_id.as_bytes()).update(&[0]);
                 }
-                hasher.update(&[0]).update(&canonical_json(payload));
+                hasher.update(&[0]).update(&canonical_json(payload.as_str()));
             }
         }
         Fingerprint(*hasher.finalize().as_bytes())

@@ -1,6 +1,8 @@
 //! Event types: named triggers.
 
-use super::{ActionId, EventTypeId, EventTypeName, Flow, Json, Parameter, SourceTypeId, TenantId, Timestamp};
+use super::{
+    ActionId, DedupWindow, EventTypeId, EventTypeName, Flow, Json, Parameter, SourceTypeId, TenantId, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +31,9 @@ pub struct EventType {
     /// A JSON Schema (draft 2020-12) that payloads must follow.
     #[serde(default)]
     pub payload_schema: Option<Json>,
+    /// How long its events are accepted once.
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    pub dedup_window_s: DedupWindow,
     /// Counts changes, starting at 1; the entity tag of the API.
     pub version: u64,
     pub created_by: String,

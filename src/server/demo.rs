@@ -3,8 +3,8 @@
 use super::Wired;
 use crate::dispatch::{Fire, FireError, Producer};
 use crate::domain::{
-    Action, ActionId, ActionName, Author, DedupMode, Event, EventType, EventTypeId, EventTypeName, Flow, Json,
-    LimitsPatch, Module, ModuleName, ModuleNaming, ModuleRef, ObjectRef, Origin, Parameter, ParameterValue,
+    Action, ActionId, ActionName, Author, DedupMode, DedupWindow, Event, EventType, EventTypeId, EventTypeName, Flow,
+    Json, LimitsPatch, Module, ModuleName, ModuleNaming, ModuleRef, ObjectRef, Origin, Parameter, ParameterValue,
     RetryPolicy, Run, Sameness, TenantId,
 };
 use crate::sandbox::UploadError;
@@ -112,6 +112,7 @@ pub(super) async fn run(wired: &Wired) -> Result<Demo, DemoError> {
                 flow: Flow::default(),
                 payload,
                 sameness: Some(Sameness::Content),
+                once: None,
                 run_at: None,
                 tenant: TenantId::shared(),
                 origin: Origin::Demo,
@@ -221,6 +222,7 @@ fn event_type(
         flow: Flow::default(),
         parameters: Vec::new(),
         payload_schema: None,
+        dedup_window_s: DedupWindow::default(),
         version: 1,
         created_by: "demo".to_owned(),
         created_at: now,

@@ -244,6 +244,7 @@ fn told(catalogue: &Catalogue, change: &Change) -> Option<Told> {
         Change::Delete(id) => gone(catalogue.entry(*id).map(Arc::new).as_ref()),
         Change::DeleteAction(_) | Change::Audit(_) | Change::DeleteAudit(..) => None,
         Change::Event(_) | Change::Run(_) | Change::Log(_) => None,
+        Change::RememberOnce(_) | Change::ForgetOnce(_) => None,
     }
 }
 

@@ -4,11 +4,12 @@
 //! not terminal are remembered, so that moving one needs no look at the disk.
 
 use super::codec::{Key, encode, end_of};
+use super::once::{self, Expired};
 use super::transition::{Change, LogChunk, Transition};
 use super::{Catalogue, Notice, Subject, schema};
 use crate::domain::{
-    Action, ActionId, AttachmentId, AuditEntry, AuditId, Digest, Event, EventId, Module, ObjectRef, Run, RunId, State,
-    TenantId,
+    AcceptedOnce, Action, ActionId, AttachmentId, AuditEntry, AuditId, Digest, Event, EventId, Module, ObjectRef, Run,
+    RunId, State, TenantId,
 };
 use bytes::Bytes;
 use redb::{Database, ReadableTable, WriteTransaction};
@@ -47,6 +48,8 @@ pub(super) struct Batch {
     events: BTreeMap<EventId, Arc<Event>>,
     runs: BTreeMap<RunId, Arc<Run>>,
     logs: Vec<LogChunk>,
+    accepted_once: Vec<Arc<AcceptedOnce>>,
+    expired_once: Vec<Expired>,
     catalogue: Vec<Change>,
     audit: Entries,
 }
@@ -68,6 +71,8 @@ impl Batch {
                     self.runs.insert(run.id, run);
                 }
                 Change::Log(chunk) => self.logs.push(chunk),
+                Change::RememberOnce(accepted) => self.accepted_once.push(accepted),
+                Change::ForgetOnce(expired) => self.expired_once.extend(expired),
                 Change::Audit(_) => {}
                 Change::DeleteAudit(tenant, id) => self.audit.push((audit_key(&tenant, id), None)),
                 other => self.catalogue.push(other),
@@ -85,6 +90,8 @@ impl Batch {
         self.write_logs(&tx, &mut notices)?;
         self.write_runs(&tx, &mut notices)?;
         self.write_events(&tx, &mut notices)?;
+        once::forget(&tx, &std::mem::take(&mut self.expired_once))?;
+        once::remember(&tx, &std::mem::take(&mut self.accepted_once))?;
         for change in self.catalogue.drain(..) {
             write_catalogue(&tx, change, catalogue)?;
         }
@@ -160,10 +167,10 @@ pub(super) fn family_key(event: &Event) -> Option<Vec<u8>> {
 }
 
 /// Keys with the value to set, or `None` to remove the key.
-type Entries = Vec<(Vec<u8>, Option<Bytes>)>;
+pub(super) type Entries = Vec<(Vec<u8>, Option<Bytes>)>;
 
 /// In key order, which is what a B-tree likes best.
-fn apply(tx: &WriteTransaction, table: schema::Table, mut entries: Entries) -> Result<(), WriteError> {
+pub(super) fn apply(tx: &WriteTransaction, table: schema::Table, mut entries: Entries) -> Result<(), WriteError> {
     if entries.is_empty() {
         return Ok(());
     }
@@ -196,6 +203,7 @@ fn write_catalogue(tx: &WriteTransaction, change: Change, catalogue: &Catalogue)
     let delete = |table, key: &[u8]| apply(tx, table, vec![(key.to_vec(), None)]);
     match change {
         Change::Event(_) | Change::Run(_) | Change::Log(_) | Change::Audit(_) | Change::DeleteAudit(..) => Ok(()),
+        Change::RememberOnce(_) | Change::ForgetOnce(_) => Ok(()),
         Change::PutModule(module, bytes) => put_module(tx, &module, bytes),
         Change::DeleteModule(tenant, digest) => delete_module(tx, &tenant, digest, catalogue),
         Change::PutAction(action) => put_action(tx, &action),

@@ -211,6 +211,7 @@ impl Catalogue {
         self.revision += 1;
         match change {
             Change::Event(_) | Change::Run(_) | Change::Log(_) | Change::Audit(_) | Change::DeleteAudit(..) => Ok(()),
+            Change::RememberOnce(_) | Change::ForgetOnce(_) => Ok(()),
             Change::PutModule(module, _) => self.put_module(module),
             Change::DeleteModule(tenant, digest) => self.delete_module(tenant, *digest),
             Change::PutAction(action) => self.put_action(action),

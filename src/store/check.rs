@@ -2,7 +2,7 @@
 
 use super::batch::{attachment_key, family_key, object_key};
 use super::codec::{Key, decode};
-use super::{ReadError, Store, schema};
+use super::{ReadError, Store, once, schema};
 use crate::domain::{Attachment, Event, ObjectRecord, Run, State, TenantId};
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable, TableHandle};
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,6 +41,7 @@ impl Store {
             (schema::EVENTS_BY_ROOT, by_root),
             (schema::RUNS_BY_ACTION, by_action),
             (schema::RUNS_BY_STATE, by_run_state),
+            (schema::ONCE_BY_EXPIRY, once::expected_by_expiry(&tx)?),
         ];
         let mut wrong = check_attachments(&tx)?;
         wrong.extend(twice);

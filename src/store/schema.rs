@@ -61,11 +61,15 @@ pub(super) const RUNS_BY_STATE: Table = TableDefinition::new("runs_by_state");
 /// `tenant, run, attempt (4 bytes), number of the first line (4 bytes)` → log lines.
 pub(super) const LOGS: Table = TableDefinition::new("logs");
 
+/// `tenant, once key (16 bytes)` → AcceptedOnce.
+pub(super) const ACCEPTED_ONCE: Table = TableDefinition::new("accepted_once");
+/// `time in ms (8 bytes), tenant, once key` → nothing: those by the time from which they may be forgotten.
+pub(super) const ONCE_BY_EXPIRY: Table = TableDefinition::new("once_by_expiry");
 /// `tenant, audit entry` → AuditEntry.
 pub(super) const AUDIT: Table = TableDefinition::new("audit");
 
 /// All tables, for creating, dumping and checking them.
-pub(super) const ALL: [Table; 24] = [
+pub(super) const ALL: [Table; 26] = [
     META,
     MODULES,
     MODULE_BYTES,
@@ -89,5 +93,7 @@ pub(super) const ALL: [Table; 24] = [
     RUNS_BY_ACTION,
     RUNS_BY_STATE,
     LOGS,
+    ACCEPTED_ONCE,
+    ONCE_BY_EXPIRY,
     AUDIT,
 ];

@@ -1,9 +1,10 @@
 //! What is asked of the store: batches of changes that take effect together or not at all.
 
 use super::named::{Named, NamedId};
+use super::once::Expired;
 use crate::domain::{
-    Action, ActionId, Attachment, AttachmentId, AuditId, Author, Digest, Event, EventType, EventTypeId, LogLine,
-    Module, Noted, ObjectRecord, ObjectRef, Run, RunId, ScheduleId, TenantId, Timestamp, Token, TokenId,
+    AcceptedOnce, Action, ActionId, Attachment, AttachmentId, AuditId, Author, Digest, Event, EventType, EventTypeId,
+    LogLine, Module, Noted, ObjectRecord, ObjectRef, Run, RunId, ScheduleId, TenantId, Timestamp, Token, TokenId,
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -58,6 +59,9 @@ pub enum Change {
     Event(Arc<Event>),
     Run(Arc<Run>),
     Log(LogChunk),
+    /// A request that was accepted, in the place of an earlier one with its key.
+    RememberOnce(Arc<AcceptedOnce>),
+    ForgetOnce(Vec<Expired>),
     /// A module's record and, unless the store has them already, its bytes.
     PutModule(Arc<Module>, Bytes),
     DeleteModule(TenantId, Digest),
@@ -92,8 +96,9 @@ impl Change {
 
     /// Whether it changes what planning sees.
     pub(super) fn is_catalogue(&self) -> bool {
-        use Change::{Audit, DeleteAudit, Event, Log, Run};
-        !matches!(self, Event(_) | Run(_) | Log(_) | Audit(_) | DeleteAudit(..))
+        use Change::{Audit, DeleteAudit, Event, ForgetOnce, Log, RememberOnce, Run};
+        let history = matches!(self, Event(_) | Run(_) | Log(_) | RememberOnce(_) | ForgetOnce(_));
+        !history && !matches!(self, Audit(_) | DeleteAudit(..))
     }
 }
 

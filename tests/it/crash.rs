@@ -184,6 +184,50 @@ fn what_was_answered_as_a_duplicate_has_its_run_and_no_key_stays_taken() {
 }
 
 #[test]
+fn a_request_that_is_sent_again_after_a_kill_makes_nothing_new() {
+    let (data, first) = first_start("noop", json!({}), &[]);
+    let client = first.client(&data.token);
+    let send = |client: &Client, number: u64| {
+        let request = client.request("POST", "/trigger/t").header("idempotency-key", number);
+        request.bytes(number.to_string())
+    };
+    let (numbers, gone, answered) = (AtomicU64::new(0), AtomicBool::new(false), AtomicU64::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !gone.load(Ordering::SeqCst) {
+                    // Two threads send each.
+                    let number = numbers.fetch_add(1, Ordering::SeqCst) / 2;
+                    match send(&client, number).try_send() {
+                        Some(status) => assert_eq!(status, 202),
+                        None => gone.store(true, Ordering::SeqCst),
+                    }
+                    answered.fetch_add(1, Ordering::SeqCst);
+                }
+            });
+        }
+        until(|| (answered.load(Ordering::SeqCst) >= 200).then_some(()));
+        first.kill();
+    });
+    let mut last = Serving::start(&data.path, &[]);
+    let client = last.client(&data.token);
+    let sent = numbers.load(Ordering::SeqCst) / 2;
+    let replayed = |number| send(&client, number).send().headers.contains_key("idempotency-replayed");
+    let again = (0..sent).filter(|number| replayed(*number)).count();
+    assert!(again >= 90, "only {again} of {sent} were remembered");
+    assert!((0..sent).all(replayed), "by now all of them are");
+    let none_in = |state: &str| client.get(&format!("/event?state={state}&limit=1")).body["count"] == 0;
+    until(|| ["QUEUED", "RUNNING", "WAITING"].iter().all(|state| none_in(state)).then_some(()));
+    assert_eq!(last.terminate(), Some(0));
+    let store = open(&data.path);
+    let (events, _) = everything(&store);
+    let made: std::collections::HashSet<&str> = events.iter().map(|event| event.payload.as_str()).collect();
+    assert_eq!(made.len(), events.len(), "a number made two events");
+    assert_eq!(store.check().unwrap(), [""; 0]);
+    store.close();
+}
+
+#[test]
 fn a_run_that_waited_when_the_server_was_killed_still_has_its_key() {
     let (data, serving) = first_start("failure_gallery", json!({ "retry": { "attempts": 2 } }), &[]);
     let body = json!({ "event_type": "t", "payload": { "way": "retry_after" } });

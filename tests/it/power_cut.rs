@@ -3,9 +3,9 @@
 use crate::store::{NOW, event, event_type, run};
 use fusebox::dispatch::Secrets;
 use fusebox::domain::{
-    ActionId, Cause, DedupKey, Entropy, EntryName, Event, EventId, EventTypeId, Firing, Header, Ids, Json, Keyring,
-    Level, Lineage, LogLine, LogSource, ParentOutcome, Run, RunId, Schedule, ScheduleId, SecretId, SecretText, State,
-    TenantId, Timestamp, Timing,
+    AcceptedOnce, ActionId, Cause, DedupKey, Entropy, EntryName, Event, EventId, EventTypeId, Firing, Header, Ids,
+    Json, Keyring, Level, Lineage, LogLine, LogSource, OnceKey, ParentOutcome, RequestDigest, Run, RunId, Schedule,
+    ScheduleId, SecretId, SecretText, State, TenantId, Timestamp, Timing,
 };
 use fusebox::store::{Change, CommitError, Config, Expectation, LogChunk, Query, Store, Transition};
 use std::io;
@@ -131,8 +131,11 @@ fn workload(store: &Store) -> Vec<(EventId, State)> {
             let number = u32::from(state == State::Running);
             let lines = Arc::new(vec![line]);
             let log = LogChunk { tenant: tenant.clone(), run: run.id, attempt: 1, number, lines };
-            let changes =
-                [Change::Event(Arc::new(event.clone())), Change::Run(Arc::new(run.clone())), Change::Log(log)];
+            let mut changes =
+                vec![Change::Event(Arc::new(event.clone())), Change::Run(Arc::new(run.clone())), Change::Log(log)];
+            if state == State::Queued {
+                changes.push(Change::RememberOnce(Arc::new(accepted_once(event.id))));
+            }
             if commit(store, Transition::of(changes)).is_err() {
                 return acknowledged;
             }
@@ -141,6 +144,17 @@ fn workload(store: &Store) -> Vec<(EventId, State)> {
         }
     }
     acknowledged
+}
+
+/// Of the request that made an event.
+fn accepted_once(event_id: EventId) -> AcceptedOnce {
+    AcceptedOnce {
+        owner_id: TenantId::shared(),
+        key: OnceKey::of("test", &[&event_id.to_string()]),
+        request: RequestDigest::of("{}", &[]),
+        event_id,
+        expires_at: NOW,
+    }
 }
 
 fn commit(store: &Store, transition: Transition) -> Result<(), CommitError> {
@@ -259,6 +273,8 @@ fn nothing_acknowledged_is_lost_whenever_the_power_goes() {
                     state,
                     found.state
                 );
+                let once = accepted_once(*id);
+                assert_eq!(store.accepted_once(&once.owner_id, once.key).unwrap(), Some(once), "cut at sync {cut}");
                 assert!(store.run(Some(&TenantId::shared()), found.runs[0]).unwrap().is_some(), "cut at sync {cut}");
             }
             assert_eq!(store.check().unwrap(), Vec::<String>::new(), "cut at sync {cut}");

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use fusebox::domain::{
-    Action, ActionId, Attempt, DedupMode, Digest, Entropy, Event, EventId, EventType, EventTypeId, Flow, Ids, Json,
-    Kind, LIMITS_WASM, Level, LimitsPatch, LogLine, LogSource, Module, ModuleName, ModuleNaming, ModuleRef, Origin,
-    Reason, RetryPolicy, Rights, Run, RunId, State, TenantId, Timestamp, Token, TokenHash, TokenId, Usage,
+    Action, ActionId, Attempt, DedupMode, DedupWindow, Digest, Entropy, Event, EventId, EventType, EventTypeId, Flow,
+    Ids, Json, Kind, LIMITS_WASM, Level, LimitsPatch, LogLine, LogSource, Module, ModuleName, ModuleNaming, ModuleRef,
+    Origin, Reason, RetryPolicy, Rights, Run, RunId, State, TenantId, Timestamp, Token, TokenHash, TokenId, Usage,
 };
 use fusebox::store::{
     Change, CommitError, Config, Conflict, Expectation, LogChunk, OpenError, Query, Store, Subject, Transition, Watched,
@@ -165,6 +165,7 @@ pub(crate) fn event_type(id: EventTypeId, owner_id: &TenantId, name: &str, actio
         flow: Flow::default(),
         parameters: Vec::new(),
         payload_schema: None,
+        dedup_window_s: DedupWindow::default(),
         version: 1,
         created_by: "test".to_owned(),
         created_at: NOW,

@@ -19,7 +19,8 @@ pub(super) fn all(catalogue: &Catalogue, owner: &TenantId) -> Vec<Map<String, Va
 }
 
 fn describe(catalogue: &Catalogue, owner: &TenantId, out: &EventTypeOut) -> Map<String, Value> {
-    let usual = json!({ "description": "", "sink_type": "wasm", "enabled": true, "flow": "both", "parameters": [] });
+    let usual = json!({ "description": "", "sink_type": "wasm", "enabled": true, "flow": "both", "parameters": [],
+        "dedup_window_s": 86_400 });
     let mut body = described(out, &[], &usual);
     if let Some(action) = body.get_mut("action")
         && let Some(id) = action.as_str().and_then(|id| id.parse().ok())
