@@ -17,8 +17,10 @@ mod cycle;
 mod dedup_tests;
 mod desk;
 mod family;
+mod forms;
 mod input_schema;
 mod job;
+mod mask;
 mod once;
 mod payload_schema;
 mod placement;
@@ -37,6 +39,7 @@ mod settle;
 #[cfg(test)]
 mod testing;
 mod timing;
+mod unseal;
 mod worker;
 
 pub use accept::{Fire, FireError, Fired};

@@ -2,8 +2,8 @@
 
 use crate::domain::{
     Action, ActionId, Attachment, DedupKey, DedupMode, Event, EventType, FAN_OUT_MAX, Fingerprint, Flow, FollowUp, Ids,
-    Json, LIMITS_WASM, ModuleRef, ObjectRef, Parameter, ParameterMissing, Reason, Run, RunId, Sameness, TenantId, Walk,
-    resolve_parameters,
+    LIMITS_WASM, ModuleRef, ObjectRef, Parameter, ParameterMissing, Params, Reason, Run, RunId, Sameness, SecretReach,
+    TenantId, Walk, resolve_parameters,
 };
 use crate::store::{Catalogue, Channel};
 use std::cmp::Reverse;
@@ -212,7 +212,7 @@ fn planned(
     let pinned = attachment.as_ref().and_then(|attachment| attachment.pin);
     let reference = pinned.map_or_else(|| action.module.clone(), |pin| ModuleRef::Digest(pin.module));
     let module = catalogue.module(&action.owner_id, &reference);
-    let params = parameters(action, event_type, event);
+    let params = parameters(binding, event_type, event);
     let due = action.when.as_ref().map(|when| when.time(&event.payload)).transpose();
     let mut run = Run {
         position: u32::try_from(position).unwrap_or(u32::MAX),
@@ -222,11 +222,11 @@ fn planned(
         continue_on_fail: action.continue_on_fail,
         // The catalogue refuses to lose a module that an action names; the digest of nothing never runs.
         module: module.map_or_else(|| crate::domain::Digest::of(b""), |module| module.digest),
-        params: params.as_ref().map_or_else(|_| Json::empty_object(), Json::clone),
         // What was saved was checked to be tighter; should the profile have shrunk since, the profile holds.
         limits: LIMITS_WASM.tightened(&action.limits).unwrap_or(LIMITS_WASM),
         ..Run::queued(id, event.id, event.owner_id.clone(), action.id, now)
     };
+    let params = params.map(|params| (run.params, run.secrets) = (params.json, params.secrets));
     if action.on_success.is_some() || action.on_failure.is_some() {
         let (on_success, on_failure) = (action.on_success.clone(), action.on_failure.clone());
         run.follow_up = Some(Box::new(FollowUp { on_success, on_failure }));
@@ -256,13 +256,29 @@ fn planned(
 }
 
 /// What an attached action locks its event type must not give; of a linked one that was checked when it was saved.
-fn parameters(action: &Action, event_type: &EventType, event: &Event) -> Result<Json, ParameterMissing> {
+fn parameters(binding: &Binding, event_type: &EventType, event: &Event) -> Result<Params, ParameterMissing> {
+    let action = &binding.action;
     let locked = |name: &str| action.parameters.iter().any(|parameter| parameter.locked && parameter.name == name);
+    let of_action = (action.parameters.as_slice(), reach_of_secrets(binding, &action.owner_id));
+    let reach = reach_of_secrets(binding, &event_type.owner_id);
     if !event_type.parameters.iter().any(|parameter| locked(&parameter.name)) {
-        return resolve_parameters(&action.parameters, &event_type.parameters, &event.payload);
+        return resolve_parameters(of_action, (&event_type.parameters, reach), &event.payload);
     }
     let given: Vec<Parameter> = event_type.parameters.iter().filter(|given| !locked(&given.name)).cloned().collect();
-    resolve_parameters(&action.parameters, &given, &event.payload)
+    resolve_parameters(of_action, (&given, reach), &event.payload)
+}
+
+/// Whose secrets the parameters of what `owner` owns may name. The platform's go to the platform's code only: a tenant's
+/// action that runs for a shared event type gets its params too.
+fn reach_of_secrets(Binding { action, attachment, .. }: &Binding, owner: &TenantId) -> SecretReach {
+    let attacher = attachment.as_ref().map(|attachment| &attachment.owner_id);
+    if attacher.is_some_and(|attacher| attacher.is_shared() && action.is_foreign_to(attacher)) {
+        SecretReach::Nobody
+    } else if owner.is_shared() && action.owner_id.is_shared() {
+        SecretReach::OwnElseShared
+    } else {
+        SecretReach::Own
+    }
 }
 
 /// Whose history an event goes to: the owner of its type, or the caller when the type is shared.

@@ -7,6 +7,7 @@ use super::placement::Briefly;
 use super::scheduler::{Dispatch, Leaving};
 use super::services::AttemptServices;
 use super::settle::{Next, next, settle};
+use super::unseal::{UnsealError, Unsealed};
 use crate::domain::{
     Attempt, Chain, Context, Ending, Event, EventId, Failed, IllegalChange, Interruption, Json, Reason, Run, State,
     TenantId, Usage,
@@ -106,17 +107,16 @@ async fn attempt(dispatch: &Dispatch, job: Job, permit: Permit) -> Result<(), Wo
             return Ok(());
         }
     };
-    let mut work = Work { dispatch, live: *live, place, services: None, granted: Granted::default() };
+    let mut work = Work { dispatch, live: *live, place, services: None, unsealed: None, granted: Granted::default() };
     match work.prepare().await? {
         Readied::Prepared(prepared) => {
             work.start(durable_start).await?;
             let ran = work.run(prepared).await;
             work.end(ran)?;
         }
-        Readied::Unfit(message) => {
+        Readied::Refused(reason, message) => {
             let now = dispatch.now();
-            tracing::warn!(run.id = %work.live.runs[place].id, message, "a module could not be loaded");
-            work.run_mut().refuse(Reason::Denied, message, now)?;
+            work.run_mut().refuse(reason, message, now)?;
         }
         Readied::Cancelled => {}
     }
@@ -130,14 +130,15 @@ struct Work<'a> {
     live: Live,
     place: usize,
     services: Option<Arc<AttemptServices>>,
+    unsealed: Option<Unsealed>,
     /// What was cancelled and is not handed in yet: the run at hand, and what went with it.
     granted: Granted,
 }
 
 enum Readied {
     Prepared(Prepared),
-    /// There is no running this module.
-    Unfit(String),
+    /// It cannot run, for this reason.
+    Refused(Reason, String),
     Cancelled,
 }
 
@@ -155,11 +156,32 @@ impl Work<'_> {
         Arc::make_mut(&mut self.live.runs[self.place])
     }
 
-    /// The module, ready to be instantiated.
+    /// All that the attempt takes.
     async fn prepare(&mut self) -> Result<Readied, WorkError> {
         if self.live.runs[self.place].state == State::Waiting {
             self.run_mut().wake()?;
         }
+        let readied = self.prepare_module().await?;
+        let run = &self.live.runs[self.place];
+        if run.secrets.is_empty() || !matches!(readied, Readied::Prepared(_)) {
+            return Ok(readied);
+        }
+        // At each attempt anew: one after a change of the secret sees the change.
+        let catalogue = self.dispatch.store().catalogue();
+        match self.dispatch.shared.secrets.unseal(&catalogue, run).await {
+            Ok(unsealed) => self.unsealed = Some(unsealed),
+            Err(error) => {
+                if !matches!(error, UnsealError::Missing { .. } | UnsealError::TooLarge) {
+                    tracing::error!(run.id = %run.id, %error, "a secret could not be read");
+                }
+                return Ok(Readied::Refused(Reason::SecretMissing, error.to_string()));
+            }
+        }
+        Ok(readied)
+    }
+
+    /// The module, ready to be instantiated.
+    async fn prepare_module(&mut self) -> Result<Readied, WorkError> {
         let digest = self.live.runs[self.place].module;
         let sandbox = &self.dispatch.shared.sandbox;
         if let Some(prepared) = sandbox.find_prepared(&digest) {
@@ -178,7 +200,11 @@ impl Work<'_> {
             tokio::select! {
                 prepared = &mut preparing => {
                     return Ok(prepared.map_or_else(
-                        |error| Readied::Unfit(format!("the module {digest} cannot be loaded: {error}")),
+                        |error| {
+                            let message = format!("the module {digest} cannot be loaded: {error}");
+                            tracing::warn!(run.id = %self.live.runs[self.place].id, message, "a module could not be loaded");
+                            Readied::Refused(Reason::Denied, message)
+                        },
                         Readied::Prepared,
                     ));
                 }
@@ -229,11 +255,16 @@ impl Work<'_> {
     async fn run(&mut self, prepared: Prepared) -> Ran {
         let run = Arc::clone(&self.live.runs[self.place]);
         let shared = &self.dispatch.shared;
-        let services = Arc::new(AttemptServices::new(Arc::clone(&shared.clock)));
+        let mask = self.unsealed.as_ref().map(|unsealed| Arc::clone(&unsealed.mask));
+        let services = Arc::new(AttemptServices::new(Arc::clone(&shared.clock), mask));
         self.services = Some(Arc::clone(&services));
         let Some(attempt) = run.attempts.last() else { return Ran::Broken };
         let host = Arc::<AttemptServices>::clone(&services);
-        let invocation = Invocation { context: context(&self.live.event, &run, attempt), host };
+        let mut context = context(&self.live.event, &run, attempt);
+        if let Some(unsealed) = &self.unsealed {
+            context.params = unsealed.params.clone();
+        }
+        let invocation = Invocation { context, host };
         let invoking = shared.sandbox.invoke(&prepared, invocation);
         let invoking = match shared.placement.run_briefly(invoking).await {
             Briefly::Done(attempted) => return Ran::Ended(attempted),
@@ -272,6 +303,7 @@ impl Work<'_> {
 
     fn end(&mut self, ran: Ran) -> Result<(), IllegalChange> {
         let (now, (random, _)) = (self.dispatch.now(), self.dispatch.shared.entropy.pair());
+        let unsealed = self.unsealed.take();
         let run = self.run_mut();
         match ran {
             Ran::Cancelled => Ok(()),
@@ -281,17 +313,23 @@ impl Work<'_> {
                 let failed = Failed { retryable: false, ..Failed::broken(Reason::Interrupted, message) };
                 run.fail(failed, Usage::default(), random, now)
             }
-            Ran::Ended(Attempted { ending, usage }) => match ending {
-                Ending::Outcome(outcome) => run.succeed(outcome, usage, now),
-                Ending::Failure(failure) => run.fail(failure.into(), usage, random, now),
-                Ending::Broken { reason, message } => run.fail(Failed::broken(reason, message), usage, random, now),
-            },
+            Ran::Ended(Attempted { ending, usage }) => {
+                let ending = match unsealed {
+                    Some(unsealed) => unsealed.mask.ending(ending),
+                    None => ending,
+                };
+                match ending {
+                    Ending::Outcome(outcome) => run.succeed(outcome, usage, now),
+                    Ending::Failure(failure) => run.fail(failure.into(), usage, random, now),
+                    Ending::Broken { reason, message } => run.fail(Failed::broken(reason, message), usage, random, now),
+                }
+            }
         }
     }
 
     /// One transition for all that follows; then the permit comes back and the event goes on.
     fn settle(self, waiter: Option<oneshot::Sender<Live>>, permit: Permit) {
-        let Work { dispatch, mut live, place, services, granted } = self;
+        let Work { dispatch, mut live, place, services, granted, unsealed: _ } = self;
         let now = dispatch.now();
         let (next, skipped) = settle(Arc::make_mut(&mut live.event), &mut live.runs, now);
         let children = dispatch.follow(&mut live, now);

@@ -20,6 +20,7 @@ mod http_modules;
 mod http_once;
 mod http_schedules;
 mod http_scopes;
+mod http_secret_runs;
 mod http_secrets;
 mod http_sources;
 mod power_cut;
