@@ -89,6 +89,7 @@ fn transition(ids: &Ids) -> Transition {
         event_type_id: EventTypeId::from_bytes([1; 16]),
         event_type: "bench".to_owned(),
         object: None,
+        cloudevent: None,
         flow: Flow::default(),
         payload: Json::parse(r#"{"booking":"bk_2f6c1d7e","seats":4}"#.to_owned()).unwrap(),
         run_at: None,

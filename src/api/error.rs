@@ -31,7 +31,7 @@ pub(super) struct ProblemOut {
     kind: String,
     /// The status in words.
     title: &'static str,
-    status: u16,
+    pub(super) status: u16,
     /// What happened to this request and what to do.
     detail: String,
     /// What happened, for machines, such as `event_type_disabled`.
@@ -81,6 +81,25 @@ impl Problem {
     fn retry_after(mut self, seconds: u32) -> Problem {
         self.retry_after_s = seconds;
         self
+    }
+
+    /// The same for a part of the body that begins at `pointer`.
+    pub(super) fn under(mut self, pointer: &str) -> Problem {
+        self.errors.iter_mut().for_each(|fault| fault.pointer.insert_str(0, pointer));
+        self
+    }
+
+    pub(super) fn into_document(self) -> ProblemOut {
+        let Problem { status, code, detail, errors, .. } = self;
+        ProblemOut {
+            kind: format!("urn:fusebox:problem:{code}"),
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            detail,
+            code,
+            request_id: request_id().to_string(),
+            errors,
+        }
     }
 
     /// Something of that name does not exist, or not for this caller: the two look alike on purpose.
@@ -184,16 +203,8 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let Problem { status, code, detail, errors, retry_after_s } = self;
-        let document = ProblemOut {
-            kind: format!("urn:fusebox:problem:{code}"),
-            title: status.canonical_reason().unwrap_or("Error"),
-            status: status.as_u16(),
-            detail,
-            code,
-            request_id: request_id().to_string(),
-            errors,
-        };
+        let (status, retry_after_s) = (self.status, self.retry_after_s);
+        let document = self.into_document();
         let mut response = (status, serde_json::to_vec(&document).unwrap_or_default()).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

@@ -55,6 +55,10 @@ pub(super) struct EventOut {
     flow: Flow,
     #[schema(value_type = serde_json::Value)]
     payload: Json,
+    /// The attributes of the CloudEvent that fired it, extensions included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<serde_json::Value>)]
+    cloudevent: Option<Json>,
     /// None of its runs starts before.
     #[schema(value_type = Option<String>, format = DateTime)]
     run_at: Option<Timestamp>,
@@ -197,6 +201,7 @@ impl EventOut {
             object: event.object.clone(),
             flow: event.flow,
             payload: event.payload.clone(),
+            cloudevent: event.cloudevent.clone(),
             run_at: event.run_at,
             origin: event.origin,
             schedule_id,

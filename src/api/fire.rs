@@ -1,6 +1,7 @@
 //! Firing triggers.
 
 use super::Api;
+use super::cloudevent::{self, BatchedOut, CloudEventSchema, Mode};
 use super::delay::{self, DelayIn};
 use super::error::Problem;
 use super::event::{EventOut, FlowSchema, ObjectOut, explain_waits};
@@ -58,10 +59,19 @@ pub(super) struct EventIn {
 /// that it made the first time and `Idempotency-Replayed: true`, for as long as the event type's dedup window; another
 /// request with that key is 422 `idempotency_key_reused`. With `dry_run=true` nothing is kept and nothing runs: 200 with the
 /// event as it would be planned now, the runs in their order, and of those that would not run or not yet the reason.
-#[utoipa::path(post, path = "/event", tag = "events", request_body = EventIn,
+///
+/// CloudEvents 1.0 are taken in binary mode (`ce-` headers, the data as the body), structured and in batches of up to 100.
+/// The `type` is the event type, a `subject` written `object_type/object_id` the object, the data the payload. `source` and
+/// `id` accept it once as an `Idempotency-Key` would, which it therefore does not take. Attributes, extensions included,
+/// are kept with the event; actions see the data. Each event of a batch is accepted or refused for itself, in order: 202
+/// when all were accepted, else 207 with a status for each; a batch is not waited for, nor tried with `dry_run`.
+#[utoipa::path(post, path = "/event", tag = "events",
+    request_body(content((EventIn = "application/json"), (CloudEventSchema = "application/cloudevents+json"),
+        (Vec<CloudEventSchema> = "application/cloudevents-batch+json"))),
     params(DryRun, ("prefer" = Option<String>, Header, description = "`wait=N`: wait up to N seconds for the end"),
         ("idempotency-key" = Option<String>, Header, description = "1 to 255 printable characters, quoted or not: accepts the request once")),
-    responses((status = 202, body = page::Envelope<EventOut>), (status = 200, description = "It has ended", body = page::Envelope<EventOut>)))]
+    responses((status = 202, body = page::Envelope<EventOut>), (status = 200, description = "It has ended", body = page::Envelope<EventOut>),
+        (status = 207, description = "Of a batch: some were refused", body = page::Envelope<Vec<BatchedOut>>)))]
 pub(super) async fn fire(
     firing: Firing,
     State(api): State<Api>,
@@ -69,9 +79,26 @@ pub(super) async fn fire(
     request: Request,
 ) -> Result<Response, Problem> {
     let headers = request.headers().clone();
+    let mode = Mode::of(&headers)?;
     let bytes = extract::read(request, "the body", api.bounds().body_bytes).await?;
-    let body: EventIn = extract::parse(&bytes)?;
-    let once = once(&headers, || RequestDigest::of(text(&bytes), &["event"]))?;
+    let asked = (&headers, dry_run);
+    let event = match mode {
+        Mode::Plain => return fire_plain(&api, &firing, asked, &bytes).await,
+        Mode::Batch => return cloudevent::fire_batch(&api, &firing, asked, &bytes).await,
+        Mode::Binary => cloudevent::binary(&headers, &bytes, api.now())?,
+        Mode::Structured => cloudevent::structured(&bytes, "", api.now())?,
+    };
+    cloudevent::fire_one(&api, &firing, asked, event).await
+}
+
+async fn fire_plain(
+    api: &Api,
+    firing: &Firing,
+    (headers, dry_run): (&HeaderMap, bool),
+    bytes: &[u8],
+) -> Result<Response, Problem> {
+    let body: EventIn = extract::parse(bytes)?;
+    let once = once(headers, || RequestDigest::of(text(bytes), &["event"]))?;
     let run_at = delay::run_at(api.now(), body.run_at, body.delay).map_err(|fault| Problem::invalid(vec![fault]))?;
     let fire = Fire {
         object: body.object,
@@ -81,10 +108,7 @@ pub(super) async fn fire(
         run_at,
         ..firing.fire(body.event_type, body.payload, body.owner_id)?
     };
-    if dry_run {
-        return foresee(&api, &firing, fire).await.map(IntoResponse::into_response);
-    }
-    fire_and_answer(&api, &firing, &headers, fire).await
+    answer(api, firing, (headers, dry_run), fire).await
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -113,7 +137,7 @@ pub(super) struct TriggerQuery {
     dry_run: bool,
 }
 
-fn sameness(key: Option<CallerKey>) -> Sameness {
+pub(super) fn sameness(key: Option<CallerKey>) -> Sameness {
     key.map_or(Sameness::Content, Sameness::Key)
 }
 
@@ -155,10 +179,20 @@ pub(super) async fn trigger(
         run_at,
         ..firing.fire(event_type, payload, query.owner_id)?
     };
-    if query.dry_run {
-        return foresee(&api, &firing, fire).await.map(IntoResponse::into_response);
+    answer(&api, &firing, (&headers, query.dry_run), fire).await
+}
+
+/// Fires, or says what firing would do.
+pub(super) async fn answer(
+    api: &Api,
+    firing: &Firing,
+    (headers, dry_run): (&HeaderMap, bool),
+    fire: Fire,
+) -> Result<Response, Problem> {
+    if dry_run {
+        return foresee(api, firing, fire).await.map(IntoResponse::into_response);
     }
-    fire_and_answer(&api, &firing, &headers, fire).await
+    fire_and_answer(api, firing, headers, fire).await
 }
 
 async fn foresee(api: &Api, firing: &Firing, fire: Fire) -> Result<Data<EventOut>, Problem> {
@@ -193,10 +227,13 @@ async fn fire_and_answer(api: &Api, firing: &Firing, headers: &HeaderMap, fire: 
     if let Some(applied) = wait_s.and_then(|wait_s| HeaderValue::from_str(&format!("wait={wait_s}")).ok()) {
         headers.insert("preference-applied", applied);
     }
-    if replayed {
-        headers.insert("idempotency-replayed", HeaderValue::from_static("true"));
-    }
-    Ok(response)
+    Ok(if replayed { marked_as_replayed(response) } else { response })
+}
+
+/// Says that an earlier request made the event.
+pub(super) fn marked_as_replayed(mut response: Response) -> Response {
+    response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
+    response
 }
 
 /// What a request with an `Idempotency-Key` is known by.

@@ -37,6 +37,7 @@ impl Firing {
             payload,
             sameness: None,
             once: None,
+            cloudevent: None,
             run_at: None,
             tenant,
             origin,

@@ -3,16 +3,18 @@
 use super::Api;
 use super::error::{Fault, Problem};
 use super::extract::{self, Path};
+use super::fire::marked_as_replayed;
 use super::firing::Firing;
 use super::page::{self, Data};
 use crate::dispatch::{Fire, Fired};
 use crate::domain::{
-    EventId, EventTypeName, Json, NameError, ObjectPointer, ObjectRef, Origin, Preset, Sameness, SecretText, Signed,
-    Source, SourceId, Webhook,
+    EventId, EventTypeName, Json, NameError, ObjectPointer, ObjectRef, Once, OnceKey, Origin, Preset, RequestDigest,
+    Sameness, SecretText, Signed, Source, SourceId, Webhook,
 };
 use axum::extract::{Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -31,7 +33,8 @@ pub(super) struct DeliveryOut {
 ///
 /// 202 when the event is durably accepted. The signature stands for the credential: it must be that of a source that is a
 /// webhook, after its preset, over the bytes of the body; 401 says what is wrong with it. To whoever does not sign, a
-/// disabled source is not there: 404. GitHub signs neither a time nor its headers, so that whoever has seen one of its
+/// disabled source is not there: 404. A delivery that is tried again (by its `webhook-id`, `x-github-delivery` or Stripe's
+/// event id) is answered with the event that it fired and `Idempotency-Replayed: true`, within the dedup window. GitHub signs neither a time nor its headers, so that whoever has seen one of its
 /// deliveries can send it again under another id. A GitHub `ping` that nothing is there for is answered with 200.
 #[utoipa::path(post, path = "/hook/{source_id}", tag = "webhooks", security(()), request_body = serde_json::Value,
     params(("source_id" = String, Path),
@@ -43,17 +46,18 @@ pub(super) async fn receive(
     State(api): State<Api>,
     Path(source_id): Path<String>,
     request: Request,
-) -> Result<Data<DeliveryOut>, Problem> {
+) -> Result<Response, Problem> {
     let headers = request.headers().clone();
     let body = extract::read(request, "the body", api.bounds().body_bytes).await?;
     let Some(Delivery { source, fire }) = Delivery::read(&api, &source_id, &headers, &body)? else {
-        return Ok(Data::ok(DeliveryOut { event_id: None, event_type: None }));
+        return Ok(Data::ok(DeliveryOut { event_id: None, event_type: None }).into_response());
     };
     let event_type = fire.event_type.clone();
     match api.dispatch().fire(fire).await {
-        Ok(Fired { event, .. }) => {
+        Ok(Fired { event, replayed, .. }) => {
             let (event_id, event_type) = (Some(event.id), Some(event.event_type.clone()));
-            Ok(Data::accepted(DeliveryOut { event_id, event_type }))
+            let response = Data::accepted(DeliveryOut { event_id, event_type }).into_response();
+            Ok(if replayed { marked_as_replayed(response) } else { response })
         }
         Err(error) => Err(source.refused(&api, &event_type, error).await),
     }
@@ -75,15 +79,24 @@ impl Delivery {
         let payload: Json = extract::parse(body)?;
         let Some(event_type) = event_type(api, &source, &webhook, signed)? else { return Ok(None) };
         let object = webhook.object.as_ref().and_then(|pointer| object(pointer, body));
+        let source_id = source.header.id;
         let source = Firing::Source(source);
         let fire = Fire {
             object,
             sameness: Some(Sameness::Content),
+            once: webhook.preset.delivery(signed).map(|id| once(source_id, &id)),
             origin: Origin::Webhook,
             ..source.fire(event_type, payload, None)?
         };
         Ok(Some(Delivery { source, fire }))
     }
+}
+
+/// What a delivery is known by, each time that it is tried. Its body is not looked at: Stripe writes into it how many are
+/// still to be delivered.
+fn once(source: SourceId, delivery: &str) -> Once {
+    let key = OnceKey::of("webhook", &[&source.to_string(), delivery]);
+    Once { key, request: RequestDigest::of("null", &["webhook"]) }
 }
 
 /// A header that came once, as text.

@@ -9,6 +9,7 @@ mod attachment;
 mod audit;
 mod auth;
 mod backup;
+mod cloudevent;
 mod delay;
 mod draft;
 mod entry;

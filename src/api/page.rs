@@ -90,6 +90,28 @@ impl<T: Serialize> IntoResponse for List<T> {
     }
 }
 
+/// Several answers in one, each with a status of its own.
+pub(super) struct Several<T> {
+    pub(super) status: StatusCode,
+    pub(super) items: Vec<T>,
+}
+
+impl<T: Serialize> IntoResponse for Several<T> {
+    fn into_response(self) -> Response {
+        let count = self.items.len();
+        json(
+            self.status,
+            &Envelope {
+                data: self.items,
+                request_id: request_id().to_string(),
+                count,
+                next: None,
+                warnings: Vec::new(),
+            },
+        )
+    }
+}
+
 fn json(status: StatusCode, body: &impl Serialize) -> Response {
     match serde_json::to_vec(body) {
         Ok(bytes) => {

@@ -2,6 +2,7 @@
 
 use super::Api;
 use super::auth::{Caller, Read};
+use super::cloudevent::{About, Format};
 use super::error::Problem;
 use super::event::EventOut;
 use super::extract::Query;
@@ -13,7 +14,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{KeepAlive, Sse};
 use futures_util::stream::{self, Stream, StreamExt};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
 use tokio::sync::{OwnedSemaphorePermit, TryAcquireError};
 use utoipa::IntoParams;
@@ -33,6 +34,10 @@ pub(super) struct Watch {
     /// Only this run and its log.
     #[param(value_type = Option<String>)]
     run: Option<RunId>,
+    /// `record` (the default) or `cloudevents`: each message is a CloudEvent 1.0 then, with the record as its `data`.
+    #[serde(default)]
+    #[param(value_type = Option<String>)]
+    format: Format,
 }
 
 /// Watch state changes and logs live
@@ -40,6 +45,11 @@ pub(super) struct Watch {
 /// Server-sent events: `event` and `run` carry the record as it is by now, `log` carries `{run, attempt, lines}`, `reset`
 /// says that changes were missed and everything should be looked at anew. `Last-Event-ID` goes on where a broken
 /// connection ended. Nothing is sent before it is on the disk.
+///
+/// With `format=cloudevents` each message is a CloudEvent 1.0: `type` says what happened (`fusebox.event.queued`,
+/// `fusebox.run.success`, `fusebox.log`, `fusebox.reset`), `source` is the path of the event, `subject` the event's object or the
+/// run's id, `id` the same as that of the message, and `data` what the message would carry otherwise: the record as it is by
+/// now. `POST /event` takes it.
 #[utoipa::path(get, path = "/stream", tag = "history", params(Watch, ("last-event-id" = Option<String>, Header)), responses((status = 200, content_type = "text/event-stream", body = String)))]
 pub(super) async fn watch(
     caller: Caller<Read>,
@@ -81,7 +91,9 @@ impl Watcher {
             Watched::Ended => None,
             Watched::Missed { next } => {
                 self.from = next;
-                Some(vec![Message::default().event("reset").id(next.saturating_sub(1).to_string()).data("{}")])
+                let nothing = serde_json::Map::new();
+                let number = next.saturating_sub(1);
+                Some(told(self.watch.format, ("reset", number), &About::reset(), &nothing).into_iter().collect())
             }
             Watched::Notices { notices, next } => {
                 self.from = next;
@@ -100,37 +112,43 @@ impl Watcher {
 }
 
 fn message(store: &Store, watch: &Watch, number: u64, notice: &Notice) -> Result<Option<Message>, ReadError> {
-    let tenant = &notice.tenant;
-    let (kind, data) = match notice.subject {
-        Subject::Event(id, _) => {
+    let (tenant, format) = (&notice.tenant, watch.format);
+    match notice.subject {
+        Subject::Event(id, state) => {
             if watch.run.is_some() || watch.event.is_some_and(|event| event != id) {
                 return Ok(None);
             }
-            ("event", store.event(Some(tenant), id)?.and_then(|event| json(&EventOut::of(&event, None))))
+            let Some(event) = store.event(Some(tenant), id)? else { return Ok(None) };
+            Ok(told(format, ("event", number), &About::event(&event, state), &EventOut::of(&event, None)))
         }
-        Subject::Run(id, _) => {
-            let mut run = store.run(Some(tenant), id)?.filter(|run| watch.wants(run.id, run.event_id));
-            run.iter_mut().for_each(|run| explain_wait(&store.catalogue(), run));
-            ("run", run.and_then(|run| json(&RunOut::of(&run))))
+        Subject::Run(id, state) => {
+            let Some(mut run) = store.run(Some(tenant), id)?.filter(|run| watch.wants(run.id, run.event_id)) else {
+                return Ok(None);
+            };
+            explain_wait(&store.catalogue(), &mut run);
+            Ok(told(format, ("run", number), &About::run(&run, state), &RunOut::of(&run)))
         }
         Subject::Log(id, attempt, first) => {
             if watch.run.is_some_and(|run| run != id) {
                 return Ok(None);
             }
-            let run = store.run(Some(tenant), id)?;
-            if watch.event.is_some() && !run.is_some_and(|run| watch.wants(run.id, run.event_id)) {
+            let Some(run) = store.run(Some(tenant), id)?.filter(|run| watch.wants(run.id, run.event_id)) else {
                 return Ok(None);
-            }
+            };
             let lines = store.log_chunk(tenant, id, attempt, first)?;
+            let about = About::log(&run, lines.first().map(|line| line.at));
             let lines: Vec<LogLineOut> = LogLineOut::chunk(attempt, first, lines).collect();
-            ("log", json(&serde_json::json!({ "run": id, "attempt": attempt, "lines": lines })))
+            let log = serde_json::json!({ "run": id, "attempt": attempt, "lines": lines });
+            Ok(told(format, ("log", number), &about, &log))
         }
-    };
-    Ok(data.map(|data| Message::default().event(kind).id(number.to_string()).data(data)))
+    }
 }
 
-fn json(value: &impl serde::Serialize) -> Option<String> {
-    serde_json::to_string(value).ok()
+/// A message of a kind, with its number.
+fn told(format: Format, (kind, number): (&str, u64), about: &About, data: &impl Serialize) -> Option<Message> {
+    let id = number.to_string();
+    let data = format.data(&id, about, data)?;
+    Some(Message::default().event(kind).id(id).data(data))
 }
 
 impl Watch {

@@ -26,6 +26,8 @@ pub struct Fire {
     /// Narrows how far the event type lets it reach among the objects.
     pub flow: Flow,
     pub payload: Json,
+    /// The attributes of the CloudEvent that it is.
+    pub cloudevent: Option<Json>,
     /// By what it is compared with what is in flight; `None` when it runs whatever else does.
     pub sameness: Option<Sameness>,
     /// By what it is the same request as an earlier one, which is answered again then.
@@ -182,6 +184,32 @@ impl Dispatch {
         Ok(owner_of(event_type, &fire.tenant))
     }
 
+    /// Accepts events one after the other, each for itself, and answers when all that were accepted are on the disk.
+    pub async fn fire_all(&self, fires: Vec<Fire>) -> Vec<Result<Fired, FireError>> {
+        let mut begun = Vec::with_capacity(fires.len());
+        for fire in fires {
+            begun.push(match self.take_in(fire).await {
+                Ok(Taken::First(Accepted { live, next, children }, committed)) => {
+                    let fired = Fired::first(&live);
+                    self.go_on(live, next, None);
+                    self.go_on_with(children);
+                    Ok((fired, Some(committed)))
+                }
+                Ok(Taken::Again(tenant, id)) => self.original(&tenant, id).await.map(|fired| (fired, None)),
+                Err(error) => Err(error),
+            });
+        }
+        let mut answers = Vec::with_capacity(begun.len());
+        for begun in begun {
+            answers.push(match begun {
+                Ok((fired, Some(committed))) => kept(committed).await.map(|()| fired).map_err(FireError::from),
+                Ok((fired, None)) => Ok(fired),
+                Err(error) => Err(error),
+            });
+        }
+        answers
+    }
+
     /// Checks, plans, reserves and hands in.
     fn accept(&self, fire: Fire, claim: Option<Claim>) -> Result<(Accepted, Committed), FireError> {
         let (catalogue, once) = (self.store().catalogue(), fire.once);
@@ -289,6 +317,7 @@ pub(super) fn new_event(id: EventId, event_type: &EventType, owner_id: TenantId,
         object: fire.object,
         flow: event_type.flow.narrowed(fire.flow),
         payload: fire.payload,
+        cloudevent: fire.cloudevent,
         run_at: fire.run_at,
         origin: fire.origin,
         cause: fire.cause,

@@ -124,6 +124,7 @@ fn child_event(parent: &Event, run: &Run, event_type: &EventType, id: EventId, n
         event_type_id: event_type.id,
         event_type: event_type.display_name.to_string(),
         object: parent.object.clone(),
+        cloudevent: None,
         flow: event_type.flow,
         payload: parent.payload.clone(),
         run_at: None,

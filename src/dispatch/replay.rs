@@ -76,6 +76,7 @@ impl Dispatch {
             payload: payload.unwrap_or(event.payload),
             sameness: None,
             once: None,
+            cloudevent: None,
             run_at: None,
             tenant: event.owner_id,
             origin: Origin::Replay,

@@ -119,6 +119,7 @@ impl Dispatch {
             payload: fired.payload.clone(),
             sameness: None,
             once: None,
+            cloudevent: None,
             run_at: None,
             tenant,
             origin: Origin::Schedule,

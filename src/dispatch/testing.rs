@@ -15,6 +15,7 @@ pub(super) fn event() -> Event {
         event_type_id: EventTypeId::from_bytes([2; 16]),
         event_type: "tested".into(),
         object: None,
+        cloudevent: None,
         flow: Flow::Both,
         payload: Json::empty_object(),
         run_at: None,

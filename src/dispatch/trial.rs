@@ -90,6 +90,7 @@ impl Dispatch {
             payload,
             sameness: None,
             once: None,
+            cloudevent: None,
             run_at: None,
             tenant,
             origin: Origin::Test,

@@ -49,6 +49,9 @@ pub struct Event {
     #[serde(default, skip_serializing_if = "super::is_default")]
     pub flow: Flow,
     pub payload: Json,
+    /// The attributes of the CloudEvent that fired it, as an object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cloudevent: Option<Json>,
     /// None of its runs starts before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run_at: Option<Timestamp>,

@@ -113,6 +113,7 @@ pub(super) async fn run(wired: &Wired) -> Result<Demo, DemoError> {
                 payload,
                 sameness: Some(Sameness::Content),
                 once: None,
+                cloudevent: None,
                 run_at: None,
                 tenant: TenantId::shared(),
                 origin: Origin::Demo,

@@ -514,6 +514,94 @@ fn a_webhook_is_kept_shown_and_checked() {
 }
 
 #[test]
+fn a_delivery_that_is_tried_again_is_answered_with_what_it_fired() {
+    let mut world = World::new();
+    world.event_type("t");
+    let fixed = || json!({ "event_type": "t" });
+    let sources = [world.source("standard", fixed()), world.source("github", fixed()), world.source("stripe", fixed())];
+    let stripe = |id: &str, pending: u32| {
+        Delivery::stripe("whsec_of_stripe", NOW_S, &json!({ "id": id, "pending_webhooks": pending }).to_string())
+    };
+    let first = [
+        Delivery::standard(STANDARD_SECRET, ("msg_1", NOW_S), "{}"),
+        Delivery::github(GITHUB_SECRET, ("d-1", "push"), "{}"),
+        stripe("evt_1", 2),
+    ];
+    // Tried again, it is signed anew, and Stripe's bodies tell how many are left.
+    let again =
+        [Delivery::standard(STANDARD_SECRET, ("msg_1", NOW_S + 60), "{}"), first[1].clone(), stripe("evt_1", 1)];
+    let other = [
+        Delivery::standard(STANDARD_SECRET, ("msg_2", NOW_S), "{}"),
+        Delivery::github(GITHUB_SECRET, ("d-2", "push"), "{}"),
+        stripe("evt_2", 1),
+    ];
+    let send = |world: &World, delivery: &Delivery, source: &str| {
+        let answer = delivery.send(&world.server.admin.without_token(), source);
+        let replayed = answer.headers.get("idempotency-replayed").map(|told| told.to_str().unwrap().to_owned());
+        (answer.expect(202)["event_id"].clone(), replayed)
+    };
+    let mut events = Vec::new();
+    for (place, source) in sources.iter().enumerate() {
+        let (event, replayed) = send(&world, &first[place], source);
+        assert_eq!(replayed, None);
+        assert_eq!(send(&world, &again[place], source), (event.clone(), Some("true".to_owned())));
+        let (another, replayed) = send(&world, &other[place], source);
+        assert_ne!(another, event);
+        assert_eq!(replayed, None);
+        events.push(event);
+    }
+    assert_eq!(world.events(), 6);
+    world.server.restart();
+    for (place, source) in sources.iter().enumerate() {
+        assert_eq!(send(&world, &again[place], source).0, events[place]);
+    }
+    assert_eq!(world.events(), 6);
+    // A key of a caller's own and another source's ids are other keys.
+    let token = world.server.admin.request("POST", "/event").header("idempotency-key", "d-1");
+    token.json(&json!({ "event_type": "t" })).send().expect(202);
+    let webhook = json!({ "preset": "github", "secret": "github", "event_type": "t" });
+    let body = json!({ "name": "second", "source_type": "hooks", "webhook": webhook });
+    let second = world.server.admin.post("/source", &body).expect(201)["id"].as_str().unwrap().to_owned();
+    assert_eq!(send(&world, &first[1], &second).1, None);
+    assert_eq!(world.events(), 8);
+    // Past the event type's window, a day, the id is free again.
+    world.server.pass_ms(24 * 60 * 60 * 1_000);
+    let (late, replayed) = send(&world, &first[1], &sources[1]);
+    assert_eq!((late == events[1], replayed), (false, None));
+}
+
+/// A delivery without an id cannot be known again.
+#[test]
+fn a_delivery_without_an_id_fires_every_time() {
+    let world = World::new();
+    world.event_type("t");
+    let (github, stripe) =
+        (world.source("github", json!({ "event_type": "t" })), world.source("stripe", json!({ "event_type": "t" })));
+    let mut nameless = Delivery::github(GITHUB_SECRET, ("", "push"), "{}");
+    nameless.headers.retain(|(name, _)| *name != "x-github-delivery");
+    let stripe_nameless = Delivery::stripe("whsec_of_stripe", NOW_S, r#"{"id":7}"#);
+    for _ in 0..2 {
+        nameless.send(&world.anybody, &github).expect(202);
+        stripe_nameless.send(&world.anybody, &stripe).expect(202);
+    }
+    assert_eq!(world.events(), 4);
+}
+
+/// Only who signs learns of an earlier delivery, and a refused one leaves its id free.
+#[test]
+fn a_refused_delivery_is_not_remembered() {
+    let world = World::new();
+    let source = world.source("github", json!({ "event_type": "t" }));
+    let delivery = Delivery::github(GITHUB_SECRET, ("d-1", "push"), "{}");
+    delivery.send(&world.anybody, &source).problem(404, "not_found");
+    world.event_type("t");
+    let fired = delivery.send(&world.anybody, &source);
+    assert!(!fired.headers.contains_key("idempotency-replayed"), "{}", fired.text);
+    fired.expect(202);
+    Delivery::github("wrong", ("d-1", "push"), "{}").send(&world.anybody, &source).problem(401, "unauthorized");
+}
+
+#[test]
 fn deliveries_are_verified_after_the_key_of_the_secrets_was_changed_and_after_a_restart() {
     let mut world = World::new();
     world.event_type("t");

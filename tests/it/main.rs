@@ -14,6 +14,7 @@ mod http_cancel;
 mod http_catalogue;
 mod http_chain_limits;
 mod http_chains;
+mod http_cloudevents;
 mod http_dedup;
 mod http_delays;
 mod http_events;

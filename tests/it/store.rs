@@ -77,6 +77,7 @@ pub(crate) fn event(id: EventId, owner_id: &TenantId, event_type_id: EventTypeId
         event_type_id,
         event_type: "tested".to_owned(),
         object: None,
+        cloudevent: None,
         flow: Flow::default(),
         payload: Json::empty_object(),
         run_at: None,
