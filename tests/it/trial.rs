@@ -361,6 +361,6 @@ fn who_tries_the_platforms_code_out_does_not_lend_its_secrets() {
     let body = json!({ "payload": "length", "owner_id": "a" });
     let as_tenant = test(&server.admin, &action, "", &body);
     assert_eq!(as_tenant.expect(200)["run"]["reason"], "secret_missing");
-    server.client_for("a", &["admin"]).put("/secret/bank", &json!({ "value": "own" })).expect(201);
-    assert_eq!(test(&server.admin, &action, "", &body).expect(200)["run"]["output"], 3);
+    server.client_for("a", &["admin"]).put("/secret/bank", &json!({ "value": "of a" })).expect(201);
+    assert_eq!(test(&server.admin, &action, "", &body).expect(200)["run"]["output"], 4);
 }
