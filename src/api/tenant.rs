@@ -3,8 +3,9 @@
 use super::Api;
 use super::auth::{Admin, Caller, Read};
 use super::error::{Fault, Problem};
-use super::extract::{Body, Path, Query, check_version};
+use super::extract::{Body, Path, Query};
 use super::page::{self, Data, Filter, List, Row};
+use super::precondition::check_version;
 use crate::dispatch::{UnderWay, Used};
 use crate::domain::{Counted, Quotas, Tenant, TenantId, Timestamp};
 use crate::store::{Change, CommitError, Conflict, Expectation, Transition};
