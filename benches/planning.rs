@@ -30,7 +30,7 @@ fn main() {
         let built_ms = begun.elapsed().as_millis();
         for (name, level) in [("leaf", LEVELS - 1), ("middle", LEVELS / 2), ("root", 0)] {
             let trees = attachments / LEVELS;
-            let (event_type, tenant) = (event_type(), tenant());
+            let (event_type, tenant) = (event_type(3), tenant());
             let mut matches = 0;
             let begun = Instant::now();
             for round in 0..ROUNDS {
@@ -71,6 +71,7 @@ fn changes(attachments: usize) -> impl Iterator<Item = Change> {
         created_by: "bench".to_owned(),
     };
     let first = std::iter::once(Change::PutModule(Arc::new(module), Bytes::new()));
+    let first = first.chain((0..TRIGGERS).map(|number| Change::PutEventType(Arc::new(event_type(number)))));
     let actions = (0..TRIGGERS).map(|number| Change::PutAction(Arc::new(action(number))));
     let trees = attachments / LEVELS;
     let objects =
@@ -136,11 +137,11 @@ fn action(number: usize) -> Action {
     }
 }
 
-fn event_type() -> EventType {
+fn event_type(number: usize) -> EventType {
     EventType {
-        id: EventTypeId::from_bytes(id(2, 0)),
+        id: EventTypeId::from_bytes(id(2, number)),
         owner_id: tenant(),
-        display_name: "trigger_3".parse().unwrap(),
+        display_name: format!("trigger_{number}").parse().unwrap(),
         description: String::new(),
         sink_type: "wasm".to_owned(),
         source_type: None,

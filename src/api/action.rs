@@ -6,10 +6,11 @@ use super::Api;
 use super::attachment;
 use super::auth::{Caller, Read, Write};
 use super::error::{Fault, Problem};
-use super::extract::{Body, Path, Query, check_version};
+use super::extract::{Body, Path, Query};
 use super::page::{self, Data, Filter, List, Row};
+use super::precondition::check_version;
 use crate::dispatch::cycle_of_action;
-use crate::domain::{Action, ActionId, EventType, Parameter, TenantId};
+use crate::domain::{Action, ActionId, EventType, TenantId};
 use crate::store::{Change, Expectation, Transition};
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -157,7 +158,7 @@ pub(super) async fn delete(
     let mut transition = Transition::default().expecting(Expectation::ActionVersion(action.id, action.version));
     if query.force {
         let catalogue = api.catalogue();
-        for event_type in catalogue.event_types().filter(|event_type| event_type.action == Some(action.id)) {
+        for event_type in catalogue.event_types_linking(action.id) {
             caller.check_may_change(&event_type.owner_id, "event type", &event_type.display_name)?;
             transition.expect.push(Expectation::EventTypeVersion(event_type.id, event_type.version));
             let unlinked = EventType {
@@ -183,7 +184,6 @@ async fn replace(
     body: ActionIn,
 ) -> Result<Data<ActionOut>, Problem> {
     check_version(headers, "action", old.version)?;
-    check_locking(api, old.id, &body.parameters)?;
     let stamp = Stamp { version: old.version + 1, created_by: old.created_by.clone(), created_at: old.created_at };
     let action = Arc::new(body.into_action(old.id, old.owner_id.clone(), stamp, (caller.name(), api.now())));
     let mut put = attachment::follow(api, old, &action)?;
@@ -206,20 +206,4 @@ pub(super) fn find_attachable(api: &Api, tenant: &TenantId, id: &str) -> Result<
     let action = id.parse().ok().and_then(|id: ActionId| catalogue.action(id).cloned());
     let visible = action.filter(|action| action.public || tenant.sees(&action.owner_id));
     visible.ok_or_else(|| Problem::not_found("action", id))
-}
-
-/// An event type must not give already what is locked now: its value would go on winning.
-fn check_locking(api: &Api, action: ActionId, parameters: &[Parameter]) -> Result<(), Problem> {
-    let catalogue = api.catalogue();
-    let linked: Vec<_> = catalogue.event_types().filter(|event_type| event_type.action == Some(action)).collect();
-    let mut faults = Vec::new();
-    for (place, parameter) in parameters.iter().enumerate().filter(|(_, parameter)| parameter.locked) {
-        let gives = |event_type: &&&Arc<EventType>| event_type.parameters.iter().any(|p| p.name == parameter.name);
-        if let Some(event_type) = linked.iter().find(gives) {
-            let (name, giver) = (&parameter.name, &event_type.display_name);
-            let message = format!("`{name}` cannot be locked while the event type `{giver}` gives it");
-            faults.push(Fault::new(format!("/parameters/{place}/locked"), message));
-        }
-    }
-    if faults.is_empty() { Ok(()) } else { Err(Problem::locked(faults)) }
 }

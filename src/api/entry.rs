@@ -3,8 +3,8 @@
 use super::Api;
 use super::auth::Caller;
 use super::error::{Fault, Problem};
-use super::extract::check_version;
 use super::page::Row;
+use super::precondition::check_version;
 use crate::domain::{Entry, EntryName, Header, TenantId, Timestamp};
 use crate::store::{Change, Expectation, Named, Registry, Transition};
 use axum::http::HeaderMap;

@@ -131,6 +131,11 @@ impl Problem {
         Problem { code: "invalid_document", ..Problem::invalid(errors) }
     }
 
+    #[cfg(test)]
+    pub(super) fn status(&self) -> u16 {
+        self.status.as_u16()
+    }
+
     pub(super) fn detail(&self) -> &str {
         &self.detail
     }
@@ -157,12 +162,6 @@ impl Problem {
         Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail).retry_after(1)
     }
 
-    /// A parameter that an action locks and an event type gives (DESIGN §3.6).
-    pub(super) fn locked(errors: Vec<Fault>) -> Problem {
-        let detail = errors.iter().map(|fault| fault.message.as_str()).collect::<Vec<_>>().join("; ");
-        Problem::new(StatusCode::CONFLICT, "parameter_locked", detail).with(errors)
-    }
-
     /// A schema that inputs which are in use do not follow.
     pub(super) fn breaks_attachments(errors: Vec<Fault>) -> Problem {
         let detail = format!("{} attachments have inputs that do not follow the new schema; see errors", errors.len());
@@ -174,7 +173,7 @@ impl Problem {
         Problem::new(StatusCode::CONFLICT, "already_ended", format!("the {what} has ended already: it is {state}"))
     }
 
-    pub(super) fn if_match(detail: impl Into<String>) -> Problem {
+    pub(super) fn precondition(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", detail)
     }
 
@@ -224,7 +223,7 @@ impl From<Conflict> for Problem {
         let conflicting = |code| Problem::new(StatusCode::CONFLICT, code, detail.clone());
         match conflict {
             Conflict::Gone { what, id } => Problem::not_found(what, id),
-            Conflict::Version { .. } => Problem::if_match(detail),
+            Conflict::Version { .. } => Problem::precondition(detail),
             Conflict::NameTaken { .. } | Conflict::ModuleNameTaken { .. } => conflicting("name_taken"),
             Conflict::NoSuchModule { .. } => Problem::invalid(vec![Fault::new("/module", detail)]),
             Conflict::NoSuchAction { .. } => Problem::invalid(vec![Fault::new("/action", detail)]),
@@ -235,6 +234,10 @@ impl From<Conflict> for Problem {
                 Problem::invalid(vec![Fault::new(pointer, detail)])
             }
             Conflict::InUse { .. } => conflicting("in_use"),
+            Conflict::Locked { faults } => {
+                let faults = faults.into_iter().map(|(pointer, message)| Fault::new(pointer, message));
+                Problem::new(StatusCode::CONFLICT, "parameter_locked", detail).with(faults.collect())
+            }
             Conflict::Full { .. } => Problem::busy(detail),
         }
     }

@@ -5,9 +5,10 @@ use super::action;
 use super::auth::{Caller, Read, Write};
 use super::error::{Fault, Problem};
 use super::event::FlowSchema;
-use super::extract::{Body, Path, Query, check_version};
+use super::extract::{Body, Path, Query};
 use super::page::{self, Data, Filter, List, Row};
 use super::parameter::{ParameterSchema, check_parameters};
+use super::precondition::check_version;
 use super::schedule;
 use super::source::source_type_for;
 use crate::dispatch::{check_schema, cycle_of_event_type, find_sink_type};
@@ -349,30 +350,14 @@ impl EventTypeIn {
         if let Some(schema) = &self.payload_schema {
             faults.extend(check_schema(schema).err().map(|error| Fault::new("/payload_schema", error)));
         }
-        let mut locked = Vec::new();
-        let action = self.action.map(|id| action::find(api, owner, &id.to_string()));
-        match action {
-            Some(Err(_)) => faults.push(Fault::new("/action", "there is no such action")),
-            Some(Ok(action)) => locked = self.check_locked(&action.parameters),
-            None => {}
+        if self.action.is_some_and(|id| action::find(api, owner, &id.to_string()).is_err()) {
+            faults.push(Fault::new("/action", "there is no such action"));
         }
-        match (faults.is_empty(), locked.is_empty()) {
-            (true, true) => Ok((sink_type.unwrap_or_default(), source_type.unwrap_or_default())),
-            (true, false) => Err(Problem::locked(locked)),
-            (false, _) => Err(Problem::invalid(faults)),
+        if faults.is_empty() {
+            Ok((sink_type.unwrap_or_default(), source_type.unwrap_or_default()))
+        } else {
+            Err(Problem::invalid(faults))
         }
-    }
-
-    /// A locked parameter of the action is the action's alone (DESIGN §3.6).
-    fn check_locked(&self, of_action: &[Parameter]) -> Vec<Fault> {
-        let locked = |name: &str| of_action.iter().any(|parameter| parameter.locked && parameter.name == name);
-        let names = self.parameters.iter().enumerate().filter(|(_, parameter)| locked(&parameter.name));
-        names
-            .map(|(place, parameter)| {
-                let message = format!("the action locks its parameter `{}`", parameter.name);
-                Fault::new(format!("/parameters/{place}/name"), message)
-            })
-            .collect()
     }
 }
 

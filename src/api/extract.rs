@@ -1,9 +1,8 @@
-//! Reading requests: bodies, queries, paths, preconditions. What does not fit becomes a problem document.
+//! Reading requests: bodies, queries, paths. What does not fit becomes a problem document.
 
 use super::Api;
 use super::error::{Fault, Problem};
 use axum::extract::{FromRequest, FromRequestParts, Request};
-use axum::http::header::IF_MATCH;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
@@ -93,27 +92,6 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Api> for Path<T> {
         let path = axum::extract::Path::<T>::from_request_parts(parts, api).await;
         path.map(|path| Path(path.0)).map_err(|_| Problem::not_found("such thing as", parts.uri.path()))
     }
-}
-
-/// Refuses a write that expects (`If-Match`, RFC 9110 §13.1.1) another version than there is.
-pub(super) fn check_version(headers: &HeaderMap, what: &str, actual: u64) -> Result<(), Problem> {
-    match expected_version(headers)?.filter(|expected| *expected != actual) {
-        None => Ok(()),
-        Some(expected) => {
-            let detail = format!("the {what} is at version {actual}, not {expected}: somebody else changed it");
-            Err(Problem::if_match(detail))
-        }
-    }
-}
-
-fn expected_version(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
-    let Some(value) = headers.get(IF_MATCH) else { return Ok(None) };
-    let text = value.to_str().unwrap_or_default().trim();
-    if text == "*" {
-        return Ok(None);
-    }
-    let version = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).and_then(|text| text.parse().ok());
-    version.map(Some).ok_or_else(|| Problem::if_match(format!("If-Match: {text} is not an ETag of this resource")))
 }
 
 /// How long a caller wants to wait for the result (`Prefer: wait=N`, RFC 7240 §4.3), in seconds.

@@ -28,6 +28,7 @@ mod object;
 mod openapi;
 mod page;
 mod parameter;
+mod precondition;
 mod replay;
 mod run;
 mod schedule;

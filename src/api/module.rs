@@ -100,8 +100,8 @@ pub(super) async fn upload(
     Ok(if is_new { Data::created(out) } else { Data::ok(out) })
 }
 
-/// Stores the module with what it is known by already and `name`; whether it is new. Who names the same module at the
-/// same time is not overwritten: of those that collide one gets through each time, so the tries are enough for all.
+/// Stores the module with what it is known by already and `name`; whether it is new. Who names the same module, or another
+/// the same, at the same time is not overwritten: of those that collide one gets through each time, so the tries are enough for all.
 async fn keep(
     api: &Api,
     caller: &Caller<Write>,
@@ -110,11 +110,17 @@ async fn keep(
     name: Option<ModuleName>,
 ) -> Result<(Arc<Module>, bool), Problem> {
     for _ in 0..TRIES_MAX {
-        let known = api.catalogue().module(&owner, &ModuleRef::Digest(inspected.digest)).cloned();
+        let catalogue = api.catalogue();
+        let known = catalogue.module(&owner, &ModuleRef::Digest(inspected.digest)).cloned();
         let known = known.filter(|module| module.owner_id == owner);
         let names = known.as_ref().map(|module| module.names.len());
-        let module = Arc::new(merge(api, caller, (known, owner.clone()), inspected, name.clone()));
-        let put = Transition::of([Change::PutModule(Arc::clone(&module), inspected.wasm.clone())]);
+        // A version is newer than those before it even if the clock stands still or falls, now and after a restart.
+        let newest = name.as_ref().and_then(|name| catalogue.newest_since(&owner, &name.name));
+        let since = newest.map_or(api.now(), |newest| newest.plus_ms(1).max(api.now()));
+        let naming = name.clone().map(|name| ModuleNaming { name, since });
+        let module = Arc::new(merge(api, caller, (known, owner.clone()), inspected, naming));
+        let mut put = Transition::of([Change::PutModule(Arc::clone(&module), inspected.wasm.clone())]);
+        put.expect.extend(name.iter().map(|n| Expectation::NewestOfModule(owner.clone(), n.name.clone(), newest)));
         let expected = Expectation::ModuleNames(owner.clone(), inspected.digest, names);
         match api.commit(caller, put.expecting(expected)).await {
             Err(CommitError::Conflict(Conflict::Version { .. })) => {}
@@ -129,7 +135,7 @@ fn merge(
     caller: &Caller<Write>,
     (known, owner_id): (Option<Arc<Module>>, TenantId),
     inspected: &Inspected,
-    name: Option<ModuleName>,
+    naming: Option<ModuleNaming>,
 ) -> Module {
     let mut module = known.map_or_else(
         || Module {
@@ -144,10 +150,10 @@ fn merge(
         },
         |known| known.as_ref().clone(),
     );
-    if let Some(name) = name
-        && module.names.iter().all(|naming| naming.name != name)
+    if let Some(naming) = naming
+        && module.names.iter().all(|known| known.name != naming.name)
     {
-        module.names.push(ModuleNaming { name, since: api.now() });
+        module.names.push(naming);
     }
     module
 }

@@ -6,8 +6,9 @@ use super::auth::{Caller, Read, Write};
 use super::error::{Fault, Problem};
 use super::event::{FlowSchema, ObjectOut};
 use super::event_type;
-use super::extract::{Body, Path, Query, check_version};
+use super::extract::{Body, Path, Query};
 use super::page::{self, Data, List};
+use super::precondition::{check_preconditions, check_version};
 use crate::dispatch::{Binding, FireError, bindings, unreached};
 use crate::domain::{ActionId, Flow, ObjectRecord, ObjectRef, Reason, TenantId, Timestamp};
 use crate::store::{Change, Expectation, Transition};
@@ -70,6 +71,7 @@ impl Owner {
 /// Register an object or change its parents
 ///
 /// The body replaces it whole. 422 when it would lie above itself or objects would lie more than 32 levels deep.
+/// `If-Match` guards against somebody else's change, and `If-None-Match: *` creates only.
 #[utoipa::path(put, path = "/object/{object_type}/{object_id}", tag = "objects", params(("object_type" = String, Path), ("object_id" = String, Path)),
     request_body = ObjectIn, responses((status = 200, body = page::Envelope<ObjectRecordOut>), (status = 201, description = "It is new", body = page::Envelope<ObjectRecordOut>)))]
 pub(super) async fn put(
@@ -92,7 +94,7 @@ pub(super) async fn put(
         }
     }
     let old = api.catalogue().own_object(&owner_id, &object).cloned();
-    check_version(&headers, "object", old.as_ref().map_or(0, |old| old.version))?;
+    check_preconditions(&headers, "object", old.as_ref().map(|old| old.version))?;
     let now = api.now();
     let record = Arc::new(ObjectRecord {
         object: object.clone(),

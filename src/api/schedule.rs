@@ -4,8 +4,9 @@ use super::Api;
 use super::auth::{Caller, Read, Write};
 use super::error::{Fault, Problem};
 use super::event::ObjectOut;
-use super::extract::{Body, Path, Query, check_version};
+use super::extract::{Body, Path, Query};
 use super::page::{self, Data, Filter, List, Row};
+use super::precondition::check_version;
 use crate::dispatch::{TimingError, first_after, next_firings};
 use crate::domain::{
     EntryName, EventId, EventTypeName, Header, Json, ObjectRef, Schedule, ScheduleId, TenantId, Timestamp, Timing,

@@ -3,8 +3,9 @@
 use super::Api;
 use super::auth::{Admin, Caller, Read, Write};
 use super::error::{Fault, Problem};
-use super::extract::{Body, Path, Query, check_version};
+use super::extract::{Body, Path, Query};
 use super::page::{self, Data, Filter, List, Row};
+use super::precondition::{check_preconditions, check_version};
 use crate::domain::{Deed, EntryName, Header, Noted, Secret, SecretId, SecretText, TenantId, Timestamp};
 use crate::store::{Catalogue, Change, Expectation, NamedId, Transition};
 use axum::extract::State;
@@ -64,7 +65,7 @@ pub(super) struct Owner {
 /// Set a secret
 ///
 /// Creates it or replaces its value. Runs see the new value from their next attempt on. `If-Match` guards against
-/// somebody else's change.
+/// somebody else's change, and `If-None-Match: *` creates only.
 #[utoipa::path(put, path = "/secret/{key}", tag = "secrets", params(("key" = String, Path)), request_body = SecretSchema,
     responses((status = 200, body = page::Envelope<SecretOut>), (status = 201, description = "It is new", body = page::Envelope<SecretOut>)))]
 pub(super) async fn put(
@@ -80,7 +81,7 @@ pub(super) async fn put(
     // From here to the commit no rotation drops the key that seals.
     let sealing = api.dispatch().secrets().sealing().await;
     let old = find(&api.catalogue(), &owner, &key);
-    check_version(&headers, "secret", old.as_ref().map_or(0, |old| old.header.version))?;
+    check_preconditions(&headers, "secret", old.as_ref().map(|old| old.header.version))?;
     let now = api.now();
     let mut header = match &old {
         // How it was spelled first stays.

@@ -88,7 +88,7 @@ pub(super) fn catalogue(seed: &Seed) -> Catalogue {
         let who: Parameter =
             serde_json::from_value(serde_json::json!({ "name": "who", "type": "DATA", "value": "who" })).unwrap();
         let made = Action {
-            trigger: Some(name(*trigger)),
+            trigger: there(&Some(*trigger)),
             on_success: there(success),
             on_failure: there(failure),
             continue_on_fail: *goes_on,

@@ -1,10 +1,10 @@
 //! Which keys a plan asks for, and what of one event stands for the rest of it.
 
 use super::resolve::plan;
-use super::resolve_tests::{TRIGGERS, action, attachment, event_type, module, object, record};
+use super::resolve_tests::{TRIGGERS, action, attachment, catalogue_of, event_type, module, object, record};
 use super::testing;
 use crate::domain::{Action, DedupMode, Entropy, Ids, Parameter, Reason, Run, Sameness, State, TenantId};
-use crate::store::{Catalogue, Change};
+use crate::store::Change;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ fn a_plan_asks_for_the_keys_by_which_the_same_is_found() {
     let mut event = testing::event();
     event.object = Some(object(1));
     let planned = |once: Action, sameness: Option<&Sameness>| {
-        let catalogue = Catalogue::of(changes(once)).unwrap();
+        let catalogue = catalogue_of(changes(once));
         let runs = plan(&catalogue, &event_type(TRIGGERS[0], None), &event, &ids, sameness).unwrap().runs;
         let number = |run: &Run| run.attachment_id.unwrap().as_bytes()[0] - 1;
         runs.into_iter().map(|run| (number(&run), run)).collect::<BTreeMap<u8, Run>>()

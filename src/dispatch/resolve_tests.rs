@@ -125,6 +125,15 @@ pub(super) fn event_type(trigger: &str, action: Option<u8>) -> EventType {
     }
 }
 
+/// What `changes` make where everybody has the triggers.
+pub(super) fn catalogue_of(changes: impl IntoIterator<Item = Change>) -> Catalogue {
+    let triggers = (210..).zip(TRIGGERS).map(|(id, name)| {
+        let made = EventType { id: EventTypeId::from_bytes([id; 16]), ..event_type(name, None) };
+        Change::PutEventType(Arc::new(made))
+    });
+    Catalogue::of(triggers.chain(changes)).unwrap()
+}
+
 /// One step of a history.
 #[derive(Clone, Debug)]
 enum Step {
@@ -288,7 +297,7 @@ proptest! {
             changes.push(Change::PutAction(Arc::new(action)));
         }
         changes.extend(steps.into_iter().filter_map(|step| model.make(step)));
-        let catalogue = Catalogue::of(changes).unwrap();
+        let catalogue = catalogue_of(changes);
         for flow in [Flow::Both, Flow::Up, Flow::Down, Flow::None] {
             for (on, number) in (0..OBJECTS).flat_map(|on| (0..3).map(move |number| (on, number))) {
                 for trigger in TRIGGERS {
@@ -317,7 +326,7 @@ fn the_linked_action_comes_first_and_what_is_disabled_shows() {
         })),
         Change::PutObject(Arc::new(record(1, &shared, [0]))),
     ];
-    let catalogue = Catalogue::of(changes).unwrap();
+    let catalogue = catalogue_of(changes);
     let mut event = testing::event();
     event.object = Some(object(1));
     let ids = Ids::new(Arc::new(Entropy::new([1; 32])));
@@ -354,10 +363,10 @@ fn a_fan_out_is_as_wide_as_it_may_be_and_no_wider() {
         let found = bindings(catalogue, &event_type(TRIGGERS[0], linked), &shared, Some(&object(0)), Flow::Both);
         found.map(|bindings| bindings.len())
     };
-    let full = Catalogue::of(changes(FAN_OUT_MAX)).unwrap();
+    let full = catalogue_of(changes(FAN_OUT_MAX));
     assert_eq!(found(&full, None), Ok(FAN_OUT_MAX));
     assert_eq!(found(&full, Some(0)), Err(FanOut));
-    assert_eq!(found(&Catalogue::of(changes(FAN_OUT_MAX + 1)).unwrap(), None), Err(FanOut));
+    assert_eq!(found(&catalogue_of(changes(FAN_OUT_MAX + 1)), None), Err(FanOut));
 }
 
 #[test]
@@ -373,7 +382,7 @@ fn what_another_tenant_attached_stays_at_its_version() {
         Change::PutAttachment(Arc::new(attachment(1, 0, 1, &user))),
         Change::PutAction(Arc::new(moved)),
     ];
-    let catalogue = Catalogue::of(changes).unwrap();
+    let catalogue = catalogue_of(changes);
     let found = |tenant: &TenantId, trigger: &str, on: u8| {
         let found = bindings(&catalogue, &event_type(trigger, None), tenant, Some(&object(on)), Flow::Both).unwrap();
         found.into_iter().map(|b| (b.action.version, b.skipped.map(|(reason, _)| reason))).collect::<Vec<_>>()
@@ -388,7 +397,7 @@ fn a_run_is_due_at_the_later_of_its_own_time_and_the_events() {
     let shared = TenantId::shared();
     let when = serde_json::from_value(serde_json::json!({ "at": "/at", "offset": "-1s" })).unwrap();
     let action = Action { when: Some(when), ..action(0, &shared) };
-    let catalogue = Catalogue::of([module(), Change::PutAction(Arc::new(action))]).unwrap();
+    let catalogue = catalogue_of([module(), Change::PutAction(Arc::new(action))]);
     let ids = Ids::new(Arc::new(Entropy::new([1; 32])));
     let planned = |at_ms: Option<i64>, run_at_ms: Option<i64>| {
         let text = at_ms.map(|ms| Timestamp::from_ms(ms).to_string());

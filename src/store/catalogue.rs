@@ -12,7 +12,7 @@ use crate::domain::{
     Action, ActionId, ActionName, Digest, Entry, EventType, EventTypeId, EventTypeName, Module, ModuleNaming,
     ModuleRef, Schedule, TenantId, Timestamp, Token, TokenHash, TokenId,
 };
-use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
+use rpds::{HashTrieMapSync, RedBlackTreeMapSync, RedBlackTreeSetSync};
 use std::sync::Arc;
 
 /// Bounds of the catalogue: it lives in memory, so it must not grow without end.
@@ -34,6 +34,8 @@ pub struct Catalogue {
     event_types: RedBlackTreeMapSync<EventTypeId, Arc<EventType>>,
     /// Name first, so that one look finds every tenant that has it.
     event_type_names: RedBlackTreeMapSync<(String, TenantId), EventTypeId>,
+    /// Which event types name an action.
+    pub(super) linking: RedBlackTreeSetSync<(ActionId, EventTypeId)>,
     tokens: RedBlackTreeMapSync<TokenId, Arc<Token>>,
     token_hashes: HashTrieMapSync<TokenHash, TokenId>,
     pub(super) scopes: Scopes,
@@ -110,6 +112,12 @@ impl Catalogue {
         self.modules.get(&(owner.clone(), digest))
     }
 
+    /// When the newest version of a name of exactly this tenant's was uploaded.
+    pub fn newest_since(&self, owner: &TenantId, name: &str) -> Option<Timestamp> {
+        let versions = self.module_names.get(&(owner.clone(), name.to_owned()));
+        versions.and_then(|versions| versions.last()).map(|version| version.since)
+    }
+
     pub fn modules(&self) -> impl Iterator<Item = &Arc<Module>> {
         self.modules.values()
     }
@@ -163,6 +171,10 @@ impl Catalogue {
                 let count = |names: Option<usize>| names.map_or(0, |names| names as u64 + 1);
                 let names = self.modules.get(&(owner.clone(), *digest)).map(|module| module.names.len());
                 ("module", digest.to_string(), count(*expected), Some(count(names)))
+            }
+            Expectation::NewestOfModule(owner, name, expected) => {
+                let same = self.newest_since(owner, name) == *expected;
+                ("list of versions", name.clone(), 1, Some(u64::from(same)))
             }
             Expectation::ObjectVersion(owner, object, expected) => {
                 let version = self.own_object(owner, object).map_or(0, |record| record.version);
@@ -269,11 +281,12 @@ impl Catalogue {
     }
 
     fn put_action(&mut self, action: &Arc<Action>) -> Result<(), Conflict> {
-        self.check_follow_up(action)?;
+        self.check_mentions(action)?;
+        self.check_locking(action)?;
         self.insert_action(action)
     }
 
-    /// Without a look at what it fires, for what was checked when it was written: event types name actions and actions
+    /// Without a look at what it names, for what was checked when it was written: event types name actions and actions
     /// name event types, so one of them is read first when the store is opened.
     pub(super) fn insert_action(&mut self, action: &Arc<Action>) -> Result<(), Conflict> {
         if self.module(&action.owner_id, &action.module).is_none() {
@@ -300,7 +313,7 @@ impl Catalogue {
     fn delete_action(&mut self, id: ActionId) -> Result<(), Conflict> {
         let gone = || Conflict::Gone { what: "action", id: id.to_string() };
         let action = self.actions.get(&id).cloned().ok_or_else(gone)?;
-        let linking = self.event_types().filter(|event_type| event_type.action == Some(id));
+        let linking = self.event_types_linking(id);
         in_use(linking.map(|event_type| format!("the event type `{}`", event_type.display_name)))?;
         self.delete_attachments_of(id);
         self.mentions.replace(Some(&action), None);
@@ -310,6 +323,12 @@ impl Catalogue {
     }
 
     fn put_event_type(&mut self, event_type: &Arc<EventType>) -> Result<(), Conflict> {
+        self.check_locked(event_type)?;
+        self.insert_event_type(event_type)
+    }
+
+    /// Without a look at what its action locks: records are older than that rule.
+    pub(super) fn insert_event_type(&mut self, event_type: &Arc<EventType>) -> Result<(), Conflict> {
         if let Some(id) = event_type.action {
             let visible = |action: &Arc<Action>| event_type.owner_id.sees(&action.owner_id);
             if !self.action(id).is_some_and(visible) {
@@ -319,15 +338,17 @@ impl Catalogue {
         self.check_event_type_references(event_type)?;
         self.check_event_type_name(event_type)?;
         let key = (event_type.display_name.folded(), event_type.owner_id.clone());
-        match self.event_types.get(&event_type.id).cloned() {
+        let old = self.event_types.get(&event_type.id).cloned();
+        match &old {
             None => full("event types", self.event_types.size(), EVENT_TYPES_MAX)?,
             Some(old) => {
                 if old.display_name.folded() != event_type.display_name.folded() {
-                    self.check_not_named(&old)?;
+                    self.check_not_named(old)?;
                 }
                 self.event_type_names.remove_mut(&(old.display_name.folded(), old.owner_id.clone()));
             }
         }
+        self.relink(event_type.id, old.and_then(|old| old.action), event_type.action);
         self.event_type_names.insert_mut(key, event_type.id);
         self.event_types.insert_mut(event_type.id, Arc::clone(event_type));
         Ok(())
@@ -352,6 +373,7 @@ impl Catalogue {
         let event_type = self.event_types.get(&id).cloned().ok_or_else(gone)?;
         self.check_not_named(&event_type)?;
         self.event_type_names.remove_mut(&(event_type.display_name.folded(), event_type.owner_id.clone()));
+        self.relink(id, event_type.action, None);
         self.event_types.remove_mut(&id);
         Ok(())
     }

@@ -18,6 +18,15 @@ pub enum Mention {
 impl Mention {
     const ALL: [Mention; 3] = [Mention::Trigger, Mention::OnSuccess, Mention::OnFailure];
 
+    /// Where an action says it.
+    const fn field(self) -> &'static str {
+        match self {
+            Mention::Trigger => "/trigger",
+            Mention::OnSuccess => "/on_success",
+            Mention::OnFailure => "/on_failure",
+        }
+    }
+
     fn of(self, action: &Action) -> Option<&EventTypeName> {
         match self {
             Mention::Trigger => action.trigger.as_ref(),
@@ -71,12 +80,13 @@ impl Catalogue {
         found.filter(move |action| action.owner_id.is_shared() || action.owner_id == tenant)
     }
 
-    /// What an action fires must be there for its owner when it is saved.
-    pub(super) fn check_follow_up(&self, action: &Action) -> Result<(), Conflict> {
-        for (name, field) in [(&action.on_success, "/on_success"), (&action.on_failure, "/on_failure")] {
-            if let Some(name) = name
+    /// What triggers an action, and what it fires, must be there for its owner when it is saved.
+    pub(super) fn check_mentions(&self, action: &Action) -> Result<(), Conflict> {
+        for mention in Mention::ALL {
+            if let Some(name) = mention.of(action)
                 && self.event_type_named(&action.owner_id, name).is_none()
             {
+                let field = mention.field();
                 return Err(Conflict::NoSuch { what: "event type", name: name.to_string(), field });
             }
         }

@@ -11,6 +11,7 @@ mod changes;
 mod check;
 mod codec;
 mod dump;
+mod locking;
 mod mentions;
 mod named;
 mod once;

@@ -225,7 +225,7 @@ fn load_catalogue(db: &Database) -> Result<Catalogue, OpenError> {
         catalogue.insert_action(&Arc::new(action))?;
     }
     for event_type in load::<EventType>(db, schema::EVENT_TYPES, "event_types")? {
-        catalogue.apply(&Change::PutEventType(Arc::new(event_type)))?;
+        catalogue.insert_event_type(&Arc::new(event_type))?;
     }
     for token in load::<Token>(db, schema::TOKENS, "tokens")? {
         catalogue.apply(&Change::PutToken(Arc::new(token)))?;

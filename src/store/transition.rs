@@ -37,6 +37,9 @@ pub enum Expectation {
     EventTypeVersion(EventTypeId, u64),
     /// How many names a tenant's module has; `None` when it is not there.
     ModuleNames(TenantId, Digest, Option<usize>),
+    /// When the newest version of a module's name was uploaded; `None` when a tenant has none of that name. Names that are
+    /// given at the same time are put in an order by it.
+    NewestOfModule(TenantId, String, Option<Timestamp>),
     /// The version of what a tenant registered about an object; `None` when it did not.
     ObjectVersion(TenantId, ObjectRef, Option<u64>),
     AttachmentVersion(AttachmentId, u64),
@@ -133,6 +136,9 @@ pub enum Conflict {
     /// Parents that an object cannot have; `place` is the one that is at fault.
     #[error("{detail}")]
     Graph { place: Option<usize>, detail: String },
+    /// Parameters that are the action's alone, each as a pointer into the body that was to be saved and what is wrong.
+    #[error("{}", .faults.iter().map(|(_, message)| message.as_str()).collect::<Vec<_>>().join("; "))]
+    Locked { faults: Vec<(String, String)> },
     #[error("it is in use by {}", .by.join(", "))]
     InUse { by: Vec<String> },
     #[error("there are {limit} {what} already, the most there may be")]

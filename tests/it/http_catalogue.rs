@@ -116,13 +116,19 @@ fn a_write_with_a_stale_etag_changes_nothing() {
     ];
     for (path, body) in bodies {
         let put = |etag: &str| server.admin.request("PUT", &path).header("if-match", etag).json(&body).send();
-        for stale in ["\"2\"", "\"0\"", "1", "W/\"1\"", "\"x\"", ""] {
+        for stale in ["\"2\"", "\"0\"", "W/\"1\"", "\"x\"", "\"2\", W/\"1\"", ""] {
             put(stale).problem(412, "precondition_failed");
+        }
+        for malformed in ["1", "\"1", "\"1\" \"2\"", "*, \"1\""] {
+            put(malformed).problem(400, "bad_request");
         }
         assert_eq!(server.admin.get(&path).expect(200)["version"], 1, "{path}");
         assert_eq!(put("\"1\"").expect(200)["version"], 2);
         put("\"1\"").problem(412, "precondition_failed");
         assert_eq!(put("*").expect(200)["version"], 3);
+        assert_eq!(put("\"7\", \"3\"").expect(200)["version"], 4);
+        let fresh = server.admin.request("PUT", &path).header("if-none-match", "*");
+        fresh.json(&body).send().problem(412, "precondition_failed");
     }
 }
 

@@ -93,6 +93,46 @@ fn a_name_means_its_newest_upload_and_a_version_always_the_same() {
     }
 }
 
+/// Uploads of one millisecond had no order: which was the newest changed with a restart, to the one with the greatest digest.
+#[test]
+fn the_newest_upload_of_a_name_is_the_last_one_even_when_the_clock_stands() {
+    let mut server = TestServer::with_manual_clock();
+    let newest = |server: &TestServer| server.admin.get("/module/runner").expect(200)["digest"].clone();
+    let mut digests = Vec::new();
+    for number in 1..=6 {
+        let answer = upload(&server, &format!("?name=runner&version={number}"), wat_with(number + 1, "run"));
+        digests.push(answer.expect(201)["digest"].as_str().unwrap().to_owned());
+        assert_eq!(newest(&server), *digests.last().unwrap());
+    }
+    assert!(!digests.is_sorted(), "the order of the digests is the order of the uploads: this shows nothing");
+    server.restart();
+    for digest in digests.iter().rev() {
+        assert_eq!(newest(&server), *digest);
+        server.admin.delete(&format!("/module/{digest}")).expect(200);
+    }
+
+    std::thread::scope(|scope| {
+        for number in 1..=6 {
+            let server = &server;
+            scope.spawn(move || {
+                upload(server, &format!("?name=runner&version={number}"), wat_with(number + 1, "run"))
+                    .expect(201)
+                    .clone()
+            });
+        }
+    });
+    let catalogue = server.store().catalogue();
+    let mut kept: Vec<_> = catalogue.modules().map(|m| (m.names[0].since, m.digest.to_string())).collect();
+    kept.sort_unstable();
+    assert!(kept.windows(2).all(|pair| pair[0].0 < pair[1].0), "two have one time: {kept:?}");
+    drop(catalogue);
+    server.restart();
+    for (_, digest) in kept.iter().rev() {
+        assert_eq!(newest(&server), *digest);
+        server.admin.delete(&format!("/module/{digest}")).expect(200);
+    }
+}
+
 #[test]
 fn a_name_without_a_version_gets_one_from_the_digest() {
     let server = TestServer::start();

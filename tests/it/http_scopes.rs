@@ -135,6 +135,10 @@ fn an_object_is_registered_changed_read_and_forgotten() {
     assert_eq!(read.expect(200), made.expect(201));
     let stale = admin.request("PUT", "/object/location/hall").header("if-match", "\"7\"").json(&json!({})).send();
     stale.problem(412, "precondition_failed");
+    let create = |path: &str| admin.request("PUT", path).header("if-none-match", "*").json(&json!({})).send();
+    create("/object/location/hall").problem(412, "precondition_failed");
+    assert_eq!(admin.get("/object/location/hall").expect(200), made.expect(201), "it is as it was");
+    create("/object/location/yard").expect(201);
     world.put("bookable/42", &["location/hall"]).expect(201);
     let refused = admin.delete("/object/location/hall");
     refused.problem(409, "in_use");

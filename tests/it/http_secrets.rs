@@ -106,12 +106,16 @@ fn a_secret_that_is_sent_wrongly_is_refused_without_a_word_of_it() {
 #[test]
 fn an_etag_guards_a_secret() {
     let server = TestServer::start();
-    let put = |etag: &str| {
-        let request = server.admin.request("PUT", "/secret/k").header("if-match", etag);
+    let put_if = |header: &'static str, etag: &str| {
+        let request = server.admin.request("PUT", "/secret/k").header(header, etag);
         request.json(&json!({ "value": "hunter2" })).send()
     };
+    let put = |etag: &str| put_if("if-match", etag);
     put("\"1\"").problem(412, "precondition_failed");
-    put("*").expect(201);
+    put("*").problem(412, "precondition_failed");
+    put_if("if-none-match", "*").expect(201);
+    put_if("if-none-match", "*").problem(412, "precondition_failed");
+    put_if("if-none-match", "1").problem(400, "bad_request");
     put("\"2\"").problem(412, "precondition_failed");
     put("\"1\"").expect(200);
     let delete = |etag: &str| server.admin.request("DELETE", "/secret/k").header("if-match", etag).send();

@@ -34,6 +34,7 @@ mod sandbox;
 mod store;
 mod store_format;
 mod store_once;
+mod store_rules;
 mod stream;
 mod support;
 mod trial;
