@@ -52,9 +52,20 @@ pub(crate) struct Serving {
 impl Serving {
     /// Starts it over a data folder and waits until it listens.
     pub(crate) fn start(data: &Path, arguments: &[&str]) -> Serving {
+        Serving::launch(data, |command| command.args(arguments).env("FUSEBOX_LOG", "error"))
+    }
+
+    /// The same, with everything that it and its libraries can say in the file `log`.
+    pub(crate) fn start_talkative(data: &Path, log: &Path) -> Serving {
+        let log = std::fs::File::create(log).unwrap();
+        Serving::launch(data, |command| command.env("FUSEBOX_LOG", "trace").stderr(log))
+    }
+
+    fn launch(data: &Path, change: impl FnOnce(&mut Command) -> &mut Command) -> Serving {
         let mut command = program(data.parent().unwrap());
         command.args(["serve", "--json", "--listen", "127.0.0.1:0", "--concurrency", "8", "--cache", "8", "--data"]);
-        command.arg(data).args(arguments).env("FUSEBOX_LOG", "error").stdout(Stdio::piped());
+        command.arg(data).stdout(Stdio::piped());
+        change(&mut command);
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
