@@ -27,6 +27,7 @@ mod reservations;
 mod resolve;
 #[cfg(test)]
 mod resolve_tests;
+mod retention;
 mod scheduler;
 mod schedules;
 mod secrets;
@@ -46,6 +47,7 @@ pub use payload_schema::{SchemaError, Violation, check_schema};
 pub use producer::Producer;
 pub use replay::{Replay, ReplayError, Replaying};
 pub use resolve::{Binding, FanOut, bindings};
+pub use retention::Keep;
 pub use scheduler::{Config, Dispatch, Load, StartError};
 pub use secrets::{KeyLost, RotateError, Rotated, SaveKeyring, Sealing, SecretError, Secrets};
 pub use settle::Target;

@@ -11,6 +11,7 @@ use super::job::Job;
 use super::payload_schema::{PayloadSchemas, Violation};
 use super::placement::Placement;
 use super::reservations::Reservations;
+use super::retention::{Keep, Retention};
 use super::schedules::FiringNow;
 use super::secrets::{SecretError, Secrets};
 use super::worker;
@@ -38,6 +39,7 @@ pub struct Config {
     /// Events of one tenant that may wait for a permit or for their time; one more is refused with 429.
     pub queue_per_tenant: usize,
     pub chain: ChainLimits,
+    pub keep: Keep,
     /// How long a shutdown lets running attempts finish.
     pub grace: Duration,
 }
@@ -90,12 +92,13 @@ pub(super) struct Shared {
     sooner: Notify,
     tasks: TaskTracker,
     /// No new attempts begin.
-    stopping: CancellationToken,
+    pub(super) stopping: CancellationToken,
     /// Running attempts are broken off.
     pub(super) breaking_off: CancellationToken,
     payload_schemas: PayloadSchemas,
     reservations: Reservations,
     pub(super) firing: FiringNow,
+    pub(super) retention: Retention,
     families: Families,
     /// Attempts that ended since the start, by state and reason.
     endings: Mutex<BTreeMap<(State, Option<Reason>), u64>>,
@@ -130,6 +133,7 @@ impl Dispatch {
             payload_schemas: PayloadSchemas::default(),
             reservations: Reservations::default(),
             firing: FiringNow::default(),
+            retention: Retention::default(),
             families: Families::default(),
             endings: Mutex::default(),
         };
@@ -183,6 +187,7 @@ impl Dispatch {
 
     /// Does everything that is due at `now`, and says when the next thing is.
     pub fn tick(&self, now: Timestamp) -> Option<Timestamp> {
+        self.forget_old(now);
         let (fires, goes_on) = (self.fire_schedules(now), self.wake(now));
         [fires, goes_on].into_iter().flatten().min()
     }

@@ -4,6 +4,7 @@
 //! not terminal are remembered, so that moving one needs no look at the disk.
 
 use super::codec::{Key, encode, end_of};
+use super::retention::{Forget, forget};
 use super::transition::{Change, LogChunk, Transition};
 use super::{Catalogue, Notice, Subject, schema};
 use crate::domain::{
@@ -41,6 +42,14 @@ pub(super) struct Open {
     pub(super) runs: HashMap<RunId, State>,
 }
 
+/// What a commit brought.
+pub(super) struct Written {
+    /// What may be shown.
+    pub(super) notices: Vec<Notice>,
+    /// Events that were forgotten.
+    pub(super) forgotten: u64,
+}
+
 #[derive(Default)]
 pub(super) struct Batch {
     open: Open,
@@ -49,6 +58,7 @@ pub(super) struct Batch {
     logs: Vec<LogChunk>,
     catalogue: Vec<Change>,
     audit: Entries,
+    forget: Vec<Forget>,
 }
 
 impl Batch {
@@ -68,6 +78,7 @@ impl Batch {
                     self.runs.insert(run.id, run);
                 }
                 Change::Log(chunk) => self.logs.push(chunk),
+                Change::Forget(old) => self.forget.push(old),
                 Change::Audit(_) => {}
                 Change::DeleteAudit(tenant, id) => self.audit.push((audit_key(&tenant, id), None)),
                 other => self.catalogue.push(other),
@@ -77,7 +88,7 @@ impl Batch {
 
     /// Writes and commits everything that was added; `catalogue` is the one after this batch.
     /// When this returns the disk has it, and what it returns may be shown.
-    pub(super) fn write(&mut self, db: &Database, catalogue: &Catalogue) -> Result<Vec<Notice>, WriteError> {
+    pub(super) fn write(&mut self, db: &Database, catalogue: &Catalogue) -> Result<Written, WriteError> {
         let mut notices = Vec::with_capacity(self.events.len() + self.runs.len() + self.logs.len());
         let tx = db.begin_write()?;
         // What was said comes before the end of the run that said it, and that before the end of its event: whoever
@@ -89,8 +100,13 @@ impl Batch {
             write_catalogue(&tx, change, catalogue)?;
         }
         apply(&tx, schema::AUDIT, std::mem::take(&mut self.audit))?;
+        // Behind the rest: what is written here has ended on the disk before.
+        let mut forgotten = 0;
+        for old in self.forget.drain(..) {
+            forgotten += forget(&tx, &old)?;
+        }
         tx.commit()?;
-        Ok(notices)
+        Ok(Written { notices, forgotten })
     }
 
     fn write_events(&mut self, tx: &WriteTransaction, notices: &mut Vec<Notice>) -> Result<(), WriteError> {
@@ -160,10 +176,10 @@ pub(super) fn family_key(event: &Event) -> Option<Vec<u8>> {
 }
 
 /// Keys with the value to set, or `None` to remove the key.
-type Entries = Vec<(Vec<u8>, Option<Bytes>)>;
+pub(super) type Entries = Vec<(Vec<u8>, Option<Bytes>)>;
 
 /// In key order, which is what a B-tree likes best.
-fn apply(tx: &WriteTransaction, table: schema::Table, mut entries: Entries) -> Result<(), WriteError> {
+pub(super) fn apply(tx: &WriteTransaction, table: schema::Table, mut entries: Entries) -> Result<(), WriteError> {
     if entries.is_empty() {
         return Ok(());
     }
@@ -176,6 +192,11 @@ fn apply(tx: &WriteTransaction, table: schema::Table, mut entries: Entries) -> R
         };
     }
     Ok(())
+}
+
+/// Where the index by state has a record; it has no successes.
+pub(super) fn state_key(state: State, tenant: &TenantId, id: &[u8]) -> Option<Vec<u8>> {
+    (state != State::Success).then(|| Key::state(state).and_tenant(tenant).and(id).done())
 }
 
 fn move_state(index: &mut Entries, before: Option<State>, now: State, tenant: &TenantId, id: &[u8]) {
@@ -195,7 +216,8 @@ fn write_catalogue(tx: &WriteTransaction, change: Change, catalogue: &Catalogue)
     let put = |table, key: &[u8], record: Vec<u8>| apply(tx, table, vec![(key.to_vec(), Some(record.into()))]);
     let delete = |table, key: &[u8]| apply(tx, table, vec![(key.to_vec(), None)]);
     match change {
-        Change::Event(_) | Change::Run(_) | Change::Log(_) | Change::Audit(_) | Change::DeleteAudit(..) => Ok(()),
+        Change::Event(_) | Change::Run(_) | Change::Log(_) | Change::Forget(_) => Ok(()),
+        Change::Audit(_) | Change::DeleteAudit(..) => Ok(()),
         Change::PutModule(module, bytes) => put_module(tx, &module, bytes),
         Change::DeleteModule(tenant, digest) => delete_module(tx, &tenant, digest, catalogue),
         Change::PutAction(action) => put_action(tx, &action),

@@ -176,7 +176,8 @@ impl Catalogue {
     /// The change breaks a rule of the catalogue; throw the copy away then.
     pub(super) fn apply(&mut self, change: &Change) -> Result<(), Conflict> {
         match change {
-            Change::Event(_) | Change::Run(_) | Change::Log(_) | Change::Audit(_) | Change::DeleteAudit(..) => Ok(()),
+            Change::Event(_) | Change::Run(_) | Change::Log(_) | Change::Forget(_) => Ok(()),
+            Change::Audit(_) | Change::DeleteAudit(..) => Ok(()),
             Change::PutModule(module, _) => self.put_module(module),
             Change::DeleteModule(tenant, digest) => self.delete_module(tenant, *digest),
             Change::PutAction(action) => self.put_action(action),

@@ -18,6 +18,7 @@ mod places;
 mod read;
 mod references;
 mod restore;
+mod retention;
 mod schema;
 mod scopes;
 mod timetable;
@@ -34,6 +35,7 @@ pub use open::{Config, OpenError, Store};
 pub use places::Channel;
 pub use read::{Page, Query};
 pub use restore::{RestoreError, restore_backup, verify_backup};
+pub use retention::{Forget, Seen};
 pub use transition::{Change, CommitError, Conflict, Expectation, LogChunk, Transition};
 pub use writer::{OnCommit, WriterStats};
 

@@ -1,6 +1,7 @@
 //! What is asked of the store: batches of changes that take effect together or not at all.
 
 use super::named::{Named, NamedId};
+use super::retention::Forget;
 use crate::domain::{
     Action, ActionId, Attachment, AttachmentId, AuditId, Author, Digest, Event, EventType, EventTypeId, LogLine,
     Module, Noted, ObjectRecord, ObjectRef, Run, RunId, ScheduleId, TenantId, Timestamp, Token, TokenId,
@@ -52,6 +53,8 @@ pub enum Change {
     Event(Arc<Event>),
     Run(Arc<Run>),
     Log(LogChunk),
+    /// Takes old events away, with their runs and logs.
+    Forget(Forget),
     /// A module's record and, unless the store has them already, its bytes.
     PutModule(Arc<Module>, Bytes),
     DeleteModule(TenantId, Digest),

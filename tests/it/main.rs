@@ -23,6 +23,7 @@ mod http_scopes;
 mod http_secrets;
 mod http_sources;
 mod power_cut;
+mod retention;
 mod sandbox;
 mod store;
 mod store_format;

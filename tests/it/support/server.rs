@@ -1,5 +1,5 @@
 use super::{Client, ManualClock, component};
-use fusebox::domain::Clock;
+use fusebox::domain::{Clock, Timestamp};
 use fusebox::server::{Config, Server, SystemClock};
 use fusebox::store::Store;
 use serde_json::{Value, json};
@@ -109,6 +109,11 @@ impl TestServer {
 
     pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.as_ref().unwrap().block_on(future)
+    }
+
+    /// Everything that was old at this time is forgotten.
+    pub(crate) fn forgotten_up_to(&self) -> Option<Timestamp> {
+        self.server.as_ref().unwrap().forgotten_up_to()
     }
 
     /// Lets time pass to one such as `2026-03-29T01:30:00Z`, and does what is due.
