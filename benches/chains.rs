@@ -84,6 +84,7 @@ impl Bench {
             permits: Permits { total: 128, per_tenant: 32 },
             queue_per_tenant: 1_000_000,
             chain: ChainLimits::default(),
+            keep: dispatch::Keep::days(30, 365),
             grace: Duration::from_secs(5),
         };
         let secrets = Secrets::new(Keyring::new([4; 32]), Box::new(|_| Ok(())), Arc::clone(&entropy));

@@ -66,6 +66,7 @@ pub(super) async fn metrics(caller: Caller<Read>, State(api): State<Api>) -> Res
     let counters = [
         ("fusebox_store_commits_total", "Commits of the store.", writer.commits),
         ("fusebox_store_transitions_total", "Transitions of the store; many share a commit.", writer.transitions),
+        ("fusebox_history_forgotten_total", "Events that were taken away because they were old.", writer.forgotten),
         ("fusebox_store_commit_microseconds_total", "Time spent committing.", writer.commit_us),
     ];
     for (name, help, value) in counters {

@@ -1,6 +1,7 @@
 //! `fusebox serve`: the server, until it is told to stop.
 
 use super::{ServerArgs, output};
+use crate::dispatch::Keep;
 use crate::domain::ChainLimits;
 use crate::server::{Config, Demo, Server, SystemClock};
 use anyhow::{Context, Result};
@@ -13,6 +14,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
+
+/// How long anything may be kept.
+const DAYS: std::ops::RangeInclusive<i64> = Keep::DAYS_MIN as i64..=Keep::DAYS_MAX as i64;
 
 /// Start the server.
 #[derive(Debug, Args)]
@@ -35,6 +39,12 @@ pub(super) struct Serve {
     /// Memory for pages of the store
     #[arg(long, default_value_t = 64, value_name = "MIB", value_parser = clap::value_parser!(u32).range(8..=65_536))]
     cache: u32,
+    /// Days that an event is kept after its end, with its runs and logs
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(DAYS))]
+    retention_days: u32,
+    /// Days that an entry of the audit log is kept
+    #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(DAYS))]
+    audit_retention_days: u32,
     /// Steps of a chain below the event that began it
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=64))]
     chain_depth: u32,
@@ -64,6 +74,7 @@ pub(super) fn run(serve: &Serve, server: &ServerArgs, json: bool) -> Result<Exit
         concurrency: serve.concurrency,
         concurrency_per_tenant: serve.concurrency_per_tenant.min(serve.concurrency),
         cache_bytes: serve.cache as usize * (1 << 20),
+        keep: Keep::days(serve.retention_days, serve.audit_retention_days),
         chain: ChainLimits { depth: serve.chain_depth, repeats: serve.chain_repeats, events: serve.chain_events },
         grace: Duration::from_secs(serve.grace),
         secrets_key: serve.secrets_key.clone(),

@@ -36,6 +36,7 @@ mod reservations;
 mod resolve;
 #[cfg(test)]
 mod resolve_tests;
+mod retention;
 mod scheduler;
 mod schedules;
 mod secrets;
@@ -61,6 +62,7 @@ pub use producer::Producer;
 pub use quota::{UnderWay, Used};
 pub use replay::{Replay, ReplayError, Replaying};
 pub use resolve::{Binding, FanOut, bindings, unreached};
+pub use retention::Keep;
 pub use scheduler::{Config, Dispatch, Load, StartError};
 pub use secrets::{KeyLost, RotateError, Rotated, SaveKeyring, Sealing, SecretError, Secrets};
 pub use settle::Target;

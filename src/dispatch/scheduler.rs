@@ -12,6 +12,7 @@ use super::payload_schema::{PayloadSchemas, Violation};
 use super::placement::Placement;
 use super::quota::Minutes;
 use super::reservations::Reservations;
+use super::retention::{Keep, Retention};
 use super::schedules::FiringNow;
 use super::secrets::Secrets;
 use super::sinks::Heartbeat;
@@ -41,6 +42,7 @@ pub struct Config {
     pub queue_per_tenant: usize,
     /// How far chains go.
     pub chain: ChainLimits,
+    pub keep: Keep,
     /// How long a shutdown lets running attempts finish.
     pub grace: Duration,
 }
@@ -97,13 +99,14 @@ pub(super) struct Shared {
     sooner: Notify,
     tasks: TaskTracker,
     /// No new attempts begin.
-    stopping: CancellationToken,
+    pub(super) stopping: CancellationToken,
     /// Running attempts are broken off.
     pub(super) breaking_off: CancellationToken,
     payload_schemas: PayloadSchemas,
     reservations: Reservations,
     claims: Claims,
     pub(super) firing: FiringNow,
+    pub(super) retention: Retention,
     families: Families,
     pub(super) heartbeat: Heartbeat,
     pub(super) minutes: Minutes,
@@ -142,6 +145,7 @@ impl Dispatch {
             reservations: Reservations::default(),
             claims: Claims::default(),
             firing: FiringNow::default(),
+            retention: Retention::default(),
             families: Families::default(),
             heartbeat: Heartbeat::default(),
             minutes: Minutes::default(),
@@ -193,6 +197,7 @@ impl Dispatch {
     pub fn tick(&self, now: Timestamp) -> Option<Timestamp> {
         self.shared.heartbeat.beat(&self.store().catalogue(), now);
         self.forget_expired(now);
+        self.forget_old(now);
         let (fires, goes_on) = (self.fire_schedules(now), self.wake(now));
         [fires, goes_on].into_iter().flatten().min()
     }

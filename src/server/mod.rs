@@ -7,8 +7,8 @@ mod listener;
 mod restore;
 
 use crate::api::{self, Bounds};
-use crate::dispatch::{self, Dispatch, Load, Permits, Secrets};
-use crate::domain::{ChainLimits, Clock, Entropy, Ids};
+use crate::dispatch::{self, Dispatch, Keep, Load, Permits, Secrets};
+use crate::domain::{ChainLimits, Clock, Entropy, Ids, Timestamp};
 use crate::sandbox::{self, Sandbox};
 use crate::store::{self, Store};
 use install::Installation;
@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -46,6 +47,8 @@ pub struct Config {
     pub queue_per_tenant: usize,
     /// How far chains go.
     pub chain: ChainLimits,
+    /// How long history is kept.
+    pub keep: Keep,
     /// How long a shutdown lets attempts finish.
     pub grace: Duration,
 }
@@ -70,6 +73,7 @@ impl Config {
             connections: 10_000,
             queue_per_tenant: 1_000_000,
             chain: ChainLimits::default(),
+            keep: Keep::days(30, 365),
             grace: Duration::from_secs(5),
         }
     }
@@ -137,6 +141,7 @@ impl Server {
             permits: Permits { total: config.concurrency, per_tenant: config.concurrency_per_tenant },
             queue_per_tenant: config.queue_per_tenant,
             chain: config.chain,
+            keep: config.keep,
             grace: config.grace,
         };
         let randomness = (Arc::clone(&ids), Arc::clone(&entropy), secrets);
@@ -163,6 +168,11 @@ impl Server {
     /// For tests with a clock of their own: does what is due now.
     pub fn tick(&self) {
         self.parts.dispatch.tick(self.parts.clock.now());
+    }
+
+    /// Tells up to which time everything that was old is forgotten.
+    pub fn forgotten_up_to(&self) -> watch::Receiver<Option<Timestamp>> {
+        self.parts.dispatch.forgotten_up_to()
     }
 
     /// How much there is to do.

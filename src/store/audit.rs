@@ -111,7 +111,7 @@ impl<'a> Audit<'a> {
     pub(super) fn note(&mut self, catalogue: &Catalogue, change: &Change) {
         let Some(author) = self.author else { return };
         match change {
-            Change::Event(_) | Change::Run(_) | Change::Log(_) | Change::DeleteAudit(..) => {}
+            Change::Event(_) | Change::Run(_) | Change::Log(_) | Change::Forget(_) | Change::DeleteAudit(..) => {}
             Change::Audit(noted) => self.push(author, Told::from(noted.as_ref())),
             Change::DeleteAction(id) => self.action_deleted(author, catalogue, *id),
             change => told(catalogue, change).into_iter().for_each(|told| self.push(author, told)),
@@ -244,7 +244,7 @@ fn told(catalogue: &Catalogue, change: &Change) -> Option<Told> {
         Change::Delete(id) => gone(catalogue.entry(*id).map(Arc::new).as_ref()),
         Change::PutTenant(tenant) => put(catalogue.tenant(&tenant.id), &**tenant),
         Change::DeleteTenant(id) => gone(catalogue.tenant(id)),
-        Change::DeleteAction(_) | Change::Audit(_) | Change::DeleteAudit(..) => None,
+        Change::DeleteAction(_) | Change::Audit(_) | Change::DeleteAudit(..) | Change::Forget(_) => None,
         Change::Event(_) | Change::Run(_) | Change::Log(_) => None,
         Change::RememberOnce(_) | Change::ForgetOnce(_) => None,
     }

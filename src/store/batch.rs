@@ -5,6 +5,7 @@
 
 use super::codec::{Key, encode, end_of};
 use super::once::{self, Expired};
+use super::retention::{Forget, forget};
 use super::transition::{Change, LogChunk, Transition};
 use super::{Catalogue, Notice, Subject, schema};
 use crate::domain::{
@@ -42,6 +43,14 @@ pub(super) struct Open {
     pub(super) runs: HashMap<RunId, State>,
 }
 
+/// What a commit brought.
+pub(super) struct Written {
+    /// What may be shown.
+    pub(super) notices: Vec<Notice>,
+    /// Events that were forgotten.
+    pub(super) forgotten: u64,
+}
+
 #[derive(Default)]
 pub(super) struct Batch {
     open: Open,
@@ -52,6 +61,7 @@ pub(super) struct Batch {
     expired_once: Vec<Expired>,
     catalogue: Vec<Change>,
     audit: Entries,
+    forget: Vec<Forget>,
 }
 
 impl Batch {
@@ -73,6 +83,7 @@ impl Batch {
                 Change::Log(chunk) => self.logs.push(chunk),
                 Change::RememberOnce(accepted) => self.accepted_once.push(accepted),
                 Change::ForgetOnce(expired) => self.expired_once.extend(expired),
+                Change::Forget(old) => self.forget.push(old),
                 Change::Audit(_) => {}
                 Change::DeleteAudit(tenant, id) => self.audit.push((audit_key(&tenant, id), None)),
                 other => self.catalogue.push(other),
@@ -82,7 +93,7 @@ impl Batch {
 
     /// Writes and commits everything that was added; `catalogue` is the one after this batch.
     /// When this returns the disk has it, and what it returns may be shown.
-    pub(super) fn write(&mut self, db: &Database, catalogue: &Catalogue) -> Result<Vec<Notice>, WriteError> {
+    pub(super) fn write(&mut self, db: &Database, catalogue: &Catalogue) -> Result<Written, WriteError> {
         let mut notices = Vec::with_capacity(self.events.len() + self.runs.len() + self.logs.len());
         let tx = db.begin_write()?;
         // What was said comes before the end of the run that said it, and that before the end of its event: whoever
@@ -96,8 +107,13 @@ impl Batch {
             write_catalogue(&tx, change, catalogue)?;
         }
         apply(&tx, schema::AUDIT, std::mem::take(&mut self.audit))?;
+        // Behind the rest: what is written here has ended on the disk before.
+        let mut forgotten = 0;
+        for old in self.forget.drain(..) {
+            forgotten += forget(&tx, &old)?;
+        }
         tx.commit()?;
-        Ok(notices)
+        Ok(Written { notices, forgotten })
     }
 
     fn write_events(&mut self, tx: &WriteTransaction, notices: &mut Vec<Notice>) -> Result<(), WriteError> {
@@ -185,6 +201,11 @@ pub(super) fn apply(tx: &WriteTransaction, table: schema::Table, mut entries: En
     Ok(())
 }
 
+/// Where the index by state has a record; it has no successes.
+pub(super) fn state_key(state: State, tenant: &TenantId, id: &[u8]) -> Option<Vec<u8>> {
+    (state != State::Success).then(|| Key::state(state).and_tenant(tenant).and(id).done())
+}
+
 fn move_state(index: &mut Entries, before: Option<State>, now: State, tenant: &TenantId, id: &[u8]) {
     let key = |state| Key::state(state).and_tenant(tenant).and(id).done();
     if before == Some(now) {
@@ -202,8 +223,8 @@ fn write_catalogue(tx: &WriteTransaction, change: Change, catalogue: &Catalogue)
     let put = |table, key: &[u8], record: Vec<u8>| apply(tx, table, vec![(key.to_vec(), Some(record.into()))]);
     let delete = |table, key: &[u8]| apply(tx, table, vec![(key.to_vec(), None)]);
     match change {
-        Change::Event(_) | Change::Run(_) | Change::Log(_) | Change::Audit(_) | Change::DeleteAudit(..) => Ok(()),
-        Change::RememberOnce(_) | Change::ForgetOnce(_) => Ok(()),
+        Change::Event(_) | Change::Run(_) | Change::Log(_) | Change::Forget(_) => Ok(()),
+        Change::Audit(_) | Change::DeleteAudit(..) | Change::RememberOnce(_) | Change::ForgetOnce(_) => Ok(()),
         Change::PutModule(module, bytes) => put_module(tx, &module, bytes),
         Change::DeleteModule(tenant, digest) => delete_module(tx, &tenant, digest, catalogue),
         Change::PutAction(action) => put_action(tx, &action),

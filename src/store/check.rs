@@ -1,9 +1,9 @@
 //! Whether the indexes agree with the tables they index.
 
-use super::batch::{attachment_key, family_key, object_key};
+use super::batch::{attachment_key, family_key, object_key, state_key};
 use super::codec::{Key, decode};
 use super::{ReadError, Store, once, schema};
-use crate::domain::{Attachment, Event, ObjectRecord, Run, State, TenantId};
+use crate::domain::{Attachment, Event, ObjectRecord, Run};
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable, TableHandle};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -74,10 +74,6 @@ fn check_attachments(tx: &ReadTransaction) -> Result<Vec<String>, ReadError> {
         }
     }
     Ok(wrong)
-}
-
-fn state_key(state: State, tenant: &TenantId, id: &[u8]) -> Option<Vec<u8>> {
-    (state != State::Success).then(|| Key::state(state).and_tenant(tenant).and(id).done())
 }
 
 fn compare(tx: &ReadTransaction, index: schema::Table, expected: &BTreeSet<Vec<u8>>) -> Result<Vec<String>, ReadError> {

@@ -20,6 +20,7 @@ mod places;
 mod read;
 mod references;
 mod restore;
+mod retention;
 mod schema;
 mod scopes;
 mod tenants;
@@ -38,6 +39,7 @@ pub use open::{Config, OpenError, Store};
 pub use places::Channel;
 pub use read::{Page, Query};
 pub use restore::{RestoreError, restore_backup, verify_backup};
+pub use retention::{Forget, Seen};
 pub use transition::{Change, CommitError, Conflict, Expectation, LogChunk, Transition};
 pub use writer::{OnCommit, WriterStats};
 

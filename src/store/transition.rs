@@ -2,6 +2,7 @@
 
 use super::named::{Named, NamedId};
 use super::once::Expired;
+use super::retention::Forget;
 use crate::domain::{
     AcceptedOnce, Action, ActionId, Attachment, AttachmentId, AuditId, Author, Digest, Event, EventType, EventTypeId,
     LogLine, Module, Noted, ObjectRecord, ObjectRef, QuotaExceeded, Run, RunId, ScheduleId, Tenant, TenantId,
@@ -65,6 +66,8 @@ pub enum Change {
     /// A request that was accepted, in the place of an earlier one with its key.
     RememberOnce(Arc<AcceptedOnce>),
     ForgetOnce(Vec<Expired>),
+    /// Takes old events away, with their runs and logs; what is not old stays.
+    Forget(Forget),
     /// A module's record and, unless the store has them already, its bytes.
     PutModule(Arc<Module>, Bytes),
     DeleteModule(TenantId, Digest),
@@ -102,8 +105,8 @@ impl Change {
 
     /// Whether it changes what planning sees.
     pub(super) fn is_catalogue(&self) -> bool {
-        use Change::{Audit, DeleteAudit, Event, ForgetOnce, Log, RememberOnce, Run};
-        let history = matches!(self, Event(_) | Run(_) | Log(_) | RememberOnce(_) | ForgetOnce(_));
+        use Change::{Audit, DeleteAudit, Event, Forget, ForgetOnce, Log, RememberOnce, Run};
+        let history = matches!(self, Event(_) | Run(_) | Log(_) | Forget(_) | RememberOnce(_) | ForgetOnce(_));
         !history && !matches!(self, Audit(_) | DeleteAudit(..))
     }
 }

@@ -5,7 +5,7 @@
 //! cannot undo one operation in the middle.
 
 use super::audit::Audit;
-use super::batch::Batch;
+use super::batch::{Batch, Written};
 use super::catalogue::Catalogue;
 use super::changes::Changes;
 use super::transition::{CommitError, Conflict, Transition};
@@ -100,6 +100,7 @@ pub(super) struct Counters {
     commits: AtomicU64,
     transitions: AtomicU64,
     commit_us: AtomicU64,
+    forgotten: AtomicU64,
 }
 
 /// A reading of the writer's counters.
@@ -110,6 +111,8 @@ pub struct WriterStats {
     pub transitions: u64,
     /// Time spent writing and committing, in microseconds.
     pub commit_us: u64,
+    /// Events that were taken away because they were old.
+    pub forgotten: u64,
 }
 
 impl Counters {
@@ -118,6 +121,7 @@ impl Counters {
             commits: self.commits.load(Ordering::Relaxed),
             transitions: self.transitions.load(Ordering::Relaxed),
             commit_us: self.commit_us.load(Ordering::Relaxed),
+            forgotten: self.forgotten.load(Ordering::Relaxed),
         }
     }
 
@@ -174,8 +178,9 @@ impl Writer {
         }
         let begun = Instant::now();
         match self.batch.write(&self.db, &catalogue) {
-            Ok(notices) => {
+            Ok(Written { notices, forgotten }) => {
                 self.counters.count(accepted.len(), begun.elapsed());
+                self.counters.forgotten.fetch_add(forgotten, Ordering::Relaxed);
                 if catalogue_changed {
                     self.catalogue.store(Arc::new(catalogue));
                 }

@@ -2,6 +2,7 @@
 
 use crate::store::commit;
 use crate::support::{Answer, ECHO, TestServer};
+use fusebox::dispatch::Keep;
 use fusebox::domain::{Attachment, AttachmentId, ObjectRecord, ObjectRef, TenantId, Timestamp};
 use fusebox::store::{Change, Transition};
 use serde_json::{Value, json};
@@ -20,7 +21,11 @@ impl World {
     }
 
     fn with(change: impl FnOnce(&mut fusebox::server::Config)) -> World {
-        let server = TestServer::with_manual_clock_and(change);
+        let server = TestServer::with_manual_clock_and(|config| {
+            // Years go by here, and nothing should be forgotten meanwhile.
+            config.keep = Keep::days(3_650, 3_650);
+            change(config);
+        });
         server.pass_to("2026-01-01T00:00:00Z");
         let echo = server.upload_bytes(ECHO);
         let action = server.action("due", &echo, json!({}));

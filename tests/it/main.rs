@@ -31,6 +31,7 @@ mod http_sinks;
 mod http_sources;
 mod http_webhooks;
 mod power_cut;
+mod retention;
 mod sandbox;
 mod store;
 mod store_format;

@@ -7,7 +7,7 @@ use fusebox::domain::{
     Json, Keyring, Level, Lineage, LogLine, LogSource, OnceKey, ParentOutcome, RequestDigest, Run, RunId, Schedule,
     ScheduleId, SecretId, SecretText, State, TenantId, Timestamp, Timing,
 };
-use fusebox::store::{Change, CommitError, Config, Expectation, LogChunk, Query, Store, Transition};
+use fusebox::store::{Change, CommitError, Config, Expectation, Forget, LogChunk, Query, Store, Transition};
 use std::io;
 use std::sync::{Arc, Mutex};
 
@@ -281,6 +281,83 @@ fn nothing_acknowledged_is_lost_whenever_the_power_goes() {
             store.close();
         }
     }
+}
+
+/// Old events, some of them in chains, and then their forgetting, some in one commit; the ids of those whose forgetting was
+/// acknowledged.
+fn forgetting(store: &Store) -> Option<Vec<EventId>> {
+    let ids = Ids::new(Arc::new(Entropy::new([8; 32])));
+    let (tenant, of_type, action) =
+        (TenantId::shared(), EventTypeId::from_bytes([2; 16]), ActionId::from_bytes([3; 16]));
+    let mut made = Vec::new();
+    let mut changes = Vec::new();
+    for number in 0..9 {
+        let mut event = event(EventId::new(&ids, NOW), &tenant, of_type, State::Error);
+        if number % 3 > 0 {
+            (event.root_id, event.depth) = (made[number - number % 3], 1);
+        }
+        event.ended_at = Some(NOW);
+        for _ in 0..2 {
+            let run = run(RunId::new(&ids, NOW), &event, action, State::Error);
+            event.runs.push(run.id);
+            changes.push(crate::store::log(&run, 1, 0, &["said"]));
+            changes.push(Change::Run(Arc::new(run)));
+        }
+        made.push(event.id);
+        changes.push(Change::Event(Arc::new(event)));
+    }
+    commit(store, Transition::of(changes)).ok()?;
+    let mut forgotten = Vec::new();
+    for events in made.chunks(2) {
+        let forget = Forget { tenant: tenant.clone(), events: events.to_vec(), ended_by: NOW };
+        if commit(store, Transition::of([Change::Forget(forget)])).is_err() {
+            break;
+        }
+        forgotten.extend(events);
+    }
+    Some(forgotten)
+}
+
+#[test]
+fn an_event_is_forgotten_with_all_that_is_its_own_or_not_at_all() {
+    let whole = Disk::dying_at(None);
+    let store = Store::open_on(whole.clone(), &config()).unwrap();
+    let opening = whole.syncs();
+    assert_eq!(forgetting(&store).unwrap().len(), 9);
+    store.close();
+    let mut seen = std::collections::BTreeSet::new();
+    for cut in opening + 1..=whole.syncs() {
+        let disk = Disk::dying_at(Some(cut));
+        let store = Store::open_on(disk.clone(), &config()).unwrap();
+        let forgotten = forgetting(&store).unwrap_or_default();
+        store.close();
+        drop(store);
+        let mixtures: [fn(usize) -> bool; 3] = [|_| false, |n| n % 2 == 0, |_| true];
+        for survives in mixtures {
+            let store = Store::open_on(disk.after_the_cut(survives), &config()).unwrap();
+            let query = Query {
+                tenant: None,
+                state: None,
+                after: None,
+                oldest_first: true,
+                between: (None, None),
+                limit: usize::MAX,
+            };
+            let events = store.list_events(&query, None, |_| true).unwrap().items;
+            let runs = store.list_runs(&query, None, |_| true).unwrap().items;
+            assert!(events.iter().all(|event| !forgotten.contains(&event.id)), "cut at sync {cut}");
+            let of_events: Vec<RunId> = events.iter().flat_map(|event| event.runs.clone()).collect();
+            assert_eq!(runs.iter().map(|run| run.id).collect::<Vec<_>>(), of_events, "cut at sync {cut}");
+            for run in &of_events {
+                assert_eq!(store.log(&TenantId::shared(), *run).unwrap().len(), 1, "cut at sync {cut}");
+            }
+            assert_eq!(store.dump().unwrap().matches("said").count(), of_events.len(), "cut at sync {cut}");
+            assert_eq!(store.check().unwrap(), Vec::<String>::new(), "cut at sync {cut}");
+            seen.insert(events.len());
+            store.close();
+        }
+    }
+    assert!(seen.is_superset(&[1, 3, 5, 7, 9].into()), "{seen:?}");
 }
 
 /// Secrets in the store; a rotation takes several commits for them.

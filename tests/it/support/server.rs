@@ -1,6 +1,6 @@
 use super::{Client, ManualClock, component};
 use fusebox::dispatch::Load;
-use fusebox::domain::Clock;
+use fusebox::domain::{Clock, Timestamp};
 use fusebox::server::{Config, Server, SystemClock};
 use fusebox::store::Store;
 use serde_json::{Value, json};
@@ -115,6 +115,17 @@ impl TestServer {
 
     pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.as_ref().unwrap().block_on(future)
+    }
+
+    /// Waits until everything that is old at this time is forgotten.
+    #[track_caller]
+    pub(crate) fn until_forgotten(&self, now: Timestamp) {
+        let mut up_to = self.server.as_ref().unwrap().forgotten_up_to();
+        let done = self.block_on(async {
+            let is_done = up_to.wait_for(|up_to| *up_to == Some(now));
+            tokio::time::timeout(super::PATIENCE, is_done).await.map(drop)
+        });
+        done.expect("it never came to this");
     }
 
     /// Lets time pass to one such as `2026-03-29T01:30:00Z`, and does what is due.
