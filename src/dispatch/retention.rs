@@ -198,7 +198,7 @@ impl Dispatch {
         for events in portions(&old) {
             let forget = Forget { tenant: tenant.clone(), events, ended_by };
             let begun = Instant::now();
-            self.store().commit(Transition::of([Change::Forget(forget)])).await?;
+            self.hand_in_and_wait(Transition::of([Change::Forget(forget)])).await?;
             self.pause(begun.elapsed() * PAUSE_FACTOR).await?;
         }
         Ok(())
