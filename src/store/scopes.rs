@@ -11,9 +11,6 @@ use crate::domain::{
 use rpds::{HashTrieMapSync, RedBlackTreeMapSync, RedBlackTreeSetSync};
 use std::sync::Arc;
 
-const OBJECTS_MAX: usize = 1_000_000;
-const ATTACHMENTS_MAX: usize = 1_000_000;
-
 /// What the catalogue knows of objects and attachments.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scopes {
@@ -133,7 +130,7 @@ impl Catalogue {
     pub(super) fn put_object(&mut self, record: &Arc<ObjectRecord>) -> Result<(), Conflict> {
         let (owner, key) = (&record.owner_id, (record.owner_id.clone(), record.object.clone()));
         if !self.scopes.objects.contains(&key) {
-            full("objects", self.scopes.objects.size(), OBJECTS_MAX)?;
+            full("objects", self.scopes.objects.size(), self.bounds.objects)?;
         }
         full("parents of one object", record.parents.len().saturating_sub(1), PARENTS_MAX)?;
         let places = &self.scopes.places;
@@ -189,7 +186,7 @@ impl Catalogue {
 
     /// What is attached while an action is public stays when it is withdrawn; only new attachments are refused.
     fn check_new_attachment(&self, attachment: &Attachment) -> Result<(), Conflict> {
-        full("attachments", self.scopes.attachments.size(), ATTACHMENTS_MAX)?;
+        full("attachments", self.scopes.attachments.size(), self.bounds.attachments)?;
         let action = self.action(attachment.action_id);
         let Some(action) = action.filter(|action| action.may_be_attached_by(&attachment.owner_id)) else {
             return Err(Conflict::NoSuchAction { id: attachment.action_id.to_string() });

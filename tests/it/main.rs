@@ -5,6 +5,8 @@
 mod access;
 mod audit;
 mod backup;
+mod bounds;
+mod broken_disk;
 mod cli;
 mod crash;
 mod crash_chains;

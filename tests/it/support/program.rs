@@ -52,7 +52,30 @@ pub(crate) struct Serving {
 impl Serving {
     /// Starts it over a data folder and waits until it listens.
     pub(crate) fn start(data: &Path, arguments: &[&str]) -> Serving {
-        let mut command = program(data.parent().unwrap());
+        Serving::launch(program(data.parent().unwrap()), data, arguments)
+    }
+
+    /// The same so that [`Serving::break_disk`] is no signal that would end it.
+    pub(crate) fn start_on_a_disk_that_may_break(data: &Path) -> Serving {
+        let program = program(data.parent().unwrap());
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(program.get_program());
+        for (name, value) in program.get_envs() {
+            assert_eq!(value, None, "it is only taken away");
+            shell.env_remove(name);
+        }
+        shell.current_dir(data.parent().unwrap()).stdin(Stdio::null());
+        Serving::launch(shell, data, &[])
+    }
+
+    /// From now on every write to a file fails.
+    pub(crate) fn break_disk(&self) {
+        use rustix::process::{Pid, Resource, Rlimit, prlimit};
+        let nothing = Rlimit { current: Some(0), maximum: None };
+        prlimit(Some(Pid::from_child(&self.child)), Resource::Fsize, nothing).unwrap();
+    }
+
+    fn launch(mut command: Command, data: &Path, arguments: &[&str]) -> Serving {
         command.args(["serve", "--json", "--listen", "127.0.0.1:0", "--concurrency", "8", "--cache", "8", "--data"]);
         command.arg(data).args(arguments).env("FUSEBOX_LOG", "error").stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
