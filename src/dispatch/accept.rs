@@ -5,7 +5,8 @@ use super::job::{Job, Live};
 use super::once::{Claim, Novelty, remembered};
 use super::payload_schema::Violation;
 use super::producer::Producer;
-use super::resolve::{FanOut, owner_of, plan, plan_only};
+use super::reach::FanOut;
+use super::resolve::{owner_of, plan, plan_only};
 use super::scheduler::Dispatch;
 use super::settle::Next;
 use crate::domain::{
@@ -69,7 +70,7 @@ pub enum FireError {
     #[error("the payload does not follow the schema of the event type")]
     PayloadInvalid(Vec<Violation>),
     #[error(
-        "more than {FAN_OUT_MAX} actions are bound to this event, so none of them runs; narrow it with `flow`, or fire it further down"
+        "more than {FAN_OUT_MAX} actions are bound to this event, or too many objects lead to them, so none of them runs; narrow it with `flow`, or fire it further down"
     )]
     FanOut,
     #[error("what it ran is not bound to such an event any more")]

@@ -50,6 +50,11 @@ impl Catalogue {
         self.scopes.places.parents(tenant, object, found);
     }
 
+    /// The objects right below `object`, as the tenant sees it.
+    pub fn children(&self, tenant: &TenantId, object: &ObjectRef) -> impl Iterator<Item = &Arc<ObjectRef>> + use<'_> {
+        self.scopes.places.children(tenant, object)
+    }
+
     pub fn attachment(&self, id: AttachmentId) -> Option<&Arc<Attachment>> {
         self.scopes.attachments.get(&id)
     }
@@ -91,7 +96,7 @@ impl Catalogue {
     }
 
     /// The children of an object that lead to attachments of the channel which see events from above.
-    pub fn leading(&self, channel: &Channel, object: &ObjectRef) -> impl Iterator<Item = &Arc<ObjectRef>> {
+    pub fn leading(&self, channel: &Channel, object: &ObjectRef) -> impl Iterator<Item = &Arc<ObjectRef>> + use<'_> {
         self.scopes.places.leading(channel, object)
     }
 
@@ -139,7 +144,7 @@ impl Catalogue {
             &Arc::new(record.object.clone()),
             &parents,
             |object, found| places.parents(owner, object, found),
-            |object, found| places.children(owner, object, found),
+            |object, found| found.extend(places.children(owner, object).cloned()),
         );
         checked.map_err(|error| Conflict::Graph {
             place: match &error {
@@ -164,10 +169,8 @@ impl Catalogue {
         if places.record(owner, object).is_none() {
             return Err(Conflict::Gone { what: "object", id: object.to_string() });
         }
-        let mut children = Vec::new();
-        places.children(owner, object, &mut children);
-        let below = children
-            .iter()
+        let below = places
+            .children(owner, object)
             .filter(|child| places.record(owner, child).is_some_and(|record| record.parents.contains(object)));
         let attached = places.attached(object).filter(|attachment| attachment.owner_id == *owner);
         let by = below.map(|child| format!("the object `{child}` below it"));
