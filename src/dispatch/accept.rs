@@ -6,6 +6,7 @@ use super::once::{Claim, Novelty, remembered};
 use super::payload_schema::Violation;
 use super::producer::Producer;
 use super::reach::FanOut;
+use super::reservations::Asking;
 use super::resolve::{owner_of, plan, plan_only};
 use super::scheduler::Dispatch;
 use super::settle::Next;
@@ -167,7 +168,7 @@ impl Dispatch {
                 Novelty::Again(tenant, id) => return Ok(Taken::Again(tenant, id)),
             },
         };
-        self.accept(fire, claim).map(|(accepted, committed)| Taken::First(accepted, committed))
+        self.accept(fire, claim).await.map(|(accepted, committed)| Taken::First(accepted, committed))
     }
 
     /// Whose event it will be. Who may not fire it is told so and learns nothing of what was fired before.
@@ -205,7 +206,7 @@ impl Dispatch {
     }
 
     /// Checks, plans, reserves and hands in.
-    fn accept(&self, fire: Fire, claim: Option<Claim>) -> Result<(Accepted, Committed), FireError> {
+    async fn accept(&self, fire: Fire, claim: Option<Claim>) -> Result<(Accepted, Committed), FireError> {
         let (catalogue, once) = (self.store().catalogue(), fire.once);
         let event_type = event_type_of(&catalogue, &fire)?;
         let (event, planned) = self.plan(&catalogue, event_type, fire, None)?;
@@ -214,7 +215,13 @@ impl Dispatch {
             accepting.changes.extend(once.map(|once| remembered(&live.event, once, expires_at)));
             accepting
         };
-        Ok(self.reserve_and_hand_in(event, Ok(planned), complete, claim))
+        let mut asking = Asking::begin(event, Ok(planned), claim);
+        loop {
+            match self.reserve_and_hand_in(asking, complete) {
+                Ok(accepted) => return Ok(accepted),
+                Err(unsure) => asking = unsure.decided().await,
+            }
+        }
     }
 
     /// The same of this event type; with `only` of all that it reaches just that binding runs.
@@ -226,7 +233,8 @@ impl Dispatch {
         only: Option<Only>,
     ) -> Result<(Accepted, Committed), FireError> {
         let (event, planned) = self.plan(catalogue, event_type, fire, only)?;
-        Ok(self.reserve_and_hand_in(event, Ok(planned), |accepting, _| accepting, None))
+        // What is replayed is nobody's duplicate, and asks for no key.
+        Ok(self.hand_in_event(Asking::begin(event, Ok(planned), None), |accepting, _| accepting))
     }
 
     /// The event that a fire is, and its runs.
