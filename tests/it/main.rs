@@ -9,6 +9,7 @@ mod bounds;
 mod broken_disk;
 mod cli;
 mod crash;
+mod crash_cascade;
 mod crash_chains;
 mod examples;
 mod http_apply;
