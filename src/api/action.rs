@@ -8,6 +8,7 @@ use super::auth::{Caller, Read, Write};
 use super::error::{Fault, Problem};
 use super::extract::{Body, Path, Query};
 use super::page::{self, Data, Filter, List, Row};
+use super::parameter::unset_secret;
 use super::precondition::check_version;
 use crate::dispatch::cycle_of_action;
 use crate::domain::{Action, ActionId, EventType, TenantId};
@@ -33,8 +34,7 @@ pub(super) async fn create(
     let stamp = Stamp { version: 1, created_by: caller.name().to_owned(), created_at: now };
     let action = Arc::new(body.into_action(ActionId::new(api.ids(), now), owner, stamp, (caller.name(), now)));
     api.commit(&caller, Transition::of([Change::PutAction(Arc::clone(&action))])).await?;
-    let warning = cycle_of_action(&api.catalogue(), &action);
-    Ok(Data::created(ActionOut::of(&action)).versioned(1).warning(warning))
+    Ok(with_warnings(&api, &action, Data::created(ActionOut::of(&action))))
 }
 
 /// List actions
@@ -190,8 +190,15 @@ async fn replace(
     // What pins the version that goes must do so while it is there.
     put.changes.push(Change::PutAction(Arc::clone(&action)));
     api.commit(caller, put.expecting(Expectation::ActionVersion(old.id, old.version))).await?;
-    let warning = cycle_of_action(&api.catalogue(), &action);
-    Ok(Data::ok(ActionOut::of(&action)).versioned(action.version).warning(warning))
+    Ok(with_warnings(api, &action, Data::ok(ActionOut::of(&action))))
+}
+
+fn with_warnings(api: &Api, action: &Action, data: Data<ActionOut>) -> Data<ActionOut> {
+    let catalogue = api.catalogue();
+    // The secrets of what others attach are others' to set.
+    let is_own = !action.public && !action.owner_id.is_shared();
+    let unset = is_own.then(|| unset_secret(&catalogue, &action.owner_id, &action.parameters)).flatten();
+    data.versioned(action.version).warning(cycle_of_action(&catalogue, action)).warning(unset)
 }
 
 pub(super) fn find(api: &Api, tenant: &TenantId, id: &str) -> Result<Arc<Action>, Problem> {

@@ -7,7 +7,7 @@ use super::error::{Fault, Problem};
 use super::event::FlowSchema;
 use super::extract::{Body, Path, Query};
 use super::page::{self, Data, Filter, List, Row};
-use super::parameter::{ParameterSchema, check_parameters};
+use super::parameter::{ParameterSchema, check_parameters, unset_secret};
 use super::precondition::check_version;
 use super::schedule;
 use super::source::source_type_for;
@@ -130,8 +130,7 @@ pub(super) async fn create(
     };
     let event_type = Arc::new(event_type);
     api.commit(&caller, Transition::of([Change::PutEventType(Arc::clone(&event_type))])).await?;
-    let warning = cycle_of_event_type(&api.catalogue(), &event_type);
-    Ok(Data::created(EventTypeOut::of(&api.catalogue(), &event_type)).versioned(1).warning(warning))
+    Ok(answer(&api, &event_type, Data::created))
 }
 
 /// List event types
@@ -202,8 +201,16 @@ pub(super) async fn change(
     let event_type = Arc::new(event_type);
     let put = Transition::of([Change::PutEventType(Arc::clone(&event_type))]);
     api.commit(&caller, put.expecting(Expectation::EventTypeVersion(old.id, old.version))).await?;
-    let warning = cycle_of_event_type(&api.catalogue(), &event_type);
-    Ok(Data::ok(EventTypeOut::of(&api.catalogue(), &event_type)).versioned(event_type.version).warning(warning))
+    Ok(answer(&api, &event_type, Data::ok))
+}
+
+/// What was saved, with what may surprise about it.
+fn answer(api: &Api, event_type: &Arc<EventType>, data: fn(EventTypeOut) -> Data<EventTypeOut>) -> Data<EventTypeOut> {
+    let catalogue = api.catalogue();
+    let EventType { owner_id, parameters, .. } = event_type.as_ref();
+    let unset = (!owner_id.is_shared()).then(|| unset_secret(&catalogue, owner_id, parameters)).flatten();
+    let data = data(EventTypeOut::of(&catalogue, event_type)).versioned(event_type.version);
+    data.warning(cycle_of_event_type(&catalogue, event_type)).warning(unset)
 }
 
 /// Pause an event type

@@ -1,7 +1,8 @@
 //! Parameters as actions and event types have them in their bodies.
 
 use super::error::Fault;
-use crate::domain::Parameter;
+use crate::domain::{Parameter, TenantId};
+use crate::store::Catalogue;
 use std::collections::HashSet;
 use utoipa::ToSchema;
 
@@ -12,10 +13,13 @@ use utoipa::ToSchema;
 pub(super) struct ParameterSchema {
     name: String,
     /// `STATIC`: `value` is the value. `DATA`: `value` is a key of the payload, or a JSON Pointer when it starts with `/`.
+    /// `SECRET`: `value` is the key of a secret, read at each attempt from the store of the tenant whose run it is; what
+    /// the platform owns may also name the platform's, and only the platform's code is given those.
     r#type: String,
     value: serde_json::Value,
     /// Default true: a missing value ends the run before it starts.
     required: Option<bool>,
+    /// Taken when the value is missing; a `SECRET` has none.
     default: Option<serde_json::Value>,
     locked: Option<bool>,
 }
@@ -36,4 +40,17 @@ pub(super) fn check_parameters(parameters: &[Parameter]) -> Vec<Fault> {
         }
     }
     faults
+}
+
+/// Names a secret that a tenant's parameter takes and that is not there yet: its runs would end without it.
+pub(super) fn unset_secret(catalogue: &Catalogue, owner: &TenantId, parameters: &[Parameter]) -> Option<String> {
+    let required = parameters.iter().filter(|parameter| parameter.required);
+    let mut named = required.filter_map(|parameter| Some((parameter, parameter.secret()?)));
+    let unset = named.find(|(_, key)| {
+        let found = catalogue.secrets().named(owner, key);
+        found.is_none_or(|secret| secret.header.owner_id != *owner)
+    });
+    unset.map(|(parameter, key)| {
+        format!("the parameter `{}` takes the secret `{key}`, which is not set", parameter.name)
+    })
 }

@@ -6,8 +6,10 @@ use super::error::{Fault, Problem};
 use super::extract::{Body, Path, Query};
 use super::page::{self, Data, Filter, List, Row};
 use super::precondition::{check_preconditions, check_version};
-use crate::domain::{Deed, EntryName, Header, Noted, Secret, SecretId, SecretText, TenantId, Timestamp};
-use crate::store::{Catalogue, Change, Expectation, NamedId, Transition};
+use crate::domain::{
+    Deed, EntryName, Header, Noted, Parameter, Secret, SecretId, SecretText, Source, TenantId, Timestamp,
+};
+use crate::store::{Catalogue, Change, Conflict, Expectation, NamedId, Transition};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -60,6 +62,18 @@ pub(super) struct Owner {
     /// The tenant whose it is; only the platform names another than its own.
     #[param(value_type = Option<String>)]
     owner_id: Option<TenantId>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Removal {
+    /// The tenant whose it is; only the platform names another than its own.
+    #[param(value_type = Option<String>)]
+    owner_id: Option<TenantId>,
+    /// Also while parameters name it.
+    #[serde(default)]
+    force: bool,
 }
 
 /// Set a secret
@@ -139,19 +153,26 @@ pub(super) async fn read(
 
 /// Delete a secret
 ///
-/// Runs whose parameters name it end with `secret_missing` from then on. `If-Match` guards against somebody else's change.
-#[utoipa::path(delete, path = "/secret/{key}", tag = "secrets", params(("key" = String, Path), Owner), responses((status = 200, body = page::Envelope<SecretOut>)))]
+/// Refused with 409 and the list while parameters of the tenant's actions and event types name it, unless `force=true`:
+/// their runs end with `secret_missing` then. `If-Match` guards against somebody else's change.
+#[utoipa::path(delete, path = "/secret/{key}", tag = "secrets", params(("key" = String, Path), Removal), responses((status = 200, body = page::Envelope<SecretOut>)))]
 pub(super) async fn delete(
     caller: Caller<Write>,
     State(api): State<Api>,
     Path(key): Path<String>,
-    Query(query): Query<Owner>,
+    Query(query): Query<Removal>,
     headers: HeaderMap,
 ) -> Result<Data<SecretOut>, Problem> {
     let owner = caller.owner(query.owner_id)?;
     let catalogue = api.catalogue();
     let secret = named(&catalogue, &owner, &key)?;
     check_version(&headers, "secret", secret.header.version)?;
+    if !query.force {
+        let by = users(&catalogue, &owner, &secret.header.name);
+        if !by.is_empty() {
+            return Err(Conflict::InUse { by }.into());
+        }
+    }
     let id = NamedId::Secret(secret.header.id);
     let delete = Transition::of([Change::Delete(id)]);
     api.commit(&caller, delete.expecting(Expectation::Version(id, secret.header.version))).await?;
@@ -178,19 +199,38 @@ pub(super) async fn rotate(caller: Caller<Admin>, State(api): State<Api>) -> Res
         return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail));
     }
     // Not broken off when the caller goes: half of it is safe, all of it is better.
-    let rotating = api.clone();
-    let rotation = tokio::spawn(async move { rotating.dispatch().secrets().rotate(rotating.store()).await });
+    let rotation = tokio::spawn(async move {
+        let rotated = api.dispatch().secrets().rotate(api.store()).await?;
+        let note = format!("{} secrets were encrypted anew", rotated.secrets);
+        let (owner_id, kind, subject_id) = (caller.tenant().clone(), "secret-key", rotated.key.to_string());
+        let noted = Noted { owner_id, deed: Deed::Rotated, kind, subject_id, subject: String::new(), note };
+        api.note(&caller, noted).await?;
+        Ok(Data::ok(RotatedOut { key: rotated.key.to_string(), secrets: rotated.secrets }))
+    });
     match rotation.await {
-        Ok(rotated) => {
-            let rotated = rotated?;
-            let note = format!("{} secrets were encrypted anew", rotated.secrets);
-            let (owner_id, kind, subject_id) = (caller.tenant().clone(), "secret-key", rotated.key.to_string());
-            let noted = Noted { owner_id, deed: Deed::Rotated, kind, subject_id, subject: String::new(), note };
-            api.note(&caller, noted).await?;
-            Ok(Data::ok(RotatedOut { key: rotated.key.to_string(), secrets: rotated.secrets }))
-        }
+        Ok(rotated) => rotated,
         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
     }
+}
+
+/// What of the tenant names it; at most ten: the answer should be read, not scrolled.
+fn users(catalogue: &Catalogue, owner: &TenantId, key: &EntryName) -> Vec<String> {
+    let folded = key.folded();
+    let takes = |parameters: &[Parameter]| {
+        parameters.iter().filter_map(Parameter::secret).any(|named| named.folded() == folded)
+    };
+    let actions = catalogue.actions().filter(|action| action.owner_id == *owner && takes(&action.parameters));
+    let event_types = catalogue.event_types().filter(|found| found.owner_id == *owner && takes(&found.parameters));
+    let actions = actions.map(|action| format!("the action `{}`", action.name));
+    let event_types = event_types.map(|found| format!("the event type `{}`", found.display_name));
+    let signs = |source: &Source| {
+        let keys =
+            source.webhook.iter().flat_map(|webhook| std::iter::once(&webhook.secret).chain(&webhook.old_secret));
+        keys.into_iter().any(|named| named.folded() == folded)
+    };
+    let sources = catalogue.sources().iter().filter(|source| source.header.owner_id == *owner && signs(source));
+    let sources = sources.map(|source| format!("the webhook of the source `{}`", source.header.name));
+    actions.chain(event_types).chain(sources).take(10).collect()
 }
 
 fn find(catalogue: &Catalogue, owner: &TenantId, key: &EntryName) -> Option<Arc<Secret>> {

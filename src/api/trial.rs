@@ -86,12 +86,12 @@ struct TestParameterOut {
     name: String,
     /// `action`, `event_type` or `request`: what gives the parameter that takes effect.
     from: &'static str,
-    /// `STATIC` or `DATA`.
+    /// `STATIC`, `DATA` or `SECRET`.
     r#type: &'static str,
     /// What a DATA parameter reads from the payload.
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<String>,
-    /// Absent when it is missing.
+    /// Absent when it is missing. Of a secret that is set, `{"secret": key}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<serde_json::Value>)]
     value: Option<Value>,
@@ -208,6 +208,7 @@ impl TestParameterOut {
         let (kind, path) = match parameter.value {
             ParameterValue::Static(_) => ("STATIC", None),
             ParameterValue::Data(path) => ("DATA", Some(path)),
+            ParameterValue::Secret(_) => ("SECRET", None),
         };
         let required = parameter.required;
         TestParameterOut { name: parameter.name, from, r#type: kind, path, value, is_default, required }

@@ -54,6 +54,10 @@ impl Client {
         self.send("PUT", path, headers, SendBody::from_reader(&mut &*body)).and_then(answer)
     }
 
+    pub(super) fn delete(&self, path: &str) -> Result<Value> {
+        self.send("DELETE", path, &[], SendBody::none()).and_then(answer)
+    }
+
     /// Uploads from `body`, which may report how far it is.
     pub(super) fn upload(&self, path: &str, size_bytes: u64, mut body: impl Read) -> Result<Value> {
         let headers = [("content-type", "application/wasm".to_owned()), ("content-length", size_bytes.to_string())];

@@ -12,6 +12,7 @@ mod push;
 mod replay;
 mod restore;
 mod runs;
+mod secret;
 mod serve;
 mod test;
 
@@ -65,6 +66,8 @@ enum Command {
     Push(push::Push),
     /// Fire a trigger
     Fire(fire::Fire),
+    /// Set, list and delete secrets; change the key that encrypts them
+    Secret(secret::Secret),
     /// List runs, or show one
     Runs(runs::Runs),
     /// Run again what has ended
@@ -92,6 +95,7 @@ pub fn run() -> ExitCode {
         Command::Serve(serve) => serve::run(&serve, &cli.server, json),
         Command::Push(push) => push::run(&push, &cli.server, json),
         Command::Fire(fire) => fire::run(&fire, &cli.server, json),
+        Command::Secret(secret) => secret::run(&secret, &cli.server, json),
         Command::Runs(runs) => runs::run(&runs, &cli.server, json),
         Command::Replay(replay) => replay::run(&replay, &cli.server, json),
         Command::Logs(logs) => logs::run(&logs, &cli.server, json),

@@ -151,8 +151,8 @@ fn find(client: &Client, path: &str, field: &str, name: &str) -> Result<Option<V
 }
 
 /// What is read and never sent.
-const SERVERS_OWN: [&str; 8] =
-    ["id", "owner_id", "paused", "version", "created_by", "created_at", "updated_by", "updated_at"];
+const SERVERS_OWN: [&str; 9] =
+    ["id", "owner_id", "paused", "version", "created_by", "created_at", "updated_by", "updated_at", "secrets"];
 
 /// Writes back what was read with one field changed; somebody else's change in between is not overwritten.
 fn replace(client: &Client, path: &str, old: &Value, (field, value): (&str, Value)) -> Result<Value> {

@@ -10,6 +10,7 @@ use super::reservations::Asking;
 use super::resolve::{owner_of, plan, plan_only};
 use super::scheduler::Dispatch;
 use super::settle::Next;
+use super::unseal::missing_secret;
 use crate::domain::{
     ActionId, AttachmentId, Cause, Event, EventId, EventType, EventTypeName, FAN_OUT_MAX, Flow, Json, ObjectRef, Once,
     Origin, Run, Sameness, State, TenantId, Timestamp,
@@ -156,7 +157,13 @@ impl Dispatch {
     pub fn foresee(&self, fire: Fire) -> Result<Fired, FireError> {
         let catalogue = self.store().catalogue();
         let (event, planned) = self.plan(&catalogue, event_type_of(&catalogue, &fire)?, fire, None)?;
-        Ok(Fired::first(&self.reserve_nothing(event, planned)))
+        let mut live = self.reserve_nothing(event, planned);
+        for run in live.runs.iter_mut().filter(|run| !run.state.is_terminal()) {
+            if let Some(missing) = missing_secret(&catalogue, run) {
+                Arc::make_mut(run).message = missing;
+            }
+        }
+        Ok(Fired::first(&live))
     }
 
     /// Accepts an event, unless the same request was accepted before.

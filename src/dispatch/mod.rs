@@ -19,8 +19,10 @@ mod cycle;
 mod dedup_tests;
 mod desk;
 mod family;
+mod forms;
 mod input_schema;
 mod job;
+mod mask;
 mod once;
 mod pause;
 mod payload_schema;
@@ -46,6 +48,7 @@ mod sinks;
 mod testing;
 mod timing;
 mod trial;
+mod unseal;
 mod worker;
 
 pub use accept::{Fire, FireError, Fired};

@@ -4,8 +4,8 @@ use super::reach::{FanOut, Steps, reach};
 use super::sinks::sink_type_of;
 use crate::domain::{
     Action, ActionId, Attachment, AttachmentId, DedupKey, DedupMode, Event, EventType, FAN_OUT_MAX, Fingerprint, Flow,
-    FollowUp, Ids, Json, ModuleRef, ObjectRef, Parameter, ParameterMissing, Reason, Run, RunId, Sameness, SinkType,
-    TenantId, resolve_parameters,
+    FollowUp, Ids, ModuleRef, ObjectRef, Parameter, ParameterMissing, Params, Reason, Run, RunId, Sameness,
+    SecretReach, SinkType, TenantId, resolve_parameters,
 };
 use crate::store::Catalogue;
 use std::borrow::Cow;
@@ -185,7 +185,7 @@ pub(super) fn planned(
     let pinned = attachment.as_ref().and_then(|attachment| attachment.pin);
     let reference = pinned.map_or_else(|| action.module.clone(), |pin| ModuleRef::Digest(pin.module));
     let module = catalogue.module(&action.owner_id, &reference);
-    let params = parameters(action, event_type, event);
+    let params = parameters(binding, event_type, event);
     let due = action.when.as_ref().map(|when| when.time(&event.payload)).transpose();
     let mut run = Run {
         position: u32::try_from(position).unwrap_or(u32::MAX),
@@ -195,12 +195,12 @@ pub(super) fn planned(
         continue_on_fail: action.continue_on_fail,
         // The catalogue refuses to lose a module that an action names; the digest of nothing never runs.
         module: module.map_or_else(|| crate::domain::Digest::of(b""), |module| module.digest),
-        params: params.as_ref().map_or_else(|_| Json::empty_object(), Json::clone),
         // An action does not know under which sink types it will run: the tighter of both holds.
         limits: sink_type.limits.capped(&action.limits),
         sink_type: (!sink_type.is_built_in()).then(|| sink_type.header.name.clone()),
         ..Run::queued(id, event.id, event.owner_id.clone(), action.id, now)
     };
+    let params = params.map(|params| (run.params, run.secrets) = (params.json, params.secrets));
     if action.on_success.is_some() || action.on_failure.is_some() {
         let (on_success, on_failure) = (action.on_success.clone(), action.on_failure.clone());
         run.follow_up = Some(Box::new(FollowUp { on_success, on_failure }));
@@ -229,8 +229,12 @@ pub(super) fn planned(
     run
 }
 
-fn parameters(action: &Action, event_type: &EventType, event: &Event) -> Result<Json, ParameterMissing> {
-    resolve_parameters(&action.parameters, &given(action, event_type), &event.payload)
+fn parameters(binding: &Binding, event_type: &EventType, event: &Event) -> Result<Params, ParameterMissing> {
+    let action = &binding.action;
+    let of_action = (action.parameters.as_slice(), reach_of_secrets(binding, &action.owner_id));
+    let given = given(action, event_type);
+    let of_event_type = (&*given, reach_of_secrets(binding, &event_type.owner_id));
+    resolve_parameters(of_action, of_event_type, &event.payload)
 }
 
 /// What an attached action locks its event type must not give; of a linked one that was checked when it was saved.
@@ -240,6 +244,19 @@ pub(super) fn given<'a>(action: &Action, event_type: &'a EventType) -> Cow<'a, [
         return Cow::Borrowed(&event_type.parameters);
     }
     event_type.parameters.iter().filter(|given| !locked(&given.name)).cloned().collect()
+}
+
+/// Whose secrets the parameters of what `owner` owns may name. The platform's go to the platform's code only: a tenant's
+/// action that runs for a shared event type gets its params too.
+fn reach_of_secrets(Binding { action, attachment, .. }: &Binding, owner: &TenantId) -> SecretReach {
+    let attacher = attachment.as_ref().map(|attachment| &attachment.owner_id);
+    if attacher.is_some_and(|attacher| attacher.is_shared() && action.is_foreign_to(attacher)) {
+        SecretReach::Nobody
+    } else if owner.is_shared() && action.owner_id.is_shared() {
+        SecretReach::OwnElseShared
+    } else {
+        SecretReach::Own
+    }
 }
 
 /// Whose history an event goes to: the owner of its type, or the caller when the type is shared.

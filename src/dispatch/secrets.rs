@@ -119,7 +119,7 @@ impl Secrets {
         self.open_record(secret)
     }
 
-    fn open_record(&self, secret: &Secret) -> Result<SecretText, SecretError> {
+    pub(super) fn open_record(&self, secret: &Secret) -> Result<SecretText, SecretError> {
         let opened = self.0.keyring.load().open(&secret.sealed, &secret.header);
         opened.map_err(|error| SecretError::Unopened { key: secret.header.name.clone(), error })
     }

@@ -1,5 +1,6 @@
 //! What a running guest may ask of the host.
 
+use super::mask::Mask;
 use crate::domain::{Clock, LogLine, Run, Timestamp};
 use crate::sandbox::HostServices;
 use crate::store::{Change, LogChunk};
@@ -8,6 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// The host's side of one attempt.
 pub(super) struct AttemptServices {
     clock: Arc<dyn Clock>,
+    /// Hides the secrets that the guest was given.
+    mask: Option<Arc<Mask>>,
     log: Mutex<Log>,
 }
 
@@ -19,8 +22,8 @@ struct Log {
 }
 
 impl AttemptServices {
-    pub(super) fn new(clock: Arc<dyn Clock>) -> AttemptServices {
-        AttemptServices { clock, log: Mutex::default() }
+    pub(super) fn new(clock: Arc<dyn Clock>, mask: Option<Arc<Mask>>) -> AttemptServices {
+        AttemptServices { clock, mask, log: Mutex::default() }
     }
 
     /// What was logged since the last call.
@@ -45,6 +48,10 @@ impl AttemptServices {
 impl HostServices for AttemptServices {
     /// The sandbox bounds what a guest may log, so the lines need no bound of their own here.
     fn log(&self, line: LogLine) {
+        let line = match &self.mask {
+            Some(mask) => mask.line(line),
+            None => line,
+        };
         self.log.lock().unwrap_or_else(PoisonError::into_inner).lines.push(line);
     }
 

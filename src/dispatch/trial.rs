@@ -9,14 +9,15 @@ use super::scheduler::Dispatch;
 use super::services::AttemptServices;
 use super::settle::fires;
 use super::sinks::sink_type_of;
+use super::unseal::{masked, missing_secret, record};
 use super::worker::{context, end};
 use crate::domain::{
     Action, DedupWindow, Event, EventId, EventType, EventTypeId, EventTypeName, Flow, GivenBy, IllegalChange, Json,
-    LogLine, ObjectRef, Origin, Parameter, ParameterValue, Reason, RetryPolicy, Run, RunId, TenantId, Timestamp,
-    resolved,
+    LogLine, ObjectRef, Origin, Parameter, ParameterValue, Reason, Resolved, RetryPolicy, Run, RunId, SecretReach,
+    SecretUse, TenantId, Timestamp, resolved,
 };
 use crate::sandbox::{Attempted, Invocation};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -109,7 +110,19 @@ impl Dispatch {
         let due_at = run.due_at;
         // That it would wait is told; it is tried now.
         drop(run.wake());
-        let params = params_of(&binding.action, &event_type, &event.payload, &given_by_trial);
+        // Who tries the platform's code out says with what params, so the platform's secrets are not among them.
+        run.secrets
+            .iter_mut()
+            .filter(|secret| secret.reach == SecretReach::OwnElseShared)
+            .for_each(|secret| secret.reach = SecretReach::Own);
+        if let Some(missing) = missing_secret(&catalogue, &run) {
+            // What was refused already stays so.
+            drop(run.refuse(Reason::SecretMissing, missing, now));
+        }
+        let params = params_of((&binding.action, &event_type), &event.payload, &given_by_trial, |parameter| {
+            let of_it = |named: &&SecretUse| named.parameter == parameter;
+            run.secrets.iter().find(of_it).is_some_and(|named| record(&catalogue, &run.owner_id, named).is_some())
+        });
         Tried { event, run, params, due_at, log: Vec::new(), follows: None }
     }
 
@@ -144,13 +157,18 @@ impl Dispatch {
             Ok(prepared) => prepared,
             Err(message) => return Ok(run.refuse(Reason::Denied, message, self.now())?),
         };
+        let unsealed = match self.unseal(run).await {
+            Ok(unsealed) => unsealed,
+            Err(message) => return Ok(run.refuse(Reason::SecretMissing, message, self.now())?),
+        };
         let attempt = run.start(self.shared.entropy.pair(), self.now())?.clone();
-        let services = Arc::new(AttemptServices::new(Arc::clone(&self.shared.clock)));
+        let mask = unsealed.as_ref().map(|unsealed| Arc::clone(&unsealed.mask));
+        let services = Arc::new(AttemptServices::new(Arc::clone(&self.shared.clock), mask));
         let host = Arc::<AttemptServices>::clone(&services);
-        let invocation = Invocation { context: context(event, run, &attempt), host };
+        let invocation = Invocation { context: context(event, run, &attempt, unsealed.as_ref()), host };
         let attempted = self.attempt_trial(self.shared.sandbox.invoke(&prepared, invocation)).await;
         let attempted = attempted.ok_or(FireError::ShuttingDown)?;
-        end(run, attempted, 0, self.now())?;
+        end(run, masked(unsealed.as_ref(), attempted), 0, self.now())?;
         self.count_ending(run.state, run.reason);
         tried.log = services.take_lines();
         Ok(())
@@ -221,15 +239,24 @@ fn with_params(
     (action, event_type)
 }
 
-fn params_of(action: &Action, event_type: &EventType, payload: &Json, by_trial: &[String]) -> Vec<TriedParameter> {
+/// In the place of a secret that is set stands its key.
+fn params_of(
+    (action, event_type): (&Action, &EventType),
+    payload: &Json,
+    by_trial: &[String],
+    is_set: impl Fn(&str) -> bool,
+) -> Vec<TriedParameter> {
     let payload: Value = payload.to().unwrap_or_default();
     let event_types = given(action, event_type);
     let resolved = resolved(&action.parameters, &event_types, &payload);
-    let tried = resolved.map(|resolved| TriedParameter {
-        parameter: resolved.parameter.clone(),
-        by: (!by_trial.contains(&resolved.parameter.name)).then_some(resolved.by),
-        value: resolved.value.cloned(),
-        is_default: resolved.is_default,
+    let tried = resolved.map(|Resolved { parameter, by, value, is_default }| TriedParameter {
+        parameter: parameter.clone(),
+        by: (!by_trial.contains(&parameter.name)).then_some(by),
+        value: match parameter.secret() {
+            Some(key) => is_set(&parameter.name).then(|| json!({ "secret": key })),
+            None => value.cloned(),
+        },
+        is_default,
     });
     tried.collect()
 }

@@ -8,6 +8,7 @@ use super::placement::Briefly;
 use super::scheduler::{Dispatch, Leaving};
 use super::services::AttemptServices;
 use super::settle::{Next, next, settle};
+use super::unseal::{Unsealed, masked};
 use crate::domain::{
     Attempt, Chain, Context, Digest, Ending, Event, EventId, Failed, IllegalChange, Interruption, Json, Reason, Run,
     State, TenantId, Timestamp, Usage,
@@ -136,7 +137,7 @@ async fn attempt(dispatch: &Dispatch, job: Job, permit: Permit) -> Result<(), Wo
             return Ok(());
         }
     };
-    let mut work = Work { dispatch, live: *live, place, services: None, granted: Granted::default() };
+    let mut work = Work { dispatch, live: *live, place, services: None, unsealed: None, granted: Granted::default() };
     let readied = work.prepare().await?;
     if matches!(readied, Readied::Prepared(_)) {
         // That may have taken a while, in which its type was paused.
@@ -153,10 +154,9 @@ async fn attempt(dispatch: &Dispatch, job: Job, permit: Permit) -> Result<(), Wo
             let ran = work.run(prepared).await;
             work.end(ran)?;
         }
-        Readied::Unfit(message) => {
+        Readied::Refused(reason, message) => {
             let now = dispatch.now();
-            tracing::warn!(run.id = %work.live.runs[place].id, message, "a module could not be loaded");
-            work.run_mut().refuse(Reason::Denied, message, now)?;
+            work.run_mut().refuse(reason, message, now)?;
         }
         Readied::Cancelled => {}
     }
@@ -170,14 +170,15 @@ struct Work<'a> {
     live: Live,
     place: usize,
     services: Option<Arc<AttemptServices>>,
+    unsealed: Option<Unsealed>,
     /// What was cancelled and is not handed in yet: the run at hand, and what went with it.
     granted: Granted,
 }
 
 enum Readied {
     Prepared(Prepared),
-    /// There is no running this module.
-    Unfit(String),
+    /// It cannot run, for this reason.
+    Refused(Reason, String),
     Cancelled,
 }
 
@@ -195,11 +196,23 @@ impl Work<'_> {
         Arc::make_mut(&mut self.live.runs[self.place])
     }
 
-    /// The module, ready to be instantiated.
+    /// All that the attempt takes.
     async fn prepare(&mut self) -> Result<Readied, WorkError> {
         if self.live.runs[self.place].state == State::Waiting {
             self.run_mut().wake()?;
         }
+        let readied = self.prepare_module().await?;
+        if let Readied::Prepared(_) = readied {
+            match self.dispatch.unseal(&self.live.runs[self.place]).await {
+                Ok(unsealed) => self.unsealed = unsealed,
+                Err(message) => return Ok(Readied::Refused(Reason::SecretMissing, message)),
+            }
+        }
+        Ok(readied)
+    }
+
+    /// The module, ready to be instantiated.
+    async fn prepare_module(&mut self) -> Result<Readied, WorkError> {
         let digest = self.live.runs[self.place].module;
         let sandbox = &self.dispatch.shared.sandbox;
         if let Some(prepared) = sandbox.find_prepared(&digest) {
@@ -211,7 +224,13 @@ impl Work<'_> {
         loop {
             tokio::select! {
                 prepared = &mut preparing => {
-                    return Ok(prepared.map_or_else(Readied::Unfit, Readied::Prepared));
+                    return Ok(match prepared {
+                        Ok(prepared) => Readied::Prepared(prepared),
+                        Err(message) => {
+                            tracing::warn!(run.id = %self.live.runs[self.place].id, message, "a module could not be loaded");
+                            Readied::Refused(Reason::Denied, message)
+                        }
+                    });
                 }
                 () = bell.notified() => {
                     self.grant();
@@ -260,11 +279,13 @@ impl Work<'_> {
     async fn run(&mut self, prepared: Prepared) -> Ran {
         let run = Arc::clone(&self.live.runs[self.place]);
         let shared = &self.dispatch.shared;
-        let services = Arc::new(AttemptServices::new(Arc::clone(&shared.clock)));
+        let mask = self.unsealed.as_ref().map(|unsealed| Arc::clone(&unsealed.mask));
+        let services = Arc::new(AttemptServices::new(Arc::clone(&shared.clock), mask));
         self.services = Some(Arc::clone(&services));
         let Some(attempt) = run.attempts.last() else { return Ran::Broken };
         let host = Arc::<AttemptServices>::clone(&services);
-        let invocation = Invocation { context: context(&self.live.event, &run, attempt), host };
+        let context = context(&self.live.event, &run, attempt, self.unsealed.as_ref());
+        let invocation = Invocation { context, host };
         let invoking = shared.sandbox.invoke(&prepared, invocation);
         let invoking = match shared.placement.run_briefly(invoking).await {
             Briefly::Done(attempted) => return Ran::Ended(attempted),
@@ -303,6 +324,7 @@ impl Work<'_> {
 
     fn end(&mut self, ran: Ran) -> Result<(), IllegalChange> {
         let (now, (random, _)) = (self.dispatch.now(), self.dispatch.shared.entropy.pair());
+        let unsealed = self.unsealed.take();
         let run = self.run_mut();
         match ran {
             Ran::Cancelled => Ok(()),
@@ -312,13 +334,13 @@ impl Work<'_> {
                 let failed = Failed { retryable: false, ..Failed::broken(Reason::Interrupted, message) };
                 run.fail(failed, Usage::default(), random, now)
             }
-            Ran::Ended(attempted) => end(run, attempted, random, now),
+            Ran::Ended(attempted) => end(run, masked(unsealed.as_ref(), attempted), random, now),
         }
     }
 
     /// One transition for all that follows; then the permit comes back and the event goes on.
     fn settle(self, waiter: Option<oneshot::Sender<Live>>, permit: Permit) {
-        let Work { dispatch, mut live, place, services, granted } = self;
+        let Work { dispatch, mut live, place, services, granted, unsealed: _ } = self;
         let now = dispatch.now();
         let (next, skipped) = settle(Arc::make_mut(&mut live.event), &mut live.runs, now);
         let children = dispatch.follow(&mut live, now);
@@ -364,7 +386,7 @@ pub(super) fn end(
     }
 }
 
-pub(super) fn context(event: &Event, run: &Run, attempt: &Attempt) -> Context {
+pub(super) fn context(event: &Event, run: &Run, attempt: &Attempt, unsealed: Option<&Unsealed>) -> Context {
     // An outcome always has a JSON form.
     let parent_outcome = event.lineage.as_ref().and_then(|lineage| Json::of(&lineage.parent_outcome).ok());
     Context {
@@ -377,7 +399,7 @@ pub(super) fn context(event: &Event, run: &Run, attempt: &Attempt) -> Context {
         object: event.object.clone(),
         scope: run.scope.clone(),
         payload: event.payload.clone(),
-        params: run.params.clone(),
+        params: unsealed.map_or(&run.params, |unsealed| &unsealed.params).clone(),
         input: run.input.clone(),
         chain: Chain { root: event.root_id, parent: event.parent_id, depth: event.depth, parent_outcome },
         limits: attempt.limits,

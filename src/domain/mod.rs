@@ -73,12 +73,15 @@ pub use name::{ActionName, EntryName, EventTypeName, NameError};
 pub use object::{ObjectRecord, ObjectRef, ObjectRefError};
 pub use once::{AcceptedOnce, DedupWindow, DedupWindowError, Once, OnceKey, RequestDigest};
 pub use outcome::{Ending, Failed, Failure, Outcome};
-pub use parameter::{GivenBy, Parameter, ParameterMissing, ParameterValue, Resolved, resolve_parameters, resolved};
+pub use parameter::{
+    GivenBy, Parameter, ParameterLevel, ParameterMissing, ParameterValue, Params, Resolved, resolve_parameters,
+    resolved,
+};
 pub use retry::{RetryPolicy, RetryPolicyError};
 pub use run::{Attempt, IllegalChange, Interruption, Run};
 pub use schedule::{Firing, Schedule, Timing};
 pub use scope::{DEPTH_MAX, FAN_OUT_MAX, Flow, GraphError, PARENTS_MAX, Walk, check_parents};
-pub use secret::{Sealed, Secret, SecretText, SecretTextError};
+pub use secret::{Sealed, Secret, SecretReach, SecretText, SecretTextError, SecretUse};
 pub use sink::Sink;
 pub use sink_type::SinkType;
 pub use source::Source;

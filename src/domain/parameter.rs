@@ -1,8 +1,8 @@
 //! Named values for event types and actions (DESIGN §3.6).
 
-use super::Json;
+use super::{EntryName, Json, SecretReach, SecretUse};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// Where a parameter's value comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -12,6 +12,8 @@ pub enum ParameterValue {
     Static(Value),
     /// A top-level key of the payload, or a JSON Pointer (RFC 6901) when it starts with `/`.
     Data(String),
+    /// The key of a secret, which is read at each attempt.
+    Secret(EntryName),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +31,16 @@ pub struct Parameter {
     /// On an action: an event type may not give a parameter of this name.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub locked: bool,
+}
+
+impl Parameter {
+    /// The secret that it takes.
+    pub fn secret(&self) -> Option<&EntryName> {
+        match &self.value {
+            ParameterValue::Secret(key) => Some(key),
+            ParameterValue::Static(_) | ParameterValue::Data(_) => None,
+        }
+    }
 }
 
 /// A parameter as it is written. A flattened enum would pass over members that it does not know.
@@ -51,17 +63,26 @@ struct Flat {
 enum Type {
     Static,
     Data,
+    Secret,
 }
 
 impl TryFrom<Flat> for Parameter {
-    type Error = &'static str;
+    type Error = String;
 
-    fn try_from(flat: Flat) -> Result<Parameter, &'static str> {
+    fn try_from(flat: Flat) -> Result<Parameter, String> {
         let Flat { name, r#type, value, required, default, locked } = flat;
         let value = match (r#type, value) {
             (Type::Static, value) => ParameterValue::Static(value),
             (Type::Data, Value::String(path)) => ParameterValue::Data(path),
-            (Type::Data, _) => return Err("the `value` of a DATA parameter is a text: a key or a JSON Pointer"),
+            (Type::Data, _) => return Err("the `value` of a DATA parameter is a text: a key or a JSON Pointer".into()),
+            // It would stand in the clear where everybody looks.
+            (Type::Secret, _) if default.is_some() => return Err("a SECRET parameter has no `default`".into()),
+            (Type::Secret, Value::String(key)) => {
+                // The text is not repeated: it may be the secret itself, sent in the wrong place.
+                let key = key.parse::<EntryName>().map_err(|error| format!("the key of a secret: {}", error.rule))?;
+                ParameterValue::Secret(key)
+            }
+            (Type::Secret, _) => return Err("the `value` of a SECRET parameter is a text: the key of a secret".into()),
         };
         Ok(Parameter { name, value, required, default, locked })
     }
@@ -98,7 +119,7 @@ pub enum GivenBy {
 pub struct Resolved<'a> {
     pub parameter: &'a Parameter,
     pub by: GivenBy,
-    /// `None` when there is nothing to read and no default.
+    /// `None` when there is nothing to read and no default, and for a secret, which is read at each attempt.
     pub value: Option<&'a Value>,
     /// Whether the value is the default, because there was nothing to read.
     pub is_default: bool,
@@ -117,39 +138,64 @@ pub fn resolved<'a>(
             ParameterValue::Static(value) => Some(value),
             ParameterValue::Data(path) if path.starts_with('/') => payload.pointer(path),
             ParameterValue::Data(key) => payload.get(key),
+            ParameterValue::Secret(_) => None,
         };
         let value = found.or(parameter.default.as_ref());
         Resolved { parameter, by, value, is_default: found.is_none() && value.is_some() }
     })
 }
 
+/// The params of a run, as far as they are known when it is planned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Params {
+    /// In the place of a secret it has `{"secret": key}`.
+    pub json: Json,
+    pub secrets: Vec<SecretUse>,
+}
+
+impl Params {
+    pub fn none() -> Params {
+        Params { json: Json::empty_object(), secrets: Vec::new() }
+    }
+}
+
+/// Parameters of an action or an event type, and in whose store their secrets are.
+pub type ParameterLevel<'a> = (&'a [Parameter], SecretReach);
+
 /// The params an action sees: those of both levels, the event type's winning as the more specific.
 ///
 /// # Errors
 /// A required parameter is not in the payload and has no default.
 pub fn resolve_parameters(
-    action: &[Parameter],
-    event_type: &[Parameter],
+    (action, of_action): ParameterLevel<'_>,
+    (event_type, of_event_type): ParameterLevel<'_>,
     payload: &Json,
-) -> Result<Json, ParameterMissing> {
+) -> Result<Params, ParameterMissing> {
     if action.is_empty() && event_type.is_empty() {
-        return Ok(Json::empty_object());
+        return Ok(Params::none());
     }
     // A payload that is not an object has no keys; pointers into it still work.
     let payload: Value = payload.to().unwrap_or(Value::Null);
     let mut params = Map::new();
-    for Resolved { parameter, value, .. } in resolved(action, event_type, &payload) {
+    let mut secrets = Vec::new();
+    for Resolved { parameter, by, value, .. } in resolved(action, event_type, &payload) {
+        let Parameter { name, required, .. } = parameter;
         match (value, &parameter.value) {
-            (Some(value), _) => {
-                params.insert(parameter.name.clone(), value.clone());
+            (_, ParameterValue::Secret(key)) => {
+                let reach = if by == GivenBy::Action { of_action } else { of_event_type };
+                params.insert(name.clone(), json!({ "secret": key }));
+                secrets.push(SecretUse { parameter: name.clone(), key: key.clone(), required: *required, reach });
             }
-            (None, ParameterValue::Data(path)) if parameter.required => {
-                return Err(ParameterMissing { name: parameter.name.clone(), source_path: path.clone() });
+            (Some(value), _) => {
+                params.insert(name.clone(), value.clone());
+            }
+            (None, ParameterValue::Data(path)) if *required => {
+                return Err(ParameterMissing { name: name.clone(), source_path: path.clone() });
             }
             (None, _) => {}
         }
     }
-    Ok(Json::from(params))
+    Ok(Params { json: Json::from(params), secrets })
 }
 
 #[cfg(test)]
@@ -159,6 +205,10 @@ mod tests {
 
     fn parameters(value: Value) -> Vec<Parameter> {
         serde_json::from_value(value).unwrap()
+    }
+
+    fn resolve(levels: (&[Parameter], &[Parameter]), payload: &Json) -> Result<Params, ParameterMissing> {
+        resolve_parameters((levels.0, SecretReach::Own), (levels.1, SecretReach::OwnElseShared), payload)
     }
 
     #[test]
@@ -172,15 +222,67 @@ mod tests {
         ]));
         let event_type = parameters(json!([{"name": "channel", "type": "STATIC", "value": "#vip"}]));
         let payload = Json::from(json!({"user": {"name": "Ada"}, "note": null}));
-        let params = resolve_parameters(&action, &event_type, &payload).unwrap();
-        assert_eq!(params.to::<Value>().unwrap(), json!({"channel": "#vip", "who": "Ada", "note": null, "size": 3}));
+        let params = resolve((&action, &event_type), &payload).unwrap();
+        assert!(params.secrets.is_empty());
+        assert_eq!(
+            params.json.to::<Value>().unwrap(),
+            json!({"channel": "#vip", "who": "Ada", "note": null, "size": 3})
+        );
     }
 
     #[test]
     fn a_required_value_that_is_missing_is_named() {
         let action = parameters(json!([{"name": "who", "type": "DATA", "value": "/user/name"}]));
-        let missing = resolve_parameters(&action, &[], &Json::from(json!([1]))).unwrap_err();
+        let missing = resolve((&action, &[]), &Json::from(json!([1]))).unwrap_err();
         assert_eq!(missing.name, "who");
         assert_eq!(missing.source_path, "/user/name");
+    }
+
+    #[test]
+    fn of_a_secret_there_is_its_key_and_where_to_look_for_it() {
+        let action = parameters(json!([
+            {"name": "own", "type": "SECRET", "value": "bank.key"},
+            {"name": "both", "type": "SECRET", "value": "of-action"},
+            {"name": "open", "type": "SECRET", "value": "covered"},
+        ]));
+        let event_type = parameters(json!([
+            {"name": "both", "type": "SECRET", "value": "of-event-type", "required": false},
+            {"name": "open", "type": "STATIC", "value": 1},
+        ]));
+        let params = resolve((&action, &event_type), &Json::empty_object()).unwrap();
+        let shown = json!({"own": {"secret": "bank.key"}, "both": {"secret": "of-event-type"}, "open": 1});
+        assert_eq!(params.json.to::<Value>().unwrap(), shown);
+        let secret = |parameter: &str, key: &str, required, reach| SecretUse {
+            parameter: parameter.to_owned(),
+            key: key.parse().unwrap(),
+            required,
+            reach,
+        };
+        let expected = [
+            secret("own", "bank.key", true, SecretReach::Own),
+            secret("both", "of-event-type", false, SecretReach::OwnElseShared),
+        ];
+        assert_eq!(params.secrets, expected);
+    }
+
+    #[test]
+    fn a_secret_parameter_names_a_key_and_nothing_else() {
+        let refused = |value: Value| serde_json::from_value::<Parameter>(value).unwrap_err().to_string();
+        let key = |value: Value| json!({"name": "p", "type": "SECRET", "value": value});
+        for wrong in [json!(5), json!(null), json!({"secret": "k"})] {
+            assert!(refused(key(wrong)).contains("the key of a secret"));
+        }
+        let words = refused(key(json!("hunter2 with a space")));
+        assert!(words.contains("starts with a letter") && !words.contains("hunter2"), "{words}");
+        let with = |name: &str, value: Value| {
+            let mut parameter = key(json!("k"));
+            parameter[name] = value;
+            parameter
+        };
+        assert!(refused(with("default", json!("hunter2"))).contains("no `default`"));
+        assert!(refused(with("reveal", json!(false))).contains("unknown field `reveal`"));
+        let written = with("required", json!(false));
+        let read: Parameter = serde_json::from_value(written.clone()).unwrap();
+        assert_eq!(serde_json::to_value(&read).unwrap(), written);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     ActionId, AttachmentId, DedupKey, Digest, EntryName, EventId, EventTypeName, Failed, FollowUp, Json, LIMITS_WASM,
-    Limits, ObjectRef, Outcome, Reason, RetryPolicy, RunId, State, TenantId, Timestamp, Usage,
+    Limits, ObjectRef, Outcome, Reason, RetryPolicy, RunId, SecretUse, State, TenantId, Timestamp, Usage,
 };
 use serde::{Deserialize, Serialize};
 
@@ -49,7 +49,11 @@ pub struct Run {
     pub duplicate_of: Option<RunId>,
     /// Where the attachment sits that made it run.
     pub scope: Option<ObjectRef>,
+    /// What is secret of them is not in here.
     pub params: Json,
+    /// The secrets that belong in its params.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub secrets: Vec<SecretUse>,
     pub input: Json,
     /// The sink type it runs under; `None` for the built-in one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -114,6 +118,7 @@ impl Run {
             duplicate_of: None,
             scope: None,
             params: Json::empty_object(),
+            secrets: Vec::new(),
             input: Json::empty_object(),
             sink_type: None,
             limits: LIMITS_WASM,

@@ -1,6 +1,6 @@
 //! Secrets: write-only values, encrypted at rest (DESIGN §3.6).
 
-use super::{Entry, Header, KeyId, SecretId};
+use super::{Entry, EntryName, Header, KeyId, SecretId};
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 use zeroize::Zeroizing;
@@ -87,6 +87,30 @@ impl fmt::Debug for SecretText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SecretText(••••)")
     }
+}
+
+/// A secret that a parameter of a run names. It is read at each attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretUse {
+    pub parameter: String,
+    pub key: EntryName,
+    /// Whether the run ends without it before the guest starts.
+    pub required: bool,
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    pub reach: SecretReach,
+}
+
+/// Whose secrets a parameter may name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretReach {
+    /// Those of the tenant whose run it is.
+    #[default]
+    Own,
+    /// And behind them the platform's: of what the platform owns, run by code that it owns.
+    OwnElseShared,
+    /// Nobody's: another tenant's code that the platform, and not the tenant, has attached.
+    Nobody,
 }
 
 /// Bytes as bytes: by itself serde writes a list of numbers.

@@ -398,3 +398,55 @@ fn a_server_that_cannot_be_asked_is_told_in_plain_words() {
     assert_eq!((document.code, document.err.as_str()), (1, ""));
     assert!(document.json()["error"].as_str().unwrap().contains("not known here"));
 }
+
+#[test]
+fn a_secret_is_set_from_standard_input_or_a_file_and_shown_by_nothing() {
+    let bench = Bench::new();
+    let (url, token, folder) = (bench.server.url(), bench.server.token.clone(), bench.server.folder());
+    let set = |arguments: &[&str], input: &str| {
+        let arguments = [&["secret", "set"], arguments, &["--url", &url, "--token", &token]].concat();
+        fusebox(folder, &arguments, input)
+    };
+    let ran = set(&["bank", "--description", "of the bank"], "hunter2\n");
+    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (0, "secret bank is set (version 1)\n", ""));
+    std::fs::write(folder.join("key.pem"), "first line\nsecond line\r\n").unwrap();
+    assert_eq!(set(&["bank", "--from-file", "key.pem"], "").out, "secret bank is set (version 2)\n");
+    assert_eq!(set(&["bank", "--owner", "a"], "hunter2").out, "secret bank is set (version 1)\n");
+    // What was read is what was written, without the newline at its end.
+    let action = json!({ "parameters": [{ "name": "secret", "type": "SECRET", "value": "bank" }] });
+    bench.server.install("pay", "leaky", action);
+    let run = bench.server.fire_and_wait("pay", json!("length"))["runs"][0].clone();
+    assert_eq!(run["output"], "first line\nsecond line".len());
+
+    let listed = bench.ok(&["secret", "list"]);
+    assert_eq!(listed.lines().count(), 2, "{listed}");
+    let own = bench.ok(&["secret", "list", "--owner", ""]);
+    assert!(own.contains("bank") && own.contains("(platform)") && own.contains("of the bank"), "{own}");
+    assert_eq!(own.lines().count(), 1, "{own}");
+    assert_eq!(bench.json(&["secret", "list"]).as_array().unwrap().len(), 2);
+    assert!(!listed.contains("hunter2") && !listed.contains("line"), "{listed}");
+
+    fails(&set(&["bank"], ""), 1, &["no value was given"]);
+    fails(&set(&["bank"], "abc"), 1, &["/value", "4 to 65536 bytes"]);
+    fails(&set(&["bank", "--from-file", "nothing"], ""), 1, &["nothing cannot be read"]);
+    let on_the_command_line = set(&["bank", "hunter2"], "");
+    assert_eq!(on_the_command_line.code, 2, "{on_the_command_line:?}");
+    fails(&bench.run(&["secret", "delete", "bank"]), 1, &["the action `pay`", "in_use"]);
+    assert_eq!(bench.ok(&["secret", "delete", "bank", "--owner", "a"]), "secret bank is deleted\n");
+    assert_eq!(bench.ok(&["secret", "delete", "bank", "--force"]), "secret bank is deleted\n");
+    fails(&bench.run(&["secret", "delete", "bank"]), 1, &["not_found"]);
+}
+
+#[test]
+fn the_key_of_the_secrets_is_changed_by_a_command() {
+    let bench = Bench::new();
+    let file = bench.server.data().join("secrets.key");
+    let before = std::fs::read_to_string(&file).unwrap();
+    bench.server.admin.put("/secret/k", &json!({ "value": "hunter2" })).expect(201);
+    let said = bench.ok(&["secret", "rotate-key"]);
+    let after = std::fs::read_to_string(&file).unwrap();
+    let key = after.lines().last().unwrap().split(' ').next().unwrap();
+    assert_eq!(said, format!("1 secrets are encrypted with the new key {key}; the old one is gone\n"));
+    assert_ne!(before, after);
+    assert_eq!(bench.json(&["secret", "rotate-key"])["secrets"], 1);
+}

@@ -28,6 +28,7 @@ mod http_pause;
 mod http_replay;
 mod http_schedules;
 mod http_scopes;
+mod http_secret_runs;
 mod http_secrets;
 mod http_sinks;
 mod http_sources;

@@ -373,3 +373,46 @@ fn what_is_shared_and_lies_at_the_end_of_a_tenants_own_way_says_why_it_is_not_re
     let places: Vec<(&str, &Value)> = hall.iter().map(|(name, position, ..)| (name.as_str(), position)).collect();
     assert_eq!(places, [("shared", &json!(0)), ("further", &json!(1)), ("alone", &Value::Null)]);
 }
+
+#[test]
+fn a_trial_is_given_secrets_and_shows_none() {
+    let server = TestServer::start();
+    let parameters = json!([{ "name": "secret", "type": "SECRET", "value": "bank" }]);
+    let action = server.install("pay", "leaky", json!({ "parameters": parameters }));
+    let sample = json!({ "payload": "say" });
+    for query in ["?dry_run=true", ""] {
+        let tried = test(&server.admin, &action, query, &sample).expect(200).clone();
+        assert_eq!((&tried["run"]["state"], &tried["run"]["reason"]), (&json!("ERROR"), &json!("secret_missing")));
+        assert_eq!((&tried["params"][0]["type"], tried["params"][0].get("value")), (&json!("SECRET"), None));
+    }
+    let foreseen = server.admin.post("/event?dry_run=true", &json!({ "event_type": "pay" }));
+    let run = &foreseen.expect(200)["runs"][0];
+    let words = "the parameter `secret` takes the secret `bank`, which is not there";
+    assert_eq!((&run["state"], &run["message"]), (&json!("QUEUED"), &json!(words)));
+
+    server.admin.put("/secret/bank", &json!({ "value": "hunter2-hunter2" })).expect(201);
+    let foreseen = server.admin.post("/event?dry_run=true", &json!({ "event_type": "pay" }));
+    assert_ne!(foreseen.expect(200)["runs"][0]["message"], words);
+    let dry = test(&server.admin, &action, "?dry_run=true", &sample);
+    assert_eq!(dry.expect(200)["params"][0]["value"], json!({ "secret": "bank" }));
+    for payload in ["say", "reject", "panic", "field"] {
+        let tried = test(&server.admin, &action, "", &json!({ "payload": payload }));
+        assert!(tried.expect(200)["log"].to_string().contains("••••"), "{payload}: {}", tried.text);
+        assert!(!tried.text.contains("hunter2"), "{payload}: {}", tried.text);
+    }
+    let length = test(&server.admin, &action, "", &json!({ "payload": "length" }));
+    assert_eq!(length.expect(200)["run"]["output"], 15, "the guest had it");
+}
+
+#[test]
+fn who_tries_the_platforms_code_out_does_not_lend_its_secrets() {
+    let server = TestServer::start();
+    let parameters = json!([{ "name": "secret", "type": "SECRET", "value": "bank" }]);
+    server.admin.put("/secret/bank", &json!({ "value": "of the platform" })).expect(201);
+    let action = server.install("pay", "leaky", json!({ "parameters": parameters }));
+    let body = json!({ "payload": "length", "owner_id": "a" });
+    let as_tenant = test(&server.admin, &action, "", &body);
+    assert_eq!(as_tenant.expect(200)["run"]["reason"], "secret_missing");
+    server.client_for("a", &["admin"]).put("/secret/bank", &json!({ "value": "of a" })).expect(201);
+    assert_eq!(test(&server.admin, &action, "", &body).expect(200)["run"]["output"], 4);
+}

@@ -133,6 +133,9 @@ pub(in crate::api) struct ActionOut {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<ParameterSchema>>)]
     parameters: Option<Vec<Parameter>>,
+    /// Keys of the secrets that it is given, from the store of the tenant whose run it is: whoever attaches it lends it
+    /// these.
+    secrets: Vec<String>,
     #[schema(value_type = RetrySchema)]
     retry: RetryPolicy,
     #[schema(value_type = LimitsSchema)]
@@ -286,6 +289,7 @@ impl ActionOut {
             on_success: action.on_success.clone(),
             on_failure: action.on_failure.clone(),
             parameters: Some(action.parameters.clone()),
+            secrets: action.parameters.iter().filter_map(Parameter::secret).map(ToString::to_string).collect(),
             retry: action.retry,
             limits: action.limits,
             when: action.when.clone(),

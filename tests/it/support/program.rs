@@ -52,20 +52,27 @@ pub(crate) struct Serving {
 impl Serving {
     /// Starts it over a data folder and waits until it listens.
     pub(crate) fn start(data: &Path, arguments: &[&str]) -> Serving {
-        Serving::launch(program(data.parent().unwrap()), data, arguments)
+        Serving::launch(data, |command| command.args(arguments).env("FUSEBOX_LOG", "error"))
     }
 
-    /// The same so that [`Serving::break_disk`] is no signal that would end it.
+    /// The same, with everything that it and its libraries can say in the file `log`.
+    pub(crate) fn start_talkative(data: &Path, log: &Path) -> Serving {
+        let log = std::fs::File::create(log).unwrap();
+        Serving::launch(data, |command| command.env("FUSEBOX_LOG", "trace").stderr(log))
+    }
+
+    /// Starts it so that [`Serving::break_disk`] is no signal that would end it.
     pub(crate) fn start_on_a_disk_that_may_break(data: &Path) -> Serving {
-        let program = program(data.parent().unwrap());
-        let mut shell = Command::new("/bin/sh");
-        shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(program.get_program());
-        for (name, value) in program.get_envs() {
-            assert_eq!(value, None, "it is only taken away");
-            shell.env_remove(name);
-        }
-        shell.current_dir(data.parent().unwrap()).stdin(Stdio::null());
-        Serving::launch(shell, data, &[])
+        Serving::launch(data, |command| {
+            let program = std::mem::replace(command, Command::new("/bin/sh"));
+            command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(program.get_program());
+            command.args(program.get_args()).env("FUSEBOX_LOG", "error");
+            for (name, value) in program.get_envs().filter(|(name, _)| *name != "FUSEBOX_LOG") {
+                assert_eq!(value, None, "it is only taken away");
+                command.env_remove(name);
+            }
+            command.current_dir(data.parent().unwrap()).stdin(Stdio::null()).stdout(Stdio::piped())
+        })
     }
 
     /// From now on every write to a file fails.
@@ -75,9 +82,11 @@ impl Serving {
         prlimit(Some(Pid::from_child(&self.child)), Resource::Fsize, nothing).unwrap();
     }
 
-    fn launch(mut command: Command, data: &Path, arguments: &[&str]) -> Serving {
+    fn launch(data: &Path, change: impl FnOnce(&mut Command) -> &mut Command) -> Serving {
+        let mut command = program(data.parent().unwrap());
         command.args(["serve", "--json", "--listen", "127.0.0.1:0", "--concurrency", "8", "--cache", "8", "--data"]);
-        command.arg(data).args(arguments).env("FUSEBOX_LOG", "error").stdout(Stdio::piped());
+        command.arg(data).stdout(Stdio::piped());
+        change(&mut command);
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
