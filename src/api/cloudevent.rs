@@ -248,3 +248,70 @@ fn payload(data: Data<'_>, content_type: Option<&str>) -> Result<Json, Wrong> {
         Ok(Json::from(serde_json::json!({ "data_base64": BASE64.encode(bytes) })))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::{HeaderName, HeaderValue};
+    use proptest::prelude::*;
+    use std::fmt::Write;
+
+    const NOW: Timestamp = Timestamp::from_ms(1_700_000_000_000);
+
+    /// As the HTTP binding has a sender do it (§3.1.3.2).
+    fn percent_encoded(text: &str) -> String {
+        let mut encoded = String::new();
+        for byte in text.bytes() {
+            match byte {
+                b'"' | b'%' => write!(encoded, "%{byte:02X}").unwrap(),
+                b'!'..=b'~' => encoded.push(char::from(byte)),
+                _ => write!(encoded, "%{byte:02x}").unwrap(),
+            }
+        }
+        encoded
+    }
+
+    /// Attributes that an event may have, besides those that it needs.
+    fn attributes() -> impl Strategy<Value = BTreeMap<String, String>> {
+        let source = "[a-z0-9:/?#._~%21-]{0,20}".prop_map(|text| format!("/{}", text.replace('%', "%25")));
+        let object = prop_oneof![Just("place/1".to_owned()), "[a-z]{1,3}/\\PC{1,9}", any::<String>()];
+        let flow = prop_oneof![Just("both"), Just("up"), Just("down"), Just("none"), Just("sideways")];
+        let (id, subject) = ("[ -~é€]{1,9}", prop::option::of(object.clone()));
+        let wished = (prop::option::of(object), prop::option::of(flow), prop::option::of(any::<String>()));
+        let others = prop::collection::btree_map("x[a-z0-9]{0,9}", any::<String>(), 0..4);
+        (id, source, subject, wished, others).prop_map(|(id, source, subject, (object, flow, key), others)| {
+            let needed = [("specversion", "1.0".to_owned()), ("type", "t".to_owned()), ("id", id), ("source", source)];
+            let more = [("subject", subject), ("object", object), ("flow", flow.map(str::to_owned)), ("dedupkey", key)];
+            let more = more.into_iter().filter_map(|(name, text)| Some((name, text?)));
+            let known = needed.into_iter().chain(more).map(|(name, text)| (name.to_owned(), text));
+            known.chain(others).collect()
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn in_headers_an_event_says_the_same_as_in_json(attributes in attributes(), number in any::<i32>()) {
+            let body = format!("{{\"n\":{number}}}");
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            for (name, text) in &attributes {
+                let name: HeaderName = format!("ce-{name}").parse().unwrap();
+                headers.insert(name, percent_encoded(text).parse().unwrap());
+            }
+            let mut json: Attributes = attributes.into_iter().map(|(name, text)| (name, text.into())).collect();
+            json.insert("datacontenttype".to_owned(), "application/json".into());
+            json.insert("data".to_owned(), serde_json::from_str(&body).unwrap());
+            let from_json = structured(&serde_json::to_vec(&json).unwrap(), "", NOW);
+            match (binary(&headers, body.as_bytes(), NOW), from_json) {
+                (Ok(one), Ok(other)) => prop_assert_eq!(format!("{one:?}"), format!("{other:?}")),
+                // One tells of headers, the other of members.
+                (Err(one), Err(other)) => {
+                    prop_assert_eq!(one.detail().matches("ce-").count(), other.into_faults().len());
+                }
+                (one, other) => prop_assert!(false, "{one:?} {other:?}"),
+            }
+        }
+    }
+}

@@ -165,7 +165,8 @@ fn guess(signed: Signed<'_>) -> Preset {
 /// What deliveries may be signed with. That a secret is missing is the operator's to know, not the sender's.
 fn secrets(api: &Api, source: &Source, webhook: &Webhook) -> Vec<SecretText> {
     let keys = std::iter::once(&webhook.secret).chain(&webhook.old_secret);
-    let open = |key| match api.dispatch().open_secret(&source.header.owner_id, key) {
+    let catalogue = api.catalogue();
+    let open = |key| match api.dispatch().secrets().open(&catalogue, &source.header.owner_id, key) {
         Ok(secret) => Some(secret),
         Err(error) => {
             tracing::warn!(source.id = %source.header.id, %error, "a webhook's secret cannot be had");

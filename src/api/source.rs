@@ -223,7 +223,7 @@ pub(super) fn source_type_for(catalogue: &Catalogue, owner: &TenantId, id: &str)
 /// What keeps a webhook from taking anything for now. That is no fault: the secret may come later.
 fn warning(api: &Api, source: &Source) -> Option<String> {
     let webhook = source.webhook.as_ref()?;
-    match api.dispatch().open_secret(&source.header.owner_id, &webhook.secret) {
+    match api.dispatch().secrets().open(&api.catalogue(), &source.header.owner_id, &webhook.secret) {
         Ok(secret) if webhook.preset.takes(secret.expose()) => None,
         Ok(_) => Some(format!(
             "the secret `{}` is no key as this preset has them: every delivery is refused",

@@ -13,12 +13,11 @@ use super::payload_schema::{PayloadSchemas, Violation};
 use super::placement::Placement;
 use super::reservations::Reservations;
 use super::schedules::FiringNow;
-use super::secrets::{SecretError, Secrets};
+use super::secrets::Secrets;
 use super::sinks::Heartbeat;
 use super::worker::{self, Permit};
 use crate::domain::{
-    ChainLimits, Clock, Entropy, EntryName, EventId, EventType, Ids, Json, Reason, SecretText, State, TenantId,
-    Timestamp,
+    ChainLimits, Clock, Entropy, EntryName, EventId, EventType, Ids, Json, Reason, State, TenantId, Timestamp,
 };
 use crate::sandbox::Sandbox;
 use crate::store::{ReadError, Store};
@@ -168,17 +167,9 @@ impl Dispatch {
         *self.lock_desk() = Desk::new(self.shared.config.permits);
     }
 
-    /// The secrets' keys, for writing secrets and changing the keys.
+    /// The secret store: for reading and writing secrets, and changing their keys.
     pub fn secrets(&self) -> &Secrets {
         &self.shared.secrets
-    }
-
-    /// The value of a tenant's own secret.
-    ///
-    /// # Errors
-    /// There is none of that key, or it cannot be decrypted.
-    pub fn open_secret(&self, tenant: &TenantId, key: &EntryName) -> Result<SecretText, SecretError> {
-        self.shared.secrets.open(&self.store().catalogue(), tenant, key)
     }
 
     pub fn load(&self) -> Load {
