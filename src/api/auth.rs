@@ -151,6 +151,11 @@ impl Credential {
             let source = hash.and_then(|hash| catalogue.sources().with_credential(&hash).cloned());
             source.map(Credential::Source)
         });
-        known.ok_or_else(|| Problem::unauthorized("this token is not known here, or no longer"))
+        let known = known.ok_or_else(|| Problem::unauthorized("this token is not known here, or no longer"))?;
+        let tenant = match &known {
+            Credential::Token(token) => &token.owner_id,
+            Credential::Source(source) => &source.header.owner_id,
+        };
+        if catalogue.is_switched_off(tenant) { Err(Problem::tenant_disabled(tenant)) } else { Ok(known) }
     }
 }

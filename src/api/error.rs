@@ -3,7 +3,7 @@
 use super::extract::escaped;
 use super::request_id;
 use crate::dispatch::{CancelError, FireError, ReplayError, RotateError, TrialError, Violation};
-use crate::domain::{Rights, State};
+use crate::domain::{QuotaExceeded, Rights, State, TenantId};
 use crate::sandbox::UploadError;
 use crate::store::{CommitError, Conflict, ReadError};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -20,6 +20,7 @@ pub(super) struct Problem {
     errors: Vec<Fault>,
     /// When to try again; 0 says nothing.
     retry_after_s: u32,
+    quota: Option<QuotaExceeded>,
 }
 
 /// A problem document (RFC 9457).
@@ -38,9 +39,22 @@ pub(super) struct ProblemOut {
     code: &'static str,
     /// Names this request in the server's log.
     request_id: String,
+    /// The quota that is used up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quota: Option<QuotaOut>,
     /// What is wrong where in the body.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Fault>,
+}
+
+/// A quota of the tenant that is used up.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = QuotaExceeded)]
+struct QuotaOut {
+    /// As its field is called.
+    name: &'static str,
+    limit: u64,
+    used: u64,
 }
 
 /// One fault in a request.
@@ -65,7 +79,7 @@ impl Fault {
 
 impl Problem {
     pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Problem {
-        Problem { status, code, detail: detail.into(), errors: Vec::new(), retry_after_s: 0 }
+        Problem { status, code, detail: detail.into(), errors: Vec::new(), retry_after_s: 0, quota: None }
     }
 
     pub(super) fn with(mut self, errors: Vec<Fault>) -> Problem {
@@ -90,7 +104,8 @@ impl Problem {
     }
 
     pub(super) fn into_document(self) -> ProblemOut {
-        let Problem { status, code, detail, errors, .. } = self;
+        let Problem { status, code, detail, errors, quota, .. } = self;
+        let quota = quota.map(|QuotaExceeded { quota: name, limit, used }| QuotaOut { name, limit, used });
         ProblemOut {
             kind: format!("urn:fusebox:problem:{code}"),
             title: status.canonical_reason().unwrap_or("Error"),
@@ -98,6 +113,7 @@ impl Problem {
             detail,
             code,
             request_id: request_id().to_string(),
+            quota,
             errors,
         }
     }
@@ -160,6 +176,17 @@ impl Problem {
 
     pub(super) fn busy(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail).retry_after(1)
+    }
+
+    /// The tenant has as much as it may; in so many seconds it may be otherwise, 0 says nothing.
+    pub(super) fn quota(exceeded: QuotaExceeded, after_s: u32) -> Problem {
+        let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "quota_exceeded", exceeded.to_string());
+        Problem { quota: Some(exceeded), ..problem.retry_after(after_s) }
+    }
+
+    pub(super) fn tenant_disabled(tenant: &TenantId) -> Problem {
+        let detail = format!("the tenant `{tenant}` is switched off; ask the platform's operator");
+        Problem::new(StatusCode::FORBIDDEN, "tenant_disabled", detail)
     }
 
     /// A schema that inputs which are in use do not follow.
@@ -239,6 +266,8 @@ impl From<Conflict> for Problem {
                 Problem::new(StatusCode::CONFLICT, "parameter_locked", detail).with(faults.collect())
             }
             Conflict::Full { .. } => Problem::busy(detail),
+            // What fills the catalogue does not go away by itself: it makes no sense to ask again.
+            Conflict::Quota(exceeded) => Problem::quota(exceeded, 0),
         }
     }
 }
@@ -278,6 +307,8 @@ impl From<FireError> for Problem {
             FireError::FanOut => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "fanout_limit", detail),
             FireError::NotBound => Problem::new(StatusCode::CONFLICT, "not_bound", detail),
             FireError::QueueFull { .. } => Problem::busy(detail),
+            FireError::Quota(exceeded, after_s) => Problem::quota(exceeded, after_s),
+            FireError::TenantDisabled(tenant) => Problem::tenant_disabled(&tenant),
             FireError::KeyReused => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail),
             FireError::EventGone(_) => Problem::new(StatusCode::GONE, "event_gone", detail),
             FireError::ShuttingDown => Problem::unavailable(detail),

@@ -7,7 +7,8 @@ use super::event_filter::{EventFilter, Misfit, no_event_type};
 use super::extract::{Path, Query};
 use super::page::{self, Data, List, encode_cursor};
 use super::run::{RunOut, history_query};
-use crate::dispatch::{Target, explain_wait, is_held_back};
+
+use crate::dispatch::{Target, explain_wait, waits_for};
 use crate::domain::{
     Cause, Deed, Event, EventId, EventTypeId, Flow, Json, Noted, ObjectRef, Origin, Reason, Run, RunId, ScheduleId,
     SourceId, State as EventState, Timestamp,
@@ -116,7 +117,7 @@ pub(super) struct EventOut {
 /// Lets the runs that wait for a sink say so.
 pub(super) fn explain_waits(api: &Api, runs: &mut [Arc<Run>]) {
     let catalogue = api.store().catalogue();
-    for run in runs.iter_mut().filter(|run| is_held_back(&catalogue, run)) {
+    for run in runs.iter_mut().filter(|run| waits_for(&catalogue, run).is_some()) {
         explain_wait(&catalogue, Arc::make_mut(run));
     }
 }

@@ -38,6 +38,7 @@ mod sink_type;
 mod source;
 mod source_type;
 mod stream;
+mod tenant;
 mod token;
 mod trial;
 
@@ -150,6 +151,8 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(token::delete))
         .routes(routes!(apply::apply))
         .routes(routes!(apply::export))
+        .routes(routes!(tenant::create, tenant::list))
+        .routes(routes!(tenant::read, tenant::change, tenant::delete))
         .routes(routes!(audit::list))
         .routes(routes!(backup::take))
         .routes(routes!(health::metrics))
@@ -258,10 +261,10 @@ impl Api {
         }
         let (now, request) = (self.now(), request_id());
         let author = Some(caller.author(request, AuditId::new(self.ids(), now), now));
-        let moves_sinks = transition.changes.iter().any(Change::is_of_sinks);
+        let moves_permits = transition.changes.iter().any(Change::moves_permits);
         self.store().commit(Transition { author, ..transition }).await?;
-        if moves_sinks {
-            self.dispatch().sinks_changed();
+        if moves_permits {
+            self.dispatch().permits_changed();
         }
         Ok(())
     }

@@ -5,9 +5,9 @@ use super::auth::{Caller, Read, Write};
 use super::error::{Fault, Problem};
 use super::extract::{self, Path, Query};
 use super::page::{self, Data, Filter, List, Row};
-use crate::domain::{Module, ModuleName, ModuleNaming, ModuleRef, TenantId};
+use crate::domain::{Counted, Digest, Module, ModuleName, ModuleNaming, ModuleRef, TenantId};
 use crate::sandbox::Inspected;
-use crate::store::{Change, CommitError, Conflict, Expectation, Transition};
+use crate::store::{Catalogue, Change, CommitError, Conflict, Expectation, Transition};
 use axum::extract::{Request, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -91,6 +91,7 @@ pub(super) async fn upload(
             "the body is empty; send a component, as in `curl --data-binary @action.wasm`",
         ));
     }
+    check_room(&api.catalogue(), &owner, &bytes)?;
     let inspected = api.sandbox().inspect(bytes).await?;
     let version = query.version.clone().unwrap_or_else(|| inspected.digest.hex()[..12].to_owned());
     let name = check(&version)?;
@@ -98,6 +99,19 @@ pub(super) async fn upload(
     tracing::info!(module = %module.digest, size_bytes = module.size_bytes, is_new, "a module was uploaded");
     let out = ModuleOut::of(&module);
     Ok(if is_new { Data::created(out) } else { Data::ok(out) })
+}
+
+/// Before anything is compiled, which leaves its artifact on the disk. What is there already takes no room; what text takes
+/// is only known when it has become binary.
+fn check_room(catalogue: &Catalogue, owner: &TenantId, bytes: &[u8]) -> Result<(), Problem> {
+    let size_bytes = if bytes.starts_with(b"\0asm") { bytes.len() as u64 } else { 1 };
+    let room = catalogue.check_room(owner, Counted::Modules, 1);
+    let room = room.and_then(|()| catalogue.check_room(owner, Counted::ModuleBytes, size_bytes));
+    let is_there = || {
+        let found = catalogue.module(owner, &ModuleRef::Digest(Digest::of(bytes)));
+        found.is_some_and(|module| module.owner_id == *owner)
+    };
+    room.or_else(|exceeded| if is_there() { Ok(()) } else { Err(Problem::quota(exceeded, 0)) })
 }
 
 /// Stores the module with what it is known by already and `name`; whether it is new. Who names the same module, or another

@@ -6,7 +6,7 @@ use super::error::Problem;
 use super::event_filter::of_owner;
 use super::extract::{Path, Query};
 use super::page::{self, Data, List, decode_cursor, encode_cursor};
-use crate::dispatch::{Target, explain_wait, is_held_back};
+use crate::dispatch::{Target, explain_wait, waits_for};
 use crate::domain::{
     ActionId, ActionName, AttachmentId, Attempt, Deed, EventId, Json, Level, LogLine, Noted, ObjectRef, Reason, Run,
     RunId, SinkType, State as RunState, TenantId, Timestamp,
@@ -227,12 +227,9 @@ fn of_action(api: &Api, tenant: &TenantId, text: &str) -> Result<(Option<ActionI
     Ok(found.map_or((None, Some(name)), |found| (Some(found.id), None)))
 }
 
-/// That a run waits for a sink is no part of its record.
+/// What a queued run waits for is no part of its record.
 fn has_reason(catalogue: &Catalogue, run: &Run, reason: Reason) -> bool {
-    match reason {
-        Reason::NoSink => is_held_back(catalogue, run),
-        reason => run.reason == Some(reason),
-    }
+    run.reason == Some(reason) || waits_for(catalogue, run) == Some(reason)
 }
 
 pub(super) fn reason_named(name: &str) -> Option<Reason> {

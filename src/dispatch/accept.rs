@@ -13,7 +13,7 @@ use super::settle::Next;
 use super::unseal::missing_secret;
 use crate::domain::{
     ActionId, AttachmentId, Cause, Event, EventId, EventType, EventTypeName, FAN_OUT_MAX, Flow, Json, ObjectRef, Once,
-    Origin, Run, Sameness, State, TenantId, Timestamp,
+    Origin, QuotaExceeded, Run, Sameness, State, TenantId, Timestamp,
 };
 use crate::store::{Catalogue, Change, CommitError, ReadError, Transition};
 use std::sync::Arc;
@@ -79,6 +79,11 @@ pub enum FireError {
     NotBound,
     #[error("{queued} runs of this tenant wait already; fire again when some are done")]
     QueueFull { queued: usize },
+    #[error("the tenant `{0}` is switched off")]
+    TenantDisabled(TenantId),
+    /// And in how many seconds to ask again.
+    #[error("{0}")]
+    Quota(QuotaExceeded, u32),
     #[error("this key was used for another request; a repetition says the same, another request has another key")]
     KeyReused,
     #[error("this request was accepted before, and its event {0} is not kept any more")]
@@ -217,6 +222,7 @@ impl Dispatch {
         let (catalogue, once) = (self.store().catalogue(), fire.once);
         let event_type = event_type_of(&catalogue, &fire)?;
         let (event, planned) = self.plan(&catalogue, event_type, fire, None)?;
+        self.count_event(&catalogue, &event.owner_id)?;
         let expires_at = event.created_at.plus_ms(event_type.dedup_window_s.as_ms());
         let complete = |mut accepting: Transition, live: &Live| {
             accepting.changes.extend(once.map(|once| remembered(&live.event, once, expires_at)));
@@ -240,6 +246,7 @@ impl Dispatch {
         only: Option<Only>,
     ) -> Result<(Accepted, Committed), FireError> {
         let (event, planned) = self.plan(catalogue, event_type, fire, only)?;
+        self.count_event(catalogue, &event.owner_id)?;
         // What is replayed is nobody's duplicate, and asks for no key.
         Ok(self.hand_in_event(Asking::begin(event, Ok(planned), None), |accepting, _| accepting))
     }
@@ -255,6 +262,10 @@ impl Dispatch {
         if self.is_stopping() {
             return Err(FireError::ShuttingDown);
         }
+        let owner = owner_of(event_type, &fire.tenant);
+        if catalogue.is_switched_off(&owner) {
+            return Err(FireError::TenantDisabled(owner));
+        }
         fire.by.check_may_fire(event_type)?;
         if !event_type.enabled {
             return Err(FireError::Disabled(event_type.display_name.clone()));
@@ -263,8 +274,7 @@ impl Dispatch {
         if !violations.is_empty() {
             return Err(FireError::PayloadInvalid(violations));
         }
-        let owner = owner_of(event_type, &fire.tenant);
-        self.check_queue(&owner)?;
+        self.check_queue(catalogue, &owner)?;
         let (now, sameness) = (self.now(), fire.sameness.take());
         let event = new_event(EventId::new(self.ids(), now), event_type, owner, fire, now);
         let planned = match only {

@@ -22,6 +22,8 @@ pub type Profile = Option<SinkTypeId>;
 #[derive(Debug)]
 pub(super) struct Capacity<J> {
     permits: Permits,
+    /// Of tenants that may run more or less than usual.
+    limits: HashMap<TenantId, u32>,
     running: u32,
     queued: usize,
     tenants: HashMap<TenantId, Tenant<J>>,
@@ -82,6 +84,7 @@ impl<J> Capacity<J> {
     pub(super) fn new(permits: Permits) -> Capacity<J> {
         Capacity {
             permits,
+            limits: HashMap::new(),
             running: 0,
             queued: 0,
             tenants: HashMap::new(),
@@ -97,6 +100,27 @@ impl<J> Capacity<J> {
 
     pub(super) fn queued(&self) -> usize {
         self.queued
+    }
+
+    pub(super) fn running_of(&self, tenant: &TenantId) -> u32 {
+        self.tenants.get(tenant).map_or(0, |holder| holder.running)
+    }
+
+    fn limit_of(&self, tenant: &TenantId) -> u32 {
+        self.limits.get(tenant).copied().unwrap_or(self.permits.per_tenant)
+    }
+
+    /// Sets how many runs of these tenants may go on at once; others may have the usual number. What may start because
+    /// of it is what [`Capacity::next`] gives.
+    pub(super) fn set_tenant_limits(&mut self, limits: HashMap<TenantId, u32>) {
+        let touched: Vec<TenantId> = self.limits.keys().chain(limits.keys()).cloned().collect();
+        touched.iter().for_each(|tenant| self.hide(tenant));
+        self.limits = limits;
+        touched.iter().for_each(|tenant| self.show(tenant));
+    }
+
+    pub(super) fn permits(&self) -> Permits {
+        self.permits
     }
 
     pub(super) fn queued_of(&self, tenant: &TenantId) -> usize {
@@ -139,6 +163,7 @@ impl<J> Capacity<J> {
     /// Gives the job back with its permits taken, or keeps it until its turn comes. Its ticket, larger than every one
     /// before, is what [`Capacity::take`] finds it by. The limit of its sink type was set.
     pub(super) fn offer(&mut self, (tenant, profile): (&TenantId, Profile), ticket: u64, job: J) -> Option<J> {
+        let limit = self.limit_of(tenant);
         let holder = self.tenants.entry(tenant.clone()).or_insert_with(|| Tenant {
             running: 0,
             queued: 0,
@@ -150,11 +175,11 @@ impl<J> Capacity<J> {
             return Some(job);
         };
         let is_next = !holder.queues.contains_key(&profile);
-        let has_room = self.running < self.permits.total && holder.running < self.permits.per_tenant;
+        let has_room = self.running < self.permits.total && holder.running < limit;
         if is_next && has_room && load.running < load.limit {
             (holder.running, load.running, self.running) = (holder.running + 1, load.running + 1, self.running + 1);
             load.show(profile, &mut self.first);
-            if holder.queued > 0 && holder.running >= self.permits.per_tenant {
+            if holder.queued > 0 && holder.running >= limit {
                 self.hide(tenant);
             }
             return Some(job);
@@ -166,7 +191,7 @@ impl<J> Capacity<J> {
         (holder.queued, load.queued, self.queued) = (holder.queued + 1, load.queued + 1, self.queued + 1);
         let queue = holder.queues.entry(profile).or_default();
         queue.insert(ticket, job);
-        if queue.len() == 1 && holder.running < self.permits.per_tenant {
+        if queue.len() == 1 && holder.running < limit {
             load.turns.insert(Turn { since: holder.since, ticket, tenant: tenant.clone() });
             load.show(profile, &mut self.first);
         }
@@ -250,7 +275,8 @@ impl<J> Capacity<J> {
 
     /// Gives the tenant its turn wherever it has jobs, if it is below its own limit.
     fn show(&mut self, tenant: &TenantId) {
-        if self.tenants.get(tenant).is_some_and(|holder| holder.running < self.permits.per_tenant) {
+        let limit = self.limit_of(tenant);
+        if self.tenants.get(tenant).is_some_and(|holder| holder.running < limit) {
             self.each_turn(tenant, |turns, turn| {
                 turns.insert(turn);
             });

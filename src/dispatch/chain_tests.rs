@@ -8,9 +8,9 @@ use super::settle::fires;
 use super::testing;
 use crate::domain::{
     Action, Attachment, AttachmentId, ChainLimits, Event, EventType, EventTypeId, FAN_OUT_MAX, FollowUp, ObjectRecord,
-    ObjectRef, Parameter, Reason, Run, RunId, State, TenantId,
+    ObjectRef, Parameter, Reason, Run, RunId, State, Tenant, TenantId,
 };
-use crate::store::{Catalogue, Change};
+use crate::store::{Catalogue, Change, Transition};
 use proptest::prelude::*;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -183,6 +183,30 @@ fn a_child_that_would_fan_out_too_wide_is_stored_as_refused() {
             assert_eq!((child.event.state, child.runs.len()), (State::Queued, FAN_OUT_MAX));
         }
         assert_eq!(children.len(), 1);
+    }
+}
+
+#[test]
+fn what_the_runs_of_a_tenant_that_is_switched_off_fire_is_stored_and_does_not_run() {
+    let (catalogue, _) = wide(1, |action| action);
+    for enabled in [true, false] {
+        let record = Tenant { enabled, ..Tenant::new(tenants()[1].clone(), ("test", NOW)) };
+        let catalogue = catalogue.after(&Transition::of([Change::PutTenant(Arc::new(record))])).unwrap();
+        let mut parent = testing::run(0);
+        parent.refuse(Reason::Denied, String::new(), NOW).unwrap();
+        let follow_up = Some(Box::new(FollowUp { on_success: None, on_failure: Some(name(0)) }));
+        let parent = Run { follow_up, owner_id: tenants()[1].clone(), ..parent };
+        let event = Event { owner_id: tenants()[1].clone(), object: Some(object(0)), ..testing::event() };
+        let mut live = Live { event: Arc::new(event), runs: vec![Arc::new(parent)], family: None };
+        let fired = fires(&live.event, &mut live.runs);
+        let World { families, schemas, ids, limits, .. } = &World::new(Catalogue::default(), LIMITS);
+        let family = families.begin(live.event.root_id);
+        let mut follower =
+            Follower { catalogue: &catalogue, schemas, ids, limits: *limits, family, now: NOW, planned: 0 };
+        let child = follower.follow(&mut live, fired).remove(0).live;
+        let expected = if enabled { (State::Queued, None) } else { (State::Skipped, Some(Reason::Disabled)) };
+        assert_eq!((child.event.state, child.event.reason, child.runs.is_empty()), (expected.0, expected.1, !enabled));
+        assert_eq!(child.event.message.contains("is switched off"), !enabled);
     }
 }
 

@@ -4,6 +4,7 @@
 use super::cancel::Wish;
 use super::capacity::{Capacity, Permits, Profile};
 use super::job::Job;
+use super::quota::permits_of;
 use super::sinks::{limit_of, profile_of};
 use crate::domain::{EntryName, EventId, EventTypeId, TenantId, Timestamp};
 use crate::store::Catalogue;
@@ -104,6 +105,10 @@ impl Desk {
 
     pub(super) fn held(&self) -> usize {
         self.held.len()
+    }
+
+    pub(super) fn running_of(&self, tenant: &TenantId) -> u32 {
+        self.capacity.running_of(tenant)
     }
 
     /// Events of a tenant that wait for whatever it is.
@@ -224,13 +229,17 @@ impl Desk {
         begun
     }
 
-    /// Takes up what sinks and sink types have become; those that may start because of it come out with their permits.
+    /// Takes up what sinks, sink types and quotas have become; those that may start because of it come out with their permits.
     pub(super) fn adjust(&mut self, catalogue: &Catalogue) -> Vec<Job> {
         self.capacity.forget_idle_profiles();
         let known: Vec<Profile> = self.capacity.loads().map(|(profile, ..)| profile).collect();
         for profile in known {
             self.capacity.set_limit(profile, limit_of(catalogue, profile, self.capacity.total()));
         }
+        let Permits { total, per_tenant } = self.capacity.permits();
+        let limited = catalogue.tenants().filter(|it| !it.enabled || it.quotas.concurrent_runs.is_some());
+        let limits = limited.map(|tenant| (tenant.id.clone(), permits_of(tenant, per_tenant, total)));
+        self.capacity.set_tenant_limits(limits.collect());
         let begun: Vec<Job> = std::iter::from_fn(|| self.capacity.next()).collect();
         self.carry(&begun);
         begun

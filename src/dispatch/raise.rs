@@ -39,6 +39,9 @@ pub(super) fn plan_or_refuse(
     ids: &Ids,
     (event_type, event, sameness): (&EventType, &Event, Option<&Sameness>),
 ) -> Result<Vec<Run>, Refusal> {
+    if catalogue.is_switched_off(&event.owner_id) {
+        return Err((State::Skipped, Reason::Disabled, format!("the tenant `{}` is switched off", event.owner_id)));
+    }
     if !event_type.enabled {
         let message = format!("the event type `{}` is disabled", event_type.display_name);
         return Err((State::Skipped, Reason::Disabled, message));

@@ -31,7 +31,8 @@ pub enum ReplayError {
 impl ReplayError {
     /// Whether the same may be accepted a little later.
     pub fn is_of_the_moment(&self) -> bool {
-        matches!(self, ReplayError::Fire(FireError::QueueFull { .. } | FireError::ShuttingDown | FireError::Store(_)))
+        use FireError::{QueueFull, Quota, ShuttingDown, Store};
+        matches!(self, ReplayError::Fire(QueueFull { .. } | Quota(..) | ShuttingDown | Store(_)))
     }
 }
 

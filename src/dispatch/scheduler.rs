@@ -2,7 +2,6 @@
 //!
 //! [`Dispatch::tick`] does everything that is due at a time; the loop only sleeps and ticks.
 
-use super::accept::FireError;
 use super::cancel::{self, Wish};
 use super::capacity::{Permits, Profile};
 use super::desk::{Desk, Put};
@@ -11,6 +10,7 @@ use super::job::Job;
 use super::once::Claims;
 use super::payload_schema::{PayloadSchemas, Violation};
 use super::placement::Placement;
+use super::quota::Minutes;
 use super::reservations::Reservations;
 use super::schedules::FiringNow;
 use super::secrets::Secrets;
@@ -106,6 +106,7 @@ pub(super) struct Shared {
     pub(super) firing: FiringNow,
     families: Families,
     pub(super) heartbeat: Heartbeat,
+    pub(super) minutes: Minutes,
     /// Attempts that ended since the start, by state and reason.
     endings: Mutex<BTreeMap<(State, Option<Reason>), u64>>,
 }
@@ -143,10 +144,11 @@ impl Dispatch {
             firing: FiringNow::default(),
             families: Families::default(),
             heartbeat: Heartbeat::default(),
+            minutes: Minutes::default(),
             endings: Mutex::default(),
         };
         let dispatch = Dispatch { shared: Arc::new(shared) };
-        dispatch.sinks_changed();
+        dispatch.permits_changed();
         dispatch.recall_pauses();
         dispatch.recover().await?;
         let ticking = dispatch.clone();
@@ -300,11 +302,6 @@ impl Dispatch {
     pub(super) fn grant(&self, job: Job, wishes: Vec<Wish>) {
         let dispatch = self.clone();
         self.shared.tasks.spawn(cancel::grant(dispatch, job, wishes));
-    }
-
-    pub(super) fn check_queue(&self, tenant: &TenantId) -> Result<(), FireError> {
-        let queued = self.lock_desk().parked_of(tenant);
-        if queued < self.shared.config.queue_per_tenant { Ok(()) } else { Err(FireError::QueueFull { queued }) }
     }
 
     pub(super) fn is_stopping(&self) -> bool {

@@ -57,7 +57,7 @@ impl Dispatch {
                 break;
             }
             // With a full queue it stays due, and fires late.
-            if !firing.contains(&schedule.header.id) && self.check_queue(&schedule.header.owner_id).is_ok() {
+            if !firing.contains(&schedule.header.id) && self.check_queue(catalogue, &schedule.header.owner_id).is_ok() {
                 firing.insert(schedule.header.id);
                 due.push((at, Arc::clone(schedule)));
             }

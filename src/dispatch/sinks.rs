@@ -52,19 +52,33 @@ pub fn is_taken(catalogue: &Catalogue, profile: Profile) -> bool {
     sinks(catalogue).any(|sink| sink.takes(sink_type))
 }
 
-/// Whether a run waits for a sink, and for nothing else.
-pub fn is_held_back(catalogue: &Catalogue, run: &Run) -> bool {
-    let profile = || profile_of(catalogue, &run.owner_id, run.sink_type.as_ref());
-    run.state == State::Queued && !is_taken(catalogue, profile())
+/// What a run waits for that no time and no other run brings; such runs say so when they are read.
+pub fn waits_for(catalogue: &Catalogue, run: &Run) -> Option<Reason> {
+    let may_begin = matches!(run.state, State::Queued | State::Waiting);
+    if may_begin && catalogue.is_switched_off(&run.owner_id) {
+        return Some(Reason::Disabled);
+    }
+    if run.state != State::Queued {
+        return None;
+    }
+    let profile = profile_of(catalogue, &run.owner_id, run.sink_type.as_ref());
+    (!is_taken(catalogue, profile)).then_some(Reason::NoSink)
 }
 
-/// Lets a run say so if it waits for a sink. It is no change of the run: it goes on by itself, whenever one comes.
+/// Lets a run say so if it waits for a sink, or for its tenant to be switched on. It is no change of the run: it goes on by
+/// itself.
 pub fn explain_wait(catalogue: &Catalogue, run: &mut Run) {
-    if is_held_back(catalogue, run) {
-        let name = run.sink_type.as_ref().map_or(SinkType::WASM, EntryName::as_str);
-        run.reason = Some(Reason::NoSink);
-        run.message = format!("no sink is online that takes the sink type `{name}`; it goes on as soon as one is");
-    }
+    let Some(reason) = waits_for(catalogue, run) else { return };
+    run.message = match reason {
+        Reason::Disabled => {
+            format!("the tenant `{}` is switched off; it does not go on before that is over", run.owner_id)
+        }
+        _ => {
+            let name = run.sink_type.as_ref().map_or(SinkType::WASM, EntryName::as_str);
+            format!("no sink is online that takes the sink type `{name}`; it goes on as soon as one is")
+        }
+    };
+    run.reason = Some(reason);
 }
 
 /// How many of these may run at once, where `total` may run in all.
@@ -97,7 +111,7 @@ impl Heartbeat {
 
 impl Dispatch {
     /// To be called when sinks or sink types were changed: what may start because of it starts.
-    pub fn sinks_changed(&self) {
+    pub fn permits_changed(&self) {
         self.shared.heartbeat.beat(&self.store().catalogue(), self.now());
         if !self.is_stopping() {
             let mut desk = self.lock_desk();

@@ -144,7 +144,7 @@ impl Dispatch {
 
     async fn run_trial(&self, tried: &mut Tried, patience: Duration) -> Result<(), TrialError> {
         let Tried { event, run, .. } = tried;
-        self.check_queue(&event.owner_id)?;
+        self.check_queue(&self.store().catalogue(), &event.owner_id)?;
         let (asker, permit) = oneshot::channel();
         let job = Job { trial: Some(asker), ..Job::stored(event.owner_id.clone(), event.id, run.sink_type.clone()) };
         self.offer(job);

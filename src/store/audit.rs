@@ -8,7 +8,7 @@ use super::transition::{Change, CommitError, Transition};
 use super::{Catalogue, ReadError, Store, schema};
 use crate::domain::{
     Action, ActionId, Attachment, AuditEntry, AuditId, Author, Deed, EventType, Json, Module, Noted, ObjectRecord,
-    TenantId, Timestamp, Token,
+    Tenant, TenantId, Timestamp, Token,
 };
 use redb::ReadableDatabase;
 use serde::Serialize;
@@ -242,6 +242,8 @@ fn told(catalogue: &Catalogue, change: &Change) -> Option<Told> {
         Change::DeleteAttachment(_, id) => gone(catalogue.attachment(*id)),
         Change::Put(entry) => put(catalogue.entry(entry.id()).map(Arc::new).as_ref(), entry),
         Change::Delete(id) => gone(catalogue.entry(*id).map(Arc::new).as_ref()),
+        Change::PutTenant(tenant) => put(catalogue.tenant(&tenant.id), &**tenant),
+        Change::DeleteTenant(id) => gone(catalogue.tenant(id)),
         Change::DeleteAction(_) | Change::Audit(_) | Change::DeleteAudit(..) => None,
         Change::Event(_) | Change::Run(_) | Change::Log(_) => None,
         Change::RememberOnce(_) | Change::ForgetOnce(_) => None,
@@ -293,6 +295,29 @@ subjects! {
     Module "module" |it| it.digest, it.names.last().map(|naming| naming.name.to_string()).unwrap_or_default();
     ObjectRecord "object" |it| it.object, it.name;
     Attachment "attachment" |it| it.id, it.object;
+}
+
+impl Subject for Tenant {
+    fn kind(&self) -> &'static str {
+        "tenant"
+    }
+
+    /// It sees what the platform lets it do, and since when.
+    fn owner_id(&self) -> &TenantId {
+        &self.id
+    }
+
+    fn id(&self) -> String {
+        self.id.to_string()
+    }
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn shown(&self) -> Value {
+        shown(self)
+    }
 }
 
 impl Subject for Named {

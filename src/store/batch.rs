@@ -228,6 +228,8 @@ fn write_catalogue(tx: &WriteTransaction, change: Change, catalogue: &Catalogue)
             let (table, key) = id.place();
             delete(table, &key)
         }
+        Change::PutTenant(tenant) => put(schema::TENANTS, tenant.id.as_str().as_bytes(), encode(&*tenant)),
+        Change::DeleteTenant(id) => delete(schema::TENANTS, id.as_str().as_bytes()),
         Change::DeleteAttachment(action, id) => delete(schema::ATTACHMENTS, &attachment_key(action, id)),
     }
 }

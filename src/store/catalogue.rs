@@ -7,6 +7,7 @@ use super::bounds::CatalogueBounds;
 use super::mentions::Mentions;
 use super::named::Registries;
 use super::scopes::Scopes;
+use super::tenants::Tenants;
 use super::timetable::Timetable;
 use super::transition::{Change, Conflict, Expectation, Transition};
 use crate::domain::{
@@ -36,6 +37,7 @@ pub struct Catalogue {
     revision: u64,
     pub(super) mentions: Mentions,
     pub(super) named: Registries,
+    pub(super) tenants: Tenants,
     pub(super) timetable: Timetable,
     pub(super) bounds: CatalogueBounds,
 }
@@ -182,6 +184,10 @@ impl Catalogue {
             Expectation::AttachmentVersion(id, v) => {
                 ("attachment", id.to_string(), *v, self.attachment(*id).map(|attachment| attachment.version))
             }
+            Expectation::TenantVersion(id, expected) => {
+                let version = self.tenant(id).map_or(0, |tenant| tenant.version);
+                ("tenant", id.to_string(), expected.unwrap_or(0), Some(version))
+            }
             // Version 0: it is not there yet.
             Expectation::Version(id, 0) => (id.what(), id.to_string(), 0, Some(self.version_of(*id).unwrap_or(0))),
             Expectation::Version(id, v) => (id.what(), id.to_string(), *v, self.version_of(*id)),
@@ -207,7 +213,14 @@ impl Catalogue {
     /// # Errors
     /// The change breaks a rule of the catalogue; throw the copy away then.
     pub(super) fn apply(&mut self, change: &Change) -> Result<(), Conflict> {
+        let counting = self.counting(change)?;
+        self.make(change)?;
+        self.count(counting);
         self.revision += 1;
+        Ok(())
+    }
+
+    fn make(&mut self, change: &Change) -> Result<(), Conflict> {
         match change {
             Change::Event(_) | Change::Run(_) | Change::Log(_) | Change::Audit(_) | Change::DeleteAudit(..) => Ok(()),
             Change::RememberOnce(_) | Change::ForgetOnce(_) => Ok(()),
@@ -225,6 +238,8 @@ impl Catalogue {
             Change::DeleteAttachment(_, id) => self.delete_attachment(*id),
             Change::Put(entry) => self.put_named(entry),
             Change::Delete(id) => self.delete_named(*id),
+            Change::PutTenant(tenant) => self.put_tenant(tenant),
+            Change::DeleteTenant(id) => self.delete_tenant(id),
         }
     }
 

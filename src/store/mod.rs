@@ -23,6 +23,7 @@ mod references;
 mod restore;
 mod schema;
 mod scopes;
+mod tenants;
 mod timetable;
 mod transition;
 mod writer;

@@ -205,6 +205,13 @@ macro_rules! kinds {
                 }
             }
 
+            /// All entries of all kinds.
+            pub(super) fn entries(&self) -> Vec<Named> {
+                let mut entries = Vec::new();
+                $(entries.extend(self.$registry().iter().cloned().map(Named::$kind));)*
+                entries
+            }
+
             pub(super) fn version_of(&self, id: NamedId) -> Option<u64> {
                 match id {
                     $(NamedId::$kind(id) => self.$registry().get(id).map(|entry| entry.header.version)),*

@@ -8,7 +8,7 @@ use super::codec::{Key, decode, last_id, state_byte};
 use super::transition::{Change, CommitError, Transition};
 use super::writer::{Counters, OnCommit, Queue, Writer, WriterStats};
 use super::{ReadError, named, schema};
-use crate::domain::{Action, Attachment, EventId, EventType, Module, ObjectRecord, Run, RunId, State, Token};
+use crate::domain::{Action, Attachment, EventId, EventType, Module, ObjectRecord, Run, RunId, State, Tenant, Token};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use redb::{Database, ReadableDatabase, ReadableTable};
@@ -250,6 +250,11 @@ fn load_catalogue(db: &Database) -> Result<Catalogue, OpenError> {
         }
         catalogue.insert_attachment(&Arc::new(attachment))?;
     }
+    // Last: what is there may be more than a quota that came later.
+    for tenant in load::<Tenant>(db, schema::TENANTS, "tenants")? {
+        catalogue.apply(&Change::PutTenant(Arc::new(tenant)))?;
+    }
+    catalogue.count_all();
     Ok(catalogue)
 }
 

@@ -68,8 +68,11 @@ pub(super) const ONCE_BY_EXPIRY: Table = TableDefinition::new("once_by_expiry");
 /// `tenant, audit entry` → AuditEntry.
 pub(super) const AUDIT: Table = TableDefinition::new("audit");
 
+/// `tenant` → Tenant.
+pub(super) const TENANTS: Table = TableDefinition::new("tenants");
+
 /// All tables, for creating, dumping and checking them.
-pub(super) const ALL: [Table; 26] = [
+pub(super) const ALL: [Table; 27] = [
     META,
     MODULES,
     MODULE_BYTES,
@@ -96,4 +99,5 @@ pub(super) const ALL: [Table; 26] = [
     ACCEPTED_ONCE,
     ONCE_BY_EXPIRY,
     AUDIT,
+    TENANTS,
 ];

@@ -67,6 +67,11 @@ impl Catalogue {
         own.filter_map(|(owner, object)| self.scopes.places.record(owner, object))
     }
 
+    /// Who registered each of all objects.
+    pub(super) fn object_owners(&self) -> impl Iterator<Item = &TenantId> {
+        self.scopes.objects.iter().map(|(owner, _)| owner)
+    }
+
     /// Every attachment, oldest first.
     pub fn attachments(&self) -> impl Iterator<Item = &Arc<Attachment>> {
         self.scopes.attachments.values()

@@ -4,7 +4,8 @@ use super::named::{Named, NamedId};
 use super::once::Expired;
 use crate::domain::{
     AcceptedOnce, Action, ActionId, Attachment, AttachmentId, AuditId, Author, Digest, Event, EventType, EventTypeId,
-    LogLine, Module, Noted, ObjectRecord, ObjectRef, Run, RunId, ScheduleId, TenantId, Timestamp, Token, TokenId,
+    LogLine, Module, Noted, ObjectRecord, ObjectRef, QuotaExceeded, Run, RunId, ScheduleId, Tenant, TenantId,
+    Timestamp, Token, TokenId,
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -47,6 +48,8 @@ pub enum Expectation {
     Revision(u64),
     /// 0 when it is not there.
     Version(NamedId, u64),
+    /// The version of the record of a tenant; `None` when it has none.
+    TenantVersion(TenantId, Option<u64>),
     /// The version of a schedule and when it fires next: firing it is no change of what it is, and has no version.
     Unfired(ScheduleId, u64, Option<Timestamp>),
     /// How often the attachments of an action changed ([`super::Catalogue::attachment_changes`]): what was checked
@@ -81,14 +84,17 @@ pub enum Change {
     /// An entry of the audit log that no other change makes; the author of the transition did it.
     Audit(Arc<Noted>),
     DeleteAudit(TenantId, AuditId),
+    PutTenant(Arc<Tenant>),
+    DeleteTenant(TenantId),
 }
 
 impl Change {
     /// Whether it changes which runs may begin, and how many at once.
-    pub fn is_of_sinks(&self) -> bool {
+    pub fn moves_permits(&self) -> bool {
         let id = match self {
             Change::Put(named) => named.id(),
             Change::Delete(id) => *id,
+            Change::PutTenant(_) | Change::DeleteTenant(_) => return true,
             _ => return false,
         };
         matches!(id, NamedId::SinkType(_) | NamedId::Sink(_))
@@ -141,6 +147,8 @@ pub enum Conflict {
     Locked { faults: Vec<(String, String)> },
     #[error("it is in use by {}", .by.join(", "))]
     InUse { by: Vec<String> },
+    #[error(transparent)]
+    Quota(QuotaExceeded),
     #[error("there are {limit} {what} already, the most there may be")]
     Full { what: &'static str, limit: usize },
 }

@@ -41,4 +41,5 @@ mod store_once;
 mod store_rules;
 mod stream;
 mod support;
+mod tenants;
 mod trial;
