@@ -3,7 +3,7 @@
 use super::Api;
 use super::auth::{Caller, Execute, Read};
 use super::error::Problem;
-use super::event_filter::{EventFilter, Misfit};
+use super::event_filter::{EventFilter, Misfit, no_event_type};
 use super::extract::{Path, Query};
 use super::page::{self, Data, List, encode_cursor};
 use super::run::{RunOut, history_query};
@@ -135,7 +135,11 @@ pub(super) async fn list(
         true => Problem::new(StatusCode::NOT_FOUND, "not_found", message),
         false => Problem::bad_request(format!("{field}={message}")),
     })?;
+    let former = wanted.former_name().cloned();
     let page = api.reading(move |store| wanted.page(store, query, |_| true)).await?;
+    if let (Some(name), [], None) = (former, page.items.as_slice(), page.next) {
+        return Err(Problem::new(StatusCode::NOT_FOUND, "not_found", no_event_type(name.as_str())));
+    }
     let next = page.next.map(|place| encode_cursor(&place));
     Ok(List { items: page.items.iter().map(|event| EventOut::of(event, None)).collect(), next })
 }

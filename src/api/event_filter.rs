@@ -3,7 +3,7 @@
 use super::Api;
 use super::auth::Caller;
 use super::run::reason_named;
-use crate::domain::{Event, EventId, EventTypeId, ObjectRef, Reason, State, Timestamp};
+use crate::domain::{Event, EventId, EventTypeId, EventTypeName, ObjectRef, Reason, State, TenantId, Timestamp};
 use crate::store::{Page, Query, ReadError, Store};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -16,8 +16,13 @@ pub(super) struct EventFilter {
     pub(super) state: Option<String>,
     /// Such as `fuel_exhausted`.
     reason: Option<String>,
-    /// Display name of an event type, or its id: by its id the history of a deleted one is found, too.
+    /// Display name of an event type, or its id. Of a name that none has any more the history of those that had it is
+    /// found, which takes longer than by an id.
     event_type: Option<String>,
+    /// Only what is this tenant's; empty for the platform's own.
+    #[param(value_type = Option<String>)]
+    #[schema(value_type = Option<String>)]
+    owner_id: Option<TenantId>,
     object_type: Option<String>,
     object_id: Option<String>,
     /// Id of an event: those of the chain that it began, itself included.
@@ -46,13 +51,21 @@ pub(super) struct EventFilter {
 #[derive(Clone, Debug)]
 pub(super) struct Wanted {
     reason: Option<Reason>,
-    of_type: Option<EventTypeId>,
+    of_type: Option<OfType>,
+    owner: Option<TenantId>,
     object_type: Option<String>,
     object_id: Option<String>,
     root: Option<EventId>,
     parent: Option<EventId>,
     between: (Option<EventId>, Option<EventId>),
     q: String,
+}
+
+#[derive(Clone, Debug)]
+enum OfType {
+    Id(EventTypeId),
+    /// No event type has this name now; events keep the one that theirs had.
+    Named(EventTypeName),
 }
 
 /// The name of a field of a filter and what is wrong with its value.
@@ -74,9 +87,11 @@ impl EventFilter {
             .reason
             .as_deref()
             .map(|name| reason_named(name).ok_or_else(|| misfit("reason", format!("{name}: there is no such reason"))));
+        let owner = self.owner_id.as_ref().filter(|owner| caller.tenant().sees(owner)).unwrap_or(caller.tenant());
         Ok(Wanted {
             reason: reason.transpose()?,
-            of_type: self.event_type.as_deref().map(|name| of_type(api, caller, name)).transpose()?,
+            of_type: self.event_type.as_deref().map(|name| of_type(api, owner, name)).transpose()?,
+            owner: self.owner_id.clone(),
             root: id("root_id", &self.root_id)?,
             parent: id("parent_id", &self.parent_id)?,
             object_type: self.object_type,
@@ -87,18 +102,31 @@ impl EventFilter {
     }
 }
 
-/// What an event type's name means now. An id needs no event type behind it: history outlives it.
-fn of_type<N>(api: &Api, caller: &Caller<N>, name: &str) -> Result<EventTypeId, Misfit> {
-    if let Ok(id) = name.parse() {
-        return Ok(id);
+/// What an event type's name means to `tenant`. An id needs no event type behind it: history outlives it.
+fn of_type(api: &Api, tenant: &TenantId, text: &str) -> Result<OfType, Misfit> {
+    if let Ok(id) = text.parse() {
+        return Ok(OfType::Id(id));
     }
+    let misfit = |_| Misfit { field: "event_type", message: no_event_type(text), is_missing: true };
+    let name: EventTypeName = text.parse().map_err(misfit)?;
     let catalogue = api.store().catalogue();
-    let found = name.parse().ok().and_then(|name| catalogue.event_type_named(caller.tenant(), &name));
-    let message = || format!("there is no event type `{name}`; the history of a deleted one is found by its id");
-    found.map(|found| found.id).ok_or_else(|| Misfit { field: "event_type", message: message(), is_missing: true })
+    let found = catalogue.event_type_named(tenant, &name).map(|found| found.id);
+    Ok(found.map_or(OfType::Named(name), OfType::Id))
+}
+
+pub(super) fn no_event_type(name: &str) -> String {
+    format!("there is no event type `{name}`, and no such event of one that was called so")
 }
 
 impl Wanted {
+    /// The name that is asked for if no event type has it any more.
+    pub(super) fn former_name(&self) -> Option<&EventTypeName> {
+        match &self.of_type {
+            Some(OfType::Named(name)) => Some(name),
+            Some(OfType::Id(_)) | None => None,
+        }
+    }
+
     /// Only events made before this one.
     #[must_use]
     pub(super) fn before(mut self, id: EventId) -> Wanted {
@@ -115,6 +143,13 @@ impl Wanted {
     ) -> Result<Page<Event>, ReadError> {
         let bytes = |id: EventId| *id.as_bytes();
         let query = Query { between: (self.between.0.map(bytes), self.between.1.map(bytes)), ..query };
+        let Some(query) = of_owner(query, self.owner.as_ref()) else {
+            return Ok(Page { items: Vec::new(), next: None });
+        };
+        let of_type = match &self.of_type {
+            Some(OfType::Id(id)) => Some(*id),
+            Some(OfType::Named(_)) | None => None,
+        };
         let wanted = |event: &Event| self.wants(event) && also(event);
         // Children are found in the chain of their parent.
         let of_parent = self.parent.map(|parent| store.event(query.tenant.as_ref(), parent)).transpose()?;
@@ -122,7 +157,7 @@ impl Wanted {
             (Some(root), _) => store.list_family(&query, root, wanted),
             (None, Some(Some(parent))) => store.list_family(&query, parent.root_id, wanted),
             (None, Some(None)) => Ok(Page { items: Vec::new(), next: None }),
-            (None, None) => store.list_events(&query, self.of_type, wanted),
+            (None, None) => store.list_events(&query, of_type, wanted),
         }
     }
 
@@ -133,7 +168,10 @@ impl Wanted {
         };
         let has = |text: &str| text.to_lowercase().contains(&self.q);
         self.reason.is_none_or(|reason| event.reason == Some(reason))
-            && self.of_type.is_none_or(|id| event.event_type_id == id)
+            && self.of_type.as_ref().is_none_or(|of_type| match of_type {
+                OfType::Id(id) => event.event_type_id == *id,
+                OfType::Named(name) => event.event_type.to_lowercase() == name.folded(),
+            })
             && self.root.is_none_or(|root| event.root_id == root)
             && self.parent.is_none_or(|parent| event.parent_id == Some(parent))
             && of_object(&self.object_type, |object| &object.object_type)
@@ -144,6 +182,16 @@ impl Wanted {
                 || has(event.payload.as_str())
                 || object.is_some_and(|object| has(&object.to_string()))
                 || event.id.to_string().contains(&self.q))
+    }
+}
+
+/// The query for what is one tenant's; none when its caller does not see that tenant.
+pub(super) fn of_owner(query: Query, owner: Option<&TenantId>) -> Option<Query> {
+    let is_hidden = |owner: &TenantId| query.tenant.as_ref().is_some_and(|tenant| tenant != owner);
+    match owner {
+        Some(owner) if is_hidden(owner) => None,
+        Some(owner) => Some(Query { tenant: Some(owner.clone()), ..query }),
+        None => Some(query),
     }
 }
 

@@ -218,7 +218,9 @@ pub(super) async fn effective(
     let items = bindings.iter().enumerate().map(|(position, binding)| EffectiveOut::of(position, binding));
     let mut items: Vec<EffectiveOut> = items.collect();
     if query.unreached {
-        for (attachment, distance, why) in unreached(&catalogue, &event_type, &owner, (&object, flow)) {
+        let looked = Arc::clone(&catalogue);
+        let found = api.computing(move || unreached(&looked, &event_type, &owner, (&object, flow))).await;
+        for (attachment, distance, why) in found {
             let Some(action) = catalogue.attached_action(&attachment).cloned() else { continue };
             let (attachment, covered_by) = (Some(attachment), None);
             let binding = Binding { action, attachment, distance, skipped: None, covered_by };

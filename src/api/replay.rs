@@ -204,7 +204,12 @@ impl ReplayManyIn {
             let message = format!("{state} is no end: only what has ended is replayed");
             return Err(Problem::invalid(vec![Fault::new("/filter/state", message)]));
         }
-        Ok((state, self.filter.clone().wanted(api, caller).map_err(misfit)?))
+        let wanted = self.filter.clone().wanted(api, caller).map_err(misfit)?;
+        if let Some(name) = wanted.former_name() {
+            let message = format!("there is no event type `{name}`: nothing of it can be replayed");
+            return Err(Problem::invalid(vec![Fault::new("/filter/event_type", message)]));
+        }
+        Ok((state, wanted))
     }
 }
 

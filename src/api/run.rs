@@ -3,15 +3,17 @@
 use super::Api;
 use super::auth::{Caller, Execute, Read};
 use super::error::Problem;
+use super::event_filter::of_owner;
 use super::extract::{Path, Query};
 use super::page::{self, Data, List, decode_cursor, encode_cursor};
 use crate::dispatch::{Target, explain_wait, waits_for};
 use crate::domain::{
-    ActionId, AttachmentId, Attempt, Deed, EventId, Json, Level, LogLine, Noted, ObjectRef, Reason, Run, RunId,
-    SinkType, State as RunState, TenantId, Timestamp,
+    ActionId, ActionName, AttachmentId, Attempt, Deed, EventId, Json, Level, LogLine, Noted, ObjectRef, Reason, Run,
+    RunId, SinkType, State as RunState, TenantId, Timestamp,
 };
 use crate::store::{self, Catalogue};
 use axum::extract::State;
+use axum::http::StatusCode;
 use serde::de::IntoDeserializer;
 use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Serialize};
@@ -128,8 +130,12 @@ struct Used<T> {
 pub(super) struct RunFilter {
     /// QUEUED, WAITING, RUNNING, SUCCESS, WARNING, ERROR, SKIPPED or CANCELLED.
     state: Option<String>,
-    /// Id of an action.
+    /// Id or name of an action. Of a name that none has any more the runs of those that had it are found, which takes
+    /// longer than by an id.
     action: Option<String>,
+    /// Only what is this tenant's; empty for the platform's own.
+    #[param(value_type = Option<String>)]
+    owner_id: Option<TenantId>,
     /// Such as `fuel_exhausted`.
     reason: Option<String>,
     /// Id of an event.
@@ -178,15 +184,21 @@ pub(super) async fn list(
     let place = (filter.sort.as_deref(), filter.limit, filter.cursor.as_deref());
     let query = history_query(caller.scope(), filter.state.as_deref(), place)?;
     let bad_id = |name: &str, text: &str| Problem::bad_request(format!("{name}={text}: not an id"));
-    let action =
-        filter.action.as_deref().map(|id| id.parse::<ActionId>().map_err(|_| bad_id("action", id))).transpose()?;
+    let owner = filter.owner_id.as_ref().filter(|owner| caller.tenant().sees(owner)).unwrap_or(caller.tenant());
+    let action = filter.action.as_deref().map(|text| of_action(&api, owner, text)).transpose()?;
+    let (action, former) = action.map_or((None, None), |(id, name)| (id, name));
+    let Some(query) = of_owner(query, filter.owner_id.as_ref()) else {
+        return Ok(List { items: Vec::new(), next: None });
+    };
     let event = filter.event.as_deref().map(|id| id.parse::<EventId>().map_err(|_| bad_id("event", id))).transpose()?;
     let unknown = |name: &str| Problem::bad_request(format!("reason={name}: there is no such reason"));
     let reason = filter.reason.as_deref().map(|name| reason_named(name).ok_or_else(|| unknown(name))).transpose()?;
     let q = filter.q.unwrap_or_default().to_lowercase();
     let catalogue = api.store().catalogue();
+    let folded = former.as_ref().map(ActionName::folded);
     let wanted = move |run: &Run| {
-        event.is_none_or(|event| run.event_id == event)
+        folded.as_ref().is_none_or(|name| run.action.to_lowercase() == *name)
+            && event.is_none_or(|event| run.event_id == event)
             && reason.is_none_or(|reason| has_reason(&catalogue, run, reason))
             && (q.is_empty()
                 || run.action.to_lowercase().contains(&q)
@@ -194,10 +206,25 @@ pub(super) async fn list(
                 || run.id.to_string().contains(&q))
     };
     let mut page = api.reading(move |store| store.list_runs(&query, action, wanted)).await?;
+    if let (Some(name), [], None) = (former, page.items.as_slice(), page.next) {
+        let message = format!("there is no action `{name}`, and no such run of one that was called so");
+        return Err(Problem::new(StatusCode::NOT_FOUND, "not_found", message));
+    }
     let catalogue = api.store().catalogue();
     page.items.iter_mut().for_each(|run| explain_wait(&catalogue, run));
     let next = page.next.map(|place| encode_cursor(&place));
     Ok(List { items: page.items.iter().map(RunOut::of).collect(), next })
+}
+
+/// The id that is meant, or the name of what was there once: runs keep the name that their action had.
+fn of_action(api: &Api, tenant: &TenantId, text: &str) -> Result<(Option<ActionId>, Option<ActionName>), Problem> {
+    if let Ok(id) = text.parse() {
+        return Ok((Some(id), None));
+    }
+    let name: ActionName = text.parse().map_err(|error| Problem::bad_request(format!("action={text}: {error}")))?;
+    let catalogue = api.store().catalogue();
+    let found = [tenant, &TenantId::shared()].into_iter().find_map(|owner| catalogue.action_named(owner, &name));
+    Ok(found.map_or((None, Some(name)), |found| (Some(found.id), None)))
 }
 
 /// What a queued run waits for is no part of its record.

@@ -5,7 +5,9 @@ use super::job::{Job, Live};
 use super::once::{Claim, Novelty, remembered};
 use super::payload_schema::Violation;
 use super::producer::Producer;
-use super::resolve::{FanOut, owner_of, plan, plan_only};
+use super::reach::FanOut;
+use super::reservations::Asking;
+use super::resolve::{owner_of, plan, plan_only};
 use super::scheduler::Dispatch;
 use super::settle::Next;
 use super::unseal::missing_secret;
@@ -70,7 +72,7 @@ pub enum FireError {
     #[error("the payload does not follow the schema of the event type")]
     PayloadInvalid(Vec<Violation>),
     #[error(
-        "more than {FAN_OUT_MAX} actions are bound to this event, so none of them runs; narrow it with `flow`, or fire it further down"
+        "more than {FAN_OUT_MAX} actions are bound to this event, or too many objects lead to them, so none of them runs; narrow it with `flow`, or fire it further down"
     )]
     FanOut,
     #[error("what it ran is not bound to such an event any more")]
@@ -178,7 +180,7 @@ impl Dispatch {
                 Novelty::Again(tenant, id) => return Ok(Taken::Again(tenant, id)),
             },
         };
-        self.accept(fire, claim).map(|(accepted, committed)| Taken::First(accepted, committed))
+        self.accept(fire, claim).await.map(|(accepted, committed)| Taken::First(accepted, committed))
     }
 
     /// Whose event it will be. Who may not fire it is told so and learns nothing of what was fired before.
@@ -216,7 +218,7 @@ impl Dispatch {
     }
 
     /// Checks, plans, reserves and hands in.
-    fn accept(&self, fire: Fire, claim: Option<Claim>) -> Result<(Accepted, Committed), FireError> {
+    async fn accept(&self, fire: Fire, claim: Option<Claim>) -> Result<(Accepted, Committed), FireError> {
         let (catalogue, once) = (self.store().catalogue(), fire.once);
         let event_type = event_type_of(&catalogue, &fire)?;
         let (event, planned) = self.plan(&catalogue, event_type, fire, None)?;
@@ -226,7 +228,13 @@ impl Dispatch {
             accepting.changes.extend(once.map(|once| remembered(&live.event, once, expires_at)));
             accepting
         };
-        Ok(self.reserve_and_hand_in(event, Ok(planned), complete, claim))
+        let mut asking = Asking::begin(event, Ok(planned), claim);
+        loop {
+            match self.reserve_and_hand_in(asking, complete) {
+                Ok(accepted) => return Ok(accepted),
+                Err(unsure) => asking = unsure.decided().await,
+            }
+        }
     }
 
     /// The same of this event type; with `only` of all that it reaches just that binding runs.
@@ -239,7 +247,8 @@ impl Dispatch {
     ) -> Result<(Accepted, Committed), FireError> {
         let (event, planned) = self.plan(catalogue, event_type, fire, only)?;
         self.count_event(catalogue, &event.owner_id)?;
-        Ok(self.reserve_and_hand_in(event, Ok(planned), |accepting, _| accepting, None))
+        // What is replayed is nobody's duplicate, and asks for no key.
+        Ok(self.hand_in_event(Asking::begin(event, Ok(planned), None), |accepting, _| accepting))
     }
 
     /// The event that a fire is, and its runs.

@@ -2,7 +2,8 @@
 
 use super::job::Live;
 use super::payload_schema::{PayloadSchemas, Violation};
-use super::resolve::{FanOut, plan};
+use super::reach::FanOut;
+use super::resolve::plan;
 use super::settle::{Next, settle};
 use crate::domain::{Event, EventType, Ids, Reason, Run, Sameness, State, Timestamp};
 use crate::store::Catalogue;

@@ -15,11 +15,52 @@ use crate::store::{Change, CommitError, OnCommit, Transition};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 /// The open runs that have a key, by it.
 #[derive(Debug, Default)]
-pub(super) struct Reservations(Mutex<HashMap<DedupKey, RunId>>);
+pub(super) struct Reservations(Mutex<Held>);
+
+#[derive(Debug, Default)]
+struct Held {
+    runs: HashMap<DedupKey, RunId>,
+    /// Keys whose runs are part of a transition that expects something, and so may not be kept. They are few, and each
+    /// for as long as a commit takes; what ends tells that it was decided.
+    unsure: HashMap<DedupKey, watch::Receiver<()>>,
+}
+
+/// An event that was planned, before its runs ask for their keys.
+pub(super) struct Asking {
+    live: Live,
+    next: Next,
+    /// Of a request that is accepted once; held until the commit.
+    claim: Option<Claim>,
+}
+
+impl Asking {
+    /// Settled as well: what a refused run before it skips has nothing to reserve.
+    pub(super) fn begin(event: Event, planned: Result<Vec<Run>, Refusal>, claim: Option<Claim>) -> Asking {
+        let now = event.created_at;
+        let (live, next) = begin(event, planned, now);
+        Asking { live, next, claim }
+    }
+}
+
+/// A run asks for a key that is held by one of which it is not certain that it is kept: to be told that it is the same as
+/// that one it must wait.
+pub(super) struct Unsure {
+    asking: Asking,
+    decided: watch::Receiver<()>,
+}
+
+impl Unsure {
+    /// Waits until it is certain.
+    pub(super) async fn decided(mut self) -> Asking {
+        // An error is the news: whoever could tell more is gone.
+        drop(self.decided.changed().await);
+        self.asking
+    }
+}
 
 impl Reservations {
     /// While this is held nobody else takes or frees a key. It is held until what was decided is in the store's queue:
@@ -29,7 +70,7 @@ impl Reservations {
     }
 }
 
-pub(super) struct Reserving<'a>(MutexGuard<'a, HashMap<DedupKey, RunId>>);
+pub(super) struct Reserving<'a>(MutexGuard<'a, Held>);
 
 impl Reserving<'_> {
     /// Reserves what the runs ask for, in their order; those that ask for what is taken are skipped as duplicates.
@@ -38,7 +79,7 @@ impl Reserving<'_> {
         let mut duplicates = 0;
         for run in runs.iter_mut().filter(|run| !run.state.is_terminal()) {
             let Some(key) = run.dedup_key else { continue };
-            match self.0.entry(key) {
+            match self.0.runs.entry(key) {
                 Entry::Vacant(free) => drop(free.insert(run.id)),
                 Entry::Occupied(taken) => {
                     let skipped = Arc::make_mut(run).skip_as_duplicate(*taken.get(), now);
@@ -54,15 +95,15 @@ impl Reserving<'_> {
     fn foresee(&self, runs: &mut [Arc<Run>], now: Timestamp) -> usize {
         let mut reserving = Reservations::default();
         let asked = runs.iter().filter_map(|run| run.dedup_key);
-        let held = asked.filter_map(|key| self.0.get(&key).map(|holder| (key, *holder)));
-        reserving.0.get_mut().unwrap_or_else(PoisonError::into_inner).extend(held);
+        let held = asked.filter_map(|key| self.0.runs.get(&key).map(|holder| (key, *holder)));
+        reserving.0.get_mut().unwrap_or_else(PoisonError::into_inner).runs.extend(held);
         reserving.lock().take(runs, now)
     }
 
     /// Notes an open run that has its key already.
     pub(super) fn hold(&mut self, run: &Run) {
         if let Some(key) = run.dedup_key.filter(|_| !run.state.is_terminal()) {
-            self.0.insert(key, run.id);
+            self.0.runs.insert(key, run.id);
         }
     }
 
@@ -71,9 +112,29 @@ impl Reserving<'_> {
         self.drop_all(runs.filter(|run| run.state.is_terminal()));
     }
 
+    /// What tells when it is certain whether a key is taken that one of the runs asks for; `None` when all are certain.
+    fn unsure(&self, runs: &[Arc<Run>]) -> Option<watch::Receiver<()>> {
+        if self.0.unsure.is_empty() {
+            return None;
+        }
+        let mut asked = runs.iter().filter(|run| !run.state.is_terminal()).filter_map(|run| run.dedup_key);
+        let held = asked.find_map(|key| self.0.unsure.get(&key))?;
+        // Nobody decides any more: the store takes nothing, and its word is that the key is taken.
+        held.has_changed().is_ok().then(|| held.clone())
+    }
+
+    /// Notes of runs that have their keys that they may not be kept.
+    fn doubt(&mut self, keys: &[DedupKey], decided: &watch::Receiver<()>) {
+        self.0.unsure.extend(keys.iter().map(|key| (*key, decided.clone())));
+    }
+
+    fn decide(&mut self, keys: &[DedupKey]) {
+        keys.iter().for_each(|key| drop(self.0.unsure.remove(key)));
+    }
+
     fn drop_all<'a>(&mut self, runs: impl Iterator<Item = &'a Run>) {
         for run in runs {
-            if let Some(Entry::Occupied(held)) = run.dedup_key.map(|key| self.0.entry(key))
+            if let Some(Entry::Occupied(held)) = run.dedup_key.map(|key| self.0.runs.entry(key))
                 && *held.get() == run.id
             {
                 held.remove();
@@ -108,37 +169,86 @@ impl Dispatch {
 
     /// Reserves keys for an event that was planned, settles what that leaves of it, and hands it in with whatever
     /// `complete` adds. Should the disk refuse it, nothing is accepted any more, and its runs give back what they
-    /// reserved when they end in memory; should a conflict, [`Dispatch::give_back`] is for the caller to call.
-    /// The `claim` of a request that is accepted once is held until the commit.
+    /// reserved when they end in memory; should a conflict, its keys are free when that is said.
+    ///
+    /// # Errors
+    /// It may be the same as what may not be kept: to be asked again.
     pub(super) fn reserve_and_hand_in(
         &self,
-        event: Event,
-        planned: Result<Vec<Run>, Refusal>,
+        mut asking: Asking,
         complete: impl FnOnce(Transition, &Live) -> Transition,
-        claim: Option<Claim>,
+    ) -> Result<(Accepted, Committed), Box<Unsure>> {
+        if asking.next == Next::Nothing || asking.live.runs.iter().all(|run| run.dedup_key.is_none()) {
+            return Ok(self.hand_in_event(asking, complete));
+        }
+        let mut reserving = self.reservations().lock();
+        if let Some(decided) = reserving.unsure(&asking.live.runs) {
+            return Err(Box::new(Unsure { asking, decided }));
+        }
+        let now = asking.live.event.created_at;
+        if reserving.take(&mut asking.live.runs, now) > 0 {
+            (asking.next, _) = settle(Arc::make_mut(&mut asking.live.event), &mut asking.live.runs, now);
+        }
+        Ok(self.hand_in_reserved(asking, complete, Some(reserving)))
+    }
+
+    /// The same of an event whose runs ask for no keys.
+    pub(super) fn hand_in_event(
+        &self,
+        asking: Asking,
+        complete: impl FnOnce(Transition, &Live) -> Transition,
     ) -> (Accepted, Committed) {
-        let now = event.created_at;
+        self.hand_in_reserved(asking, complete, None)
+    }
+
+    fn hand_in_reserved(
+        &self,
+        Asking { mut live, next, claim }: Asking,
+        complete: impl FnOnce(Transition, &Live) -> Transition,
+        mut reserving: Option<Reserving<'_>>,
+    ) -> (Accepted, Committed) {
         let (sender, committed) = oneshot::channel();
+        // Runs that were refused when they were planned have ended.
+        let now = live.event.created_at;
+        let children = self.follow(&mut live, now);
+        let accepting = complete(accepting(&live, &children), &live);
+        let doubted = reserving.as_mut().filter(|_| !accepting.expect.is_empty());
+        let deciding = doubted.map(|reserving| self.doubting(reserving, &live.runs));
         let on_commit: OnCommit = Box::new(move |result| {
+            if let Some(decide) = deciding {
+                decide(&result);
+            }
             // Those who waited for it find what was remembered.
             drop(claim);
             drop(sender.send(result));
         });
-        // Settled before as well: what a refused run before it skips has nothing to reserve.
-        let (mut live, mut next) = begin(event, planned, now);
-        let mut reserving = None;
-        if next != Next::Nothing && live.runs.iter().any(|run| run.dedup_key.is_some()) {
-            let held = reserving.insert(self.reservations().lock());
-            if held.take(&mut live.runs, now) > 0 {
-                (next, _) = settle(Arc::make_mut(&mut live.event), &mut live.runs, now);
-            }
-        }
-        // Runs that were refused when they were planned have ended.
-        let children = self.follow(&mut live, now);
-        let accepting = complete(accepting(&live, &children), &live);
         self.store().submit(accepting, Some(on_commit));
         drop(reserving);
         (Accepted { live, next, children }, committed)
+    }
+
+    /// Lets who asks for the keys of these runs wait until it is known whether they are kept, and gives what to do then.
+    fn doubting(
+        &self,
+        reserving: &mut Reserving<'_>,
+        runs: &[Arc<Run>],
+    ) -> impl FnOnce(&Result<(), CommitError>) + Send + use<> {
+        let runs: Vec<Arc<Run>> = runs.iter().filter(|run| !run.state.is_terminal()).cloned().collect();
+        let keys: Vec<DedupKey> = runs.iter().filter_map(|run| run.dedup_key).collect();
+        let (telling, decided) = watch::channel(());
+        reserving.doubt(&keys, &decided);
+        let dispatch = self.clone();
+        move |result| {
+            // A store that takes nothing any more says so while the lock is held, and nobody decides then.
+            if !matches!(result, Err(CommitError::Broken(_))) {
+                let mut reserving = dispatch.reservations().lock();
+                reserving.decide(&keys);
+                if result.is_err() {
+                    reserving.drop_all(runs.iter().map(|run| &**run));
+                }
+            }
+            drop(telling);
+        }
     }
 
     /// What an event that was planned comes to when its runs ask for their keys now.
@@ -149,11 +259,6 @@ impl Dispatch {
             settle(Arc::make_mut(&mut live.event), &mut live.runs, now);
         }
         live
-    }
-
-    /// Frees what was reserved for runs that were not kept.
-    pub(super) fn give_back(&self, runs: &[Arc<Run>]) {
-        self.reservations().lock().drop_all(runs.iter().map(|run| &**run));
     }
 }
 
@@ -202,6 +307,40 @@ mod tests {
         Arc::make_mut(&mut impostor).skip(Reason::Aborted, String::new(), NOW).unwrap();
         reservations.lock().free(std::iter::once(&*impostor));
         assert_eq!(reservations.lock().take(&mut [keyed(3, 1)], NOW), 1);
+    }
+
+    /// Told to be the same as a run that was not kept in the end, a fire would have been lost.
+    #[test]
+    fn who_asks_for_a_key_that_may_come_free_again_waits_until_that_is_decided() {
+        let reservations = Reservations::default();
+        let key = DedupKey::from_bytes([1; 16]);
+        let other = keyed(9, 2);
+        for kept in [true, false] {
+            let (telling, decided) = watch::channel(());
+            let mut first = [keyed(1, 1)];
+            reservations.lock().take(&mut first, NOW);
+            reservations.lock().doubt(&[key], &decided);
+            let mut second = [keyed(2, 1)];
+            let waiting = reservations.lock().unsure(&second).expect("it waits");
+            assert!(waiting.has_changed().is_ok(), "nothing is decided yet");
+            assert!(reservations.lock().unsure(&[Arc::clone(&other)]).is_none(), "another key is no matter of doubt");
+            let ended = [Arc::new(Run { state: State::Skipped, ..(*second[0]).clone() })];
+            assert!(reservations.lock().unsure(&ended).is_none(), "what has ended asks for nothing");
+            reservations.lock().decide(&[key]);
+            if !kept {
+                reservations.lock().drop_all(first.iter().map(|run| &**run));
+            }
+            drop(telling);
+            assert!(waiting.has_changed().is_err(), "it is told");
+            assert!(reservations.lock().unsure(&second).is_none());
+            let duplicates = reservations.lock().take(&mut second, NOW);
+            assert_eq!((duplicates, second[0].duplicate_of), if kept { (1, Some(first[0].id)) } else { (0, None) });
+            reservations.lock().drop_all(first.iter().chain(&second).map(|run| &**run));
+        }
+        let (telling, decided) = watch::channel(());
+        reservations.lock().doubt(&[key], &decided);
+        drop(telling);
+        assert!(reservations.lock().unsure(&[keyed(1, 1)]).is_none(), "nobody is waited for who is gone");
     }
 
     #[derive(Clone, Debug)]
@@ -261,7 +400,7 @@ mod tests {
                 }
                 let open = runs.iter().filter(|run| !run.state.is_terminal());
                 let expected: Vec<(DedupKey, RunId)> = open.filter_map(|run| Some((run.dedup_key?, run.id))).collect();
-                let held: HashMap<DedupKey, RunId> = reservations.lock().0.clone();
+                let held: HashMap<DedupKey, RunId> = reservations.lock().0.runs.clone();
                 prop_assert_eq!(held.len(), expected.len(), "two open runs have one key");
                 prop_assert_eq!(held, expected.into_iter().collect::<HashMap<_, _>>());
                 for run in runs.iter().filter(|run| run.duplicate_of.is_some()) {

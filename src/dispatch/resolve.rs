@@ -1,15 +1,16 @@
 //! Who runs, in what order, with what: a pure function of the catalogue and the event.
 
+use super::reach::{FanOut, Steps, reach};
 use super::sinks::sink_type_of;
 use crate::domain::{
     Action, ActionId, Attachment, AttachmentId, DedupKey, DedupMode, Event, EventType, FAN_OUT_MAX, Fingerprint, Flow,
     FollowUp, Ids, ModuleRef, ObjectRef, Parameter, ParameterMissing, Params, Reason, Run, RunId, Sameness,
-    SecretReach, SinkType, TenantId, Walk, resolve_parameters,
+    SecretReach, SinkType, TenantId, resolve_parameters,
 };
-use crate::store::{Catalogue, Channel};
+use crate::store::Catalogue;
 use std::borrow::Cow;
 use std::cmp::Reverse;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// What an event will do.
@@ -33,11 +34,6 @@ pub struct Binding {
     /// The place of an earlier binding whose run stands for this one's as well, see [`DedupMode::PerAction`].
     pub covered_by: Option<usize>,
 }
-
-/// An event reaches more than [`FAN_OUT_MAX`] actions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("more than {FAN_OUT_MAX} actions are bound to this event")]
-pub struct FanOut;
 
 /// Plans the runs of `event`, which is of `event_type`. With a `sameness` they have keys by which the same is found in
 /// flight; without one they are nobody's duplicates.
@@ -120,7 +116,7 @@ pub fn bindings(
 ) -> Result<Vec<Binding>, FanOut> {
     let linked = event_type.action.and_then(|id| catalogue.action(id));
     let mut reached = match object {
-        Some(object) => reach(catalogue, event_type, tenant, (&Arc::new(object.clone()), flow))?,
+        Some(object) => reach(catalogue, event_type, tenant, (&Arc::new(object.clone()), flow), &mut Steps::default())?,
         None => Vec::new(),
     };
     if reached.len() + linked.iter().len() > FAN_OUT_MAX {
@@ -158,97 +154,6 @@ fn collapse(bindings: &mut [Binding]) {
             first.entry(binding.action.id).or_insert(place);
         }
     }
-}
-
-/// Collects the attachments that an event on `object` reaches, each with its distance, in no order.
-fn reach(
-    catalogue: &Catalogue,
-    event_type: &EventType,
-    tenant: &TenantId,
-    (object, flow): (&Arc<ObjectRef>, Flow),
-) -> Result<Vec<(Arc<Attachment>, u32)>, FanOut> {
-    let mut reached = Vec::new();
-    let channels = channels(tenant, event_type);
-    let mut take = |channel: &Channel, scope: &ObjectRef, distance: u32| {
-        let here = catalogue.attachments_here(channel, scope);
-        let seen = here.filter(|attachment| distance == 0 || attachment.inherits);
-        reached.extend(seen.map(|attachment| (Arc::clone(attachment), distance)));
-        if reached.len() > FAN_OUT_MAX { Err(FanOut) } else { Ok(()) }
-    };
-    let above = Walk::new(Arc::clone(object), |scope, found| {
-        if flow.goes_up() {
-            catalogue.parents(tenant, scope, found);
-        }
-    });
-    let mut above_ids = HashSet::new();
-    for (scope, distance) in above {
-        channels.iter().try_for_each(|channel| take(channel, &scope, distance))?;
-        above_ids.insert(scope);
-    }
-    if !flow.goes_down() {
-        return Ok(reached);
-    }
-    for channel in &channels {
-        let below =
-            Walk::new(Arc::clone(object), |scope, found| found.extend(catalogue.leading(channel, scope).cloned()));
-        // What lies above as well was taken on the way up; the object itself, too.
-        for (scope, distance) in below.filter(|(scope, _)| !above_ids.contains(scope)) {
-            take(channel, &scope, distance)?;
-        }
-    }
-    Ok(reached)
-}
-
-/// Attachments of this event type on objects above and below that an event on `object` does not reach, each with its
-/// distance and the reason; [`FAN_OUT_MAX`] at most. What is below and inherits nothing is not looked for: nothing leads
-/// there.
-pub fn unreached(
-    catalogue: &Catalogue,
-    event_type: &EventType,
-    tenant: &TenantId,
-    (object, flow): (&ObjectRef, Flow),
-) -> Vec<(Arc<Attachment>, u32, &'static str)> {
-    const ALONE: &str = "it sees only events on its own object (`inherits` is false)";
-    const NOT_UP: &str = "the flow of the event does not go up";
-    const NOT_DOWN: &str = "the flow of the event does not go down";
-    let (object, mut above, mut found) = (Arc::new(object.clone()), HashSet::new(), Vec::new());
-    let channels = channels(tenant, event_type);
-    let up = Walk::new(Arc::clone(&object), |scope, found| catalogue.parents(tenant, scope, found));
-    for (scope, distance) in up {
-        for attachment in channels.iter().flat_map(|channel| catalogue.attachments_here(channel, &scope)) {
-            let why = match (attachment.inherits, flow.goes_up()) {
-                _ if distance == 0 => continue,
-                (false, _) => ALONE,
-                (true, false) => NOT_UP,
-                (true, true) => continue,
-            };
-            found.push((Arc::clone(attachment), distance, why));
-        }
-        above.insert(scope);
-        if found.len() > FAN_OUT_MAX {
-            break;
-        }
-    }
-    for channel in channels.iter().filter(|_| !flow.goes_down()) {
-        let down =
-            Walk::new(Arc::clone(&object), |scope, found| found.extend(catalogue.leading(channel, scope).cloned()));
-        for (scope, distance) in down.filter(|(scope, _)| !above.contains(scope)) {
-            let here = catalogue.attachments_here(channel, &scope).filter(|attachment| attachment.inherits);
-            found.extend(here.map(|attachment| (Arc::clone(attachment), distance, NOT_DOWN)));
-            if found.len() > FAN_OUT_MAX {
-                break;
-            }
-        }
-    }
-    found.truncate(FAN_OUT_MAX);
-    found
-}
-
-/// The tenant's own attachments and those that the platform shares with everybody.
-fn channels(tenant: &TenantId, event_type: &EventType) -> Vec<Channel> {
-    let own = Channel::new(tenant, &event_type.display_name);
-    let shared = Channel { owner: TenantId::shared(), trigger: Arc::clone(&own.trigger) };
-    if tenant.is_shared() { vec![own] } else { vec![own, shared] }
 }
 
 fn disabled(action: &Action) -> Option<(Reason, String)> {

@@ -1,6 +1,7 @@
 //! Planning against a model that looks at everything, for any history of objects and attachments.
 
-use super::resolve::{FanOut, bindings, plan};
+use super::reach::FanOut;
+use super::resolve::{bindings, plan};
 use super::testing;
 use crate::domain::{
     Action, ActionId, Attachment, AttachmentId, DedupMode, DedupWindow, Digest, Entropy, EventType, EventTypeId,

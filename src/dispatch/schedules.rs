@@ -7,6 +7,7 @@ use super::accept::{Accepted, Committed, Fire, new_event};
 use super::job::Live;
 use super::producer::Producer;
 use super::raise::plan_or_refuse;
+use super::reservations::{Asking, Unsure};
 use super::resolve::owner_of;
 use super::scheduler::Dispatch;
 use super::timing::first_after;
@@ -72,9 +73,16 @@ impl Dispatch {
         });
         let fired = Schedule { next_at, ..schedule.clone() };
         let unfired = Expectation::Unfired(id, version, Some(due_at));
-        let (accepted, committed) = self.raise_for(catalogue, fired, (due_at, now), unfired);
+        let raised = self.raise_for(catalogue, fired, (due_at, now), unfired);
         let dispatch = self.clone();
         self.spawn(async move {
+            let (accepted, committed) = match raised {
+                Ok(raised) => raised,
+                Err(unsure) => {
+                    drop(unsure.decided().await);
+                    return dispatch.fired(id);
+                }
+            };
             match committed.await {
                 Ok(Ok(())) => {
                     if let Some(Accepted { live, next, children }) = accepted {
@@ -85,32 +93,39 @@ impl Dispatch {
                 // Somebody changed or deleted it meanwhile: what it is now says when it fires.
                 Ok(Err(CommitError::Conflict(conflict))) => {
                     tracing::debug!(schedule.id = %id, %conflict, "not fired");
-                    accepted.iter().for_each(|accepted| dispatch.give_back(&accepted.live.runs));
                 }
                 // The store has said so.
                 Ok(Err(CommitError::Broken(_))) | Err(_) => {}
             }
-            dispatch.shared.firing.lock().remove(&id);
-            dispatch.look_again();
+            dispatch.fired(id);
         });
+    }
+
+    /// Lets a schedule be fired again when it is due.
+    fn fired(&self, id: ScheduleId) {
+        self.shared.firing.lock().remove(&id);
+        self.look_again();
     }
 
     /// Hands in the event of a schedule with the schedule as it is once it has fired. No event when its event type is
     /// gone, which no enabled schedule's should be; one that cannot be planned has ended for that reason.
+    ///
+    /// # Errors
+    /// Another's firing, which may be the same, is on its way: this is to be fired after it.
     fn raise_for(
         &self,
         catalogue: &Catalogue,
         mut fired: Schedule,
         (due_at, now): (Timestamp, Timestamp),
         unfired: Expectation,
-    ) -> (Option<Accepted>, Committed) {
+    ) -> Result<(Option<Accepted>, Committed), Box<Unsure>> {
         let (id, tenant) = (fired.header.id, fired.header.owner_id.clone());
         let Some(event_type) = catalogue.event_type_named(&tenant, &fired.event_type) else {
             tracing::error!(schedule.id = %id, "a schedule's event type is gone; it fires nothing");
             let (sender, committed) = oneshot::channel();
             let transition = Transition::of([Change::Put(fired.into())]).expecting(unfired);
             self.hand_in(transition, Some(Box::new(move |result| drop(sender.send(result)))));
-            return (None, committed);
+            return Ok((None, committed));
         };
         let fire = Fire {
             event_type: fired.event_type.clone(),
@@ -138,7 +153,7 @@ impl Dispatch {
             accepting.changes.push(Change::Put(fired.into()));
             accepting.expecting(unfired)
         };
-        let (accepted, committed) = self.reserve_and_hand_in(event, planned, complete, None);
-        (Some(accepted), committed)
+        let (accepted, committed) = self.reserve_and_hand_in(Asking::begin(event, planned, None), complete)?;
+        Ok((Some(accepted), committed))
     }
 }

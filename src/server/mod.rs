@@ -10,7 +10,7 @@ use crate::api::{self, Bounds};
 use crate::dispatch::{self, Dispatch, Keep, Load, Permits, Secrets};
 use crate::domain::{ChainLimits, Clock, Entropy, Ids, Timestamp};
 use crate::sandbox::{self, Sandbox};
-use crate::store::{self, Store};
+use crate::store::{self, CatalogueBounds, Store};
 use install::Installation;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -43,6 +43,8 @@ pub struct Config {
     /// Memory for pages of the store, in bytes.
     pub cache_bytes: usize,
     pub bounds: Bounds,
+    /// How much the catalogue may hold.
+    pub catalogue: CatalogueBounds,
     pub connections: usize,
     pub queue_per_tenant: usize,
     /// How far chains go.
@@ -70,6 +72,7 @@ impl Config {
                 wait_s: 60,
                 streams: 1_000,
             },
+            catalogue: CatalogueBounds::default(),
             connections: 10_000,
             queue_per_tenant: 1_000_000,
             chain: ChainLimits::default(),
@@ -130,6 +133,7 @@ impl Server {
             // Microseconds of this start: larger than the numbers of every earlier one.
             first_notice: u64::try_from(clock.now().as_ms()).unwrap_or(0) * 1_000,
         })?;
+        store.bound(config.catalogue);
         let path = config.secrets_key.unwrap_or_else(|| installation.secrets_key());
         let keyring = install::open_keyring(&path, &store.catalogue())?;
         let save = Box::new(move |keyring: &_| install::save_keyring(&path, keyring));

@@ -3,6 +3,7 @@
 //! Planning and authentication read it without touching the disk. Its rules (unique names, nothing points at
 //! nothing) are checked in [`Catalogue::apply`], the one way it changes.
 
+use super::bounds::CatalogueBounds;
 use super::mentions::Mentions;
 use super::named::Registries;
 use super::scopes::Scopes;
@@ -15,14 +16,6 @@ use crate::domain::{
 };
 use rpds::{HashTrieMapSync, RedBlackTreeMapSync, RedBlackTreeSetSync};
 use std::sync::Arc;
-
-/// Bounds of the catalogue: it lives in memory, so it must not grow without end.
-const MODULES_MAX: usize = 10_000;
-const ACTIONS_MAX: usize = 1_000_000;
-const EVENT_TYPES_MAX: usize = 100_000;
-const TOKENS_MAX: usize = 100_000;
-/// Names that one module may have.
-const MODULE_NAMES_MAX: usize = 1_000;
 
 /// A snapshot. Maps are persistent: a change costs its own size, not the catalogue's.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +39,7 @@ pub struct Catalogue {
     pub(super) named: Registries,
     pub(super) tenants: Tenants,
     pub(super) timetable: Timetable,
+    pub(super) bounds: CatalogueBounds,
 }
 
 /// What a version of a module's name means.
@@ -151,6 +145,11 @@ impl Catalogue {
         self.revision
     }
 
+    /// The same with other bounds.
+    pub(super) fn bounded(&self, bounds: CatalogueBounds) -> Catalogue {
+        Catalogue { bounds, ..self.clone() }
+    }
+
     /// The catalogue that `transition` makes out of this one.
     ///
     /// # Errors
@@ -246,9 +245,9 @@ impl Catalogue {
 
     fn put_module(&mut self, module: &Arc<Module>) -> Result<(), Conflict> {
         if !self.modules.contains_key(&(module.owner_id.clone(), module.digest)) {
-            full("modules", self.modules.size(), MODULES_MAX)?;
+            full("modules", self.modules.size(), self.bounds.modules)?;
         }
-        full("names of this module", module.names.len().saturating_sub(1), MODULE_NAMES_MAX)?;
+        full("names of this module", module.names.len().saturating_sub(1), self.bounds.module_names)?;
         for ModuleNaming { name, since } in &module.names {
             let key = (module.owner_id.clone(), name.name.clone());
             let versions = self.module_names.get(&key).cloned().unwrap_or_default();
@@ -313,7 +312,7 @@ impl Catalogue {
         }
         let old = self.actions.get(&action.id).cloned();
         match &old {
-            None => full("actions", self.actions.size(), ACTIONS_MAX)?,
+            None => full("actions", self.actions.size(), self.bounds.actions)?,
             Some(old) => {
                 self.action_names.remove_mut(&(old.owner_id.clone(), old.name.folded()));
                 self.move_attachments(old, action);
@@ -355,7 +354,7 @@ impl Catalogue {
         let key = (event_type.display_name.folded(), event_type.owner_id.clone());
         let old = self.event_types.get(&event_type.id).cloned();
         match &old {
-            None => full("event types", self.event_types.size(), EVENT_TYPES_MAX)?,
+            None => full("event types", self.event_types.size(), self.bounds.event_types)?,
             Some(old) => {
                 if old.display_name.folded() != event_type.display_name.folded() {
                     self.check_not_named(old)?;
@@ -395,7 +394,7 @@ impl Catalogue {
 
     fn put_token(&mut self, token: &Arc<Token>) -> Result<(), Conflict> {
         if !self.tokens.contains_key(&token.id) {
-            full("tokens", self.tokens.size(), TOKENS_MAX)?;
+            full("tokens", self.tokens.size(), self.bounds.tokens)?;
         }
         self.token_hashes.insert_mut(token.hash, token.id);
         self.tokens.insert_mut(token.id, Arc::clone(token));

@@ -6,6 +6,7 @@
 mod audit;
 mod backup;
 mod batch;
+mod bounds;
 mod catalogue;
 mod changes;
 mod check;
@@ -30,10 +31,11 @@ mod writer;
 
 pub use audit::AuditQuery;
 pub use backup::{Backup, BackupDigest, BackupError};
+pub use bounds::CatalogueBounds;
 pub use catalogue::Catalogue;
 pub use changes::{Changes, Notice, Subject, Watched};
 pub use mentions::Mention;
-pub use named::{Named, NamedId, Registry};
+pub use named::{Named, NamedBounds, NamedId, Registry};
 pub use once::Expired;
 pub use open::{Config, OpenError, Store};
 pub use places::Channel;

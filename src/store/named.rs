@@ -115,6 +115,18 @@ macro_rules! kinds {
             $($kind(<$kind as Entry>::Id)),*
         }
 
+        /// How many there may be of each kind.
+        #[derive(Clone, Copy, Debug)]
+        pub struct NamedBounds {
+            $(pub $registry: usize),*
+        }
+
+        impl Default for NamedBounds {
+            fn default() -> NamedBounds {
+                NamedBounds { $($registry: $limit),* }
+            }
+        }
+
         #[derive(Clone, Debug, Default)]
         pub(super) struct Registries {
             $($registry: Registry<$kind>),*
@@ -215,7 +227,7 @@ macro_rules! kinds {
             pub(super) fn insert_named(&mut self, entry: &Named) -> Result<(), Conflict> {
                 self.retime(entry);
                 match entry {
-                    $(Named::$kind(entry) => self.named.$registry.put(entry, $limit)),*
+                    $(Named::$kind(entry) => self.named.$registry.put(entry, self.bounds.named.$registry)),*
                 }
             }
 

@@ -1,6 +1,7 @@
 //! Opening the store, and the handle to it.
 
 use super::batch::{Batch, Open};
+use super::bounds::CatalogueBounds;
 use super::catalogue::Catalogue;
 use super::changes::Changes;
 use super::codec::{Key, decode, last_id, state_byte};
@@ -99,6 +100,11 @@ impl Store {
     /// The catalogue as of the last commit.
     pub fn catalogue(&self) -> Arc<Catalogue> {
         self.shared.catalogue.load_full()
+    }
+
+    /// Bounds the catalogue otherwise than by default, from the next transition on. What is there already stays.
+    pub fn bound(&self, bounds: CatalogueBounds) {
+        self.shared.catalogue.rcu(|catalogue| Arc::new(catalogue.bounded(bounds)));
     }
 
     /// What changed lately.

@@ -93,13 +93,17 @@ impl Places {
     }
 
     /// The objects right below, as `tenant` sees it.
-    pub(super) fn children(&self, tenant: &TenantId, object: &ObjectRef, found: &mut Vec<Arc<ObjectRef>>) {
-        let Some(place) = self.0.get(object) else { return };
-        let nothing = Arc::new(ObjectRef { object_type: String::new(), object_id: String::new() });
-        for view in views(tenant) {
-            let children = place.children.range((view.clone(), Arc::clone(&nothing))..);
-            found.extend(children.take_while(|(owner, _)| *owner == view).map(|(_, child)| Arc::clone(child)));
-        }
+    pub(super) fn children(
+        &self,
+        tenant: &TenantId,
+        object: &ObjectRef,
+    ) -> impl Iterator<Item = &Arc<ObjectRef>> + use<'_> {
+        let place = self.0.get(object);
+        views(tenant).flat_map(move |view| {
+            let nothing = Arc::new(ObjectRef { object_type: String::new(), object_id: String::new() });
+            let children = place.map(|place| place.children.range((view.clone(), nothing)..));
+            children.into_iter().flatten().take_while(move |(owner, _)| *owner == view).map(|(_, child)| child)
+        })
     }
 
     /// Every attachment on exactly this object, whoever owns it.
@@ -114,7 +118,11 @@ impl Places {
     }
 
     /// The children of an object that lead to attachments of the channel.
-    pub(super) fn leading(&self, channel: &Channel, object: &ObjectRef) -> impl Iterator<Item = &Arc<ObjectRef>> {
+    pub(super) fn leading(
+        &self,
+        channel: &Channel,
+        object: &ObjectRef,
+    ) -> impl Iterator<Item = &Arc<ObjectRef>> + use<'_> {
         let reach = self.0.get(object).and_then(|place| place.channels.get(channel));
         reach.into_iter().flat_map(|reach| reach.below.iter())
     }
@@ -241,7 +249,7 @@ impl Places {
 }
 
 /// Whose registrations a tenant sees: its own and the shared ones.
-fn views(tenant: &TenantId) -> impl Iterator<Item = TenantId> {
+fn views(tenant: &TenantId) -> impl Iterator<Item = TenantId> + use<> {
     let shared = (!tenant.is_shared()).then(TenantId::shared);
     std::iter::once(tenant.clone()).chain(shared)
 }

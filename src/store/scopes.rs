@@ -11,9 +11,6 @@ use crate::domain::{
 use rpds::{HashTrieMapSync, RedBlackTreeMapSync, RedBlackTreeSetSync};
 use std::sync::Arc;
 
-const OBJECTS_MAX: usize = 1_000_000;
-const ATTACHMENTS_MAX: usize = 1_000_000;
-
 /// What the catalogue knows of objects and attachments.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scopes {
@@ -51,6 +48,11 @@ impl Catalogue {
     /// Adds the objects right above `object`, as the tenant sees it.
     pub fn parents(&self, tenant: &TenantId, object: &ObjectRef, found: &mut Vec<Arc<ObjectRef>>) {
         self.scopes.places.parents(tenant, object, found);
+    }
+
+    /// The objects right below `object`, as the tenant sees it.
+    pub fn children(&self, tenant: &TenantId, object: &ObjectRef) -> impl Iterator<Item = &Arc<ObjectRef>> + use<'_> {
+        self.scopes.places.children(tenant, object)
     }
 
     pub fn attachment(&self, id: AttachmentId) -> Option<&Arc<Attachment>> {
@@ -99,7 +101,7 @@ impl Catalogue {
     }
 
     /// The children of an object that lead to attachments of the channel which see events from above.
-    pub fn leading(&self, channel: &Channel, object: &ObjectRef) -> impl Iterator<Item = &Arc<ObjectRef>> {
+    pub fn leading(&self, channel: &Channel, object: &ObjectRef) -> impl Iterator<Item = &Arc<ObjectRef>> + use<'_> {
         self.scopes.places.leading(channel, object)
     }
 
@@ -138,7 +140,7 @@ impl Catalogue {
     pub(super) fn put_object(&mut self, record: &Arc<ObjectRecord>) -> Result<(), Conflict> {
         let (owner, key) = (&record.owner_id, (record.owner_id.clone(), record.object.clone()));
         if !self.scopes.objects.contains(&key) {
-            full("objects", self.scopes.objects.size(), OBJECTS_MAX)?;
+            full("objects", self.scopes.objects.size(), self.bounds.objects)?;
         }
         full("parents of one object", record.parents.len().saturating_sub(1), PARENTS_MAX)?;
         let places = &self.scopes.places;
@@ -147,7 +149,7 @@ impl Catalogue {
             &Arc::new(record.object.clone()),
             &parents,
             |object, found| places.parents(owner, object, found),
-            |object, found| places.children(owner, object, found),
+            |object, found| found.extend(places.children(owner, object).cloned()),
         );
         checked.map_err(|error| Conflict::Graph {
             place: match &error {
@@ -172,10 +174,8 @@ impl Catalogue {
         if places.record(owner, object).is_none() {
             return Err(Conflict::Gone { what: "object", id: object.to_string() });
         }
-        let mut children = Vec::new();
-        places.children(owner, object, &mut children);
-        let below = children
-            .iter()
+        let below = places
+            .children(owner, object)
             .filter(|child| places.record(owner, child).is_some_and(|record| record.parents.contains(object)));
         let attached = places.attached(object).filter(|attachment| attachment.owner_id == *owner);
         let by = below.map(|child| format!("the object `{child}` below it"));
@@ -194,7 +194,7 @@ impl Catalogue {
 
     /// What is attached while an action is public stays when it is withdrawn; only new attachments are refused.
     fn check_new_attachment(&self, attachment: &Attachment) -> Result<(), Conflict> {
-        full("attachments", self.scopes.attachments.size(), ATTACHMENTS_MAX)?;
+        full("attachments", self.scopes.attachments.size(), self.bounds.attachments)?;
         let action = self.action(attachment.action_id);
         let Some(action) = action.filter(|action| action.may_be_attached_by(&attachment.owner_id)) else {
             return Err(Conflict::NoSuchAction { id: attachment.action_id.to_string() });

@@ -521,10 +521,61 @@ fn lists_of_the_history_are_filtered() {
     assert_eq!(runs("q=rejected%20ON"), [1]);
     assert_eq!(runs(&format!("event={}", fired[3]["id"].as_str().unwrap())), [3]);
     assert_eq!(runs(&format!("action={}&state=SUCCESS", fired[0]["runs"][0]["action_id"].as_str().unwrap())), [0]);
-    for query in ["/event?state=DONE", "/run?state=DONE", "/run?reason=boredom", "/run?event=x", "/run?action=x"] {
+    for query in ["/event?state=DONE", "/run?state=DONE", "/run?reason=boredom", "/run?event=x", "/run?action="] {
         server.admin.get(query).problem(400, "bad_request");
     }
     server.admin.get("/event?event_type=nobody").problem(404, "not_found");
+    server.admin.get("/event?event_type=no%20name").problem(404, "not_found");
+    server.admin.get("/run?action=nobody").problem(404, "not_found");
+}
+
+/// The platform could look at the history of all tenants only, and a deleted event type's by its id only.
+#[test]
+fn the_history_of_one_tenant_and_of_what_is_deleted_is_found() {
+    let server = tenants();
+    let (a, b) = (server.client_for("a", &["read", "write", "execute"]), server.client_for("b", &["read", "execute"]));
+    let digest = server.upload("noop");
+    let own = json!({ "name": "Mine", "module": digest, "owner_id": "a" });
+    let action = server.admin.post("/action", &own).expect(201)["id"].clone();
+    a.post("/event-type", &json!({ "display_name": "mine", "action": action })).expect(201);
+    let fire = |client: &crate::support::Client, event_type: &str| {
+        let request = client.request("POST", &format!("/trigger/{event_type}")).header("prefer", "wait=60");
+        request.send().expect(200)["id"].as_str().unwrap().to_owned()
+    };
+    let (mine, of_a) = (fire(&a, "mine"), fire(&a, "noop"));
+    let (of_b, platforms) = (fire(&b, "noop"), fire(&server.admin, "noop"));
+    let listed = |client: &crate::support::Client, query: &str| {
+        let events = client.pages(&format!("/event?sort=created_at&{query}"));
+        let events: Vec<String> = ids(&events).into_iter().map(str::to_owned).collect();
+        let runs = client.pages(&format!("/run?sort=created_at&{}", query.replace("event_type=", "action=")));
+        let of: Vec<String> = runs.iter().map(|run| run["event_id"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(events, of, "runs and events agree: {query}");
+        events
+    };
+    assert_eq!(listed(&server.admin, ""), [&*mine, &of_a, &of_b, &platforms]);
+    assert_eq!(listed(&server.admin, "owner_id=a"), [&*mine, &of_a]);
+    assert_eq!(listed(&server.admin, "owner_id=b"), [&*of_b]);
+    assert_eq!(listed(&server.admin, "owner_id="), [&*platforms]);
+    assert_eq!(listed(&server.admin, "owner_id=nobody"), [""; 0]);
+    assert_eq!(listed(&a, "owner_id=a"), [&*mine, &of_a]);
+    assert_eq!(listed(&a, "owner_id=b"), [""; 0], "what is another's is not there");
+    assert_eq!(listed(&server.admin, "owner_id=a&event_type=noop"), [&*of_a]);
+    assert_eq!(listed(&server.admin, "owner_id=a&event_type=mine"), [&*mine]);
+    for path in ["/event?owner_id=not%20one", "/run?owner_id=not%20one"] {
+        server.admin.get(path).problem(400, "bad_request");
+    }
+
+    a.delete("/event-type/mine").expect(200);
+    server.admin.delete(&format!("/action/{}", action.as_str().unwrap())).expect(200);
+    for client in [&a, &server.admin] {
+        assert_eq!(listed(client, "event_type=MINE"), [&*mine]);
+        assert_eq!(listed(client, "owner_id=a&event_type=mine&state=SUCCESS"), [&*mine]);
+    }
+    for path in ["/event?event_type=mine", "/run?action=mine"] {
+        b.get(path).problem(404, "not_found");
+    }
+    let many = json!({ "filter": { "owner_id": "b" }, "preview": true });
+    assert_eq!(server.admin.post("/event/replay", &many).expect(200)["count"], 1);
 }
 
 #[test]

@@ -501,3 +501,53 @@ fn with_a_full_queue_it_fires_late() {
     world.server.until_at(&path, |schedule| schedule["next_at"] == "2026-01-01T02:00:00.000Z");
     assert_eq!(world.events().len(), 3);
 }
+
+/// A firing that was refused at the commit, because somebody changed its schedule, held its key until then: who fired the
+/// same in that instant was told to be a duplicate of a run that was never kept.
+#[test]
+fn what_is_a_duplicate_of_a_firing_has_its_run_even_while_the_schedule_is_changed() {
+    let server = TestServer::with_manual_clock();
+    server.install("t", "noop", json!({}));
+    let mut fired = 0;
+    for round in 0..30 {
+        let body = |note: &str| {
+            let schedule = json!({ "event_type": "t", "cron": "* * * * *", "payload": round, "description": note });
+            let mut schedule = schedule.as_object().unwrap().clone();
+            schedule.insert("name".to_owned(), json!(format!("s{round}")));
+            Value::Object(schedule)
+        };
+        server.admin.post("/schedule", &body("")).expect(201);
+        let (path, barrier) = (format!("/schedule/s{round}"), std::sync::Barrier::new(3));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                barrier.wait();
+                server.admin.put(&path, &body("changed")).expect(200).clone()
+            });
+            scope.spawn(|| {
+                barrier.wait();
+                for _ in 0..6 {
+                    server.fire("t", json!(round));
+                }
+            });
+            barrier.wait();
+            server.pass_ms(60_000);
+        });
+        fired += 6;
+        server.admin.delete(&path).expect(200);
+    }
+    server.until_idle();
+    for event in server.admin.pages("/event?sort=created_at") {
+        let event = server.until(event["id"].as_str().unwrap(), crate::support::is_ended);
+        for run in event["runs"].as_array().unwrap() {
+            match run["duplicate_of"].as_str() {
+                Some(of) => {
+                    let of = server.admin.get(&format!("/run/{of}"));
+                    assert_eq!(of.expect(200)["state"], "SUCCESS", "what it stands for ran");
+                }
+                None => assert_eq!(run["state"], "SUCCESS"),
+            }
+        }
+    }
+    let kept = server.admin.pages("/event").len();
+    assert!(kept >= fired, "{kept} of at least {fired}");
+}

@@ -5,8 +5,11 @@
 mod access;
 mod audit;
 mod backup;
+mod bounds;
+mod broken_disk;
 mod cli;
 mod crash;
+mod crash_cascade;
 mod crash_chains;
 mod examples;
 mod http_apply;

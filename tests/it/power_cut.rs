@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 
 /// A disk that keeps only what was synced, and dies at a chosen sync.
 #[derive(Clone, Debug, Default)]
-struct Disk(Arc<Mutex<Platter>>);
+pub(crate) struct Disk(Arc<Mutex<Platter>>);
 
 #[derive(Debug, Default)]
 struct Platter {
@@ -83,7 +83,7 @@ impl redb::StorageBackend for Disk {
 
 impl Disk {
     /// The disk after the power cut: the loose writes for which `survives` says so made it, the others did not.
-    fn after_the_cut(&self, mut survives: impl FnMut(usize) -> bool) -> Disk {
+    pub(crate) fn after_the_cut(&self, mut survives: impl FnMut(usize) -> bool) -> Disk {
         let platter = self.0.lock().unwrap();
         let mut safe = platter.safe.clone();
         for (number, (from, data)) in platter.loose.iter().enumerate() {
@@ -94,16 +94,16 @@ impl Disk {
         Disk(Arc::new(Mutex::new(Platter { seen: safe.clone(), safe, ..Platter::default() })))
     }
 
-    fn dying_at(sync: Option<usize>) -> Disk {
+    pub(crate) fn dying_at(sync: Option<usize>) -> Disk {
         Disk(Arc::new(Mutex::new(Platter { dies_at: sync, ..Platter::default() })))
     }
 
-    fn syncs(&self) -> usize {
+    pub(crate) fn syncs(&self) -> usize {
         self.0.lock().unwrap().syncs
     }
 }
 
-fn config() -> Config {
+pub(crate) fn config() -> Config {
     Config { path: "a disk of the test".into(), cache_bytes: 1 << 20, first_notice: 1 }
 }
 
@@ -157,7 +157,7 @@ fn accepted_once(event_id: EventId) -> AcceptedOnce {
     }
 }
 
-fn commit(store: &Store, transition: Transition) -> Result<(), CommitError> {
+pub(crate) fn commit(store: &Store, transition: Transition) -> Result<(), CommitError> {
     let (sender, receiver) = std::sync::mpsc::channel();
     store.submit(transition, Some(Box::new(move |result| drop(sender.send(result)))));
     receiver.recv().unwrap()

@@ -1,9 +1,10 @@
 //! Rules that two writers could only break together: both looked at the same catalogue, and the second is refused.
 
-use crate::store::{action, commit, event_type, module, open, tenant};
+use crate::store::{NOW, action, commit, event_type, module, open, tenant};
 use crate::support::TestServer;
-use fusebox::domain::{Action, ActionId, EventType, EventTypeId, Parameter};
-use fusebox::store::{Change, Conflict, Store, Transition};
+use fusebox::domain::{Action, ActionId, DEPTH_MAX, EventType, EventTypeId, ObjectRecord, ObjectRef, Parameter};
+use fusebox::store::{Catalogue, Change, Conflict, Store, Transition};
+use proptest::prelude::*;
 use serde_json::json;
 use std::sync::{Arc, Barrier};
 use tempfile::TempDir;
@@ -106,6 +107,65 @@ fn a_trigger_is_not_deleted_while_an_action_takes_it() {
     let used = Conflict::InUse { by: vec!["the action `a`, whose trigger it is".to_owned()] };
     assert_eq!(at_once(&store, triggered(), [Change::DeleteEventType(EVENT_TYPE)]), Err(used));
     assert_eq!(store.catalogue().event_types().count(), 1);
+}
+
+/// Which objects a random history of registrations has as parents of which.
+fn parents() -> impl Strategy<Value = Vec<(usize, Vec<usize>)>> {
+    let line = (1..OBJECTS).prop_map(|on| (on, vec![on - 1]));
+    let any = (0..OBJECTS, proptest::collection::vec(0..OBJECTS, 0..3));
+    proptest::collection::vec(prop_oneof![6 => line, 1 => any], 30..160)
+}
+
+const OBJECTS: usize = 40;
+
+/// The longest way up, in steps; `None` when there is a cycle.
+fn depth(parents: &[Vec<usize>]) -> Option<usize> {
+    let mut depths = vec![0; parents.len()];
+    // A way without a cycle has no more steps than there are objects.
+    for _ in 0..=parents.len() {
+        let before = depths.clone();
+        for (on, above) in parents.iter().enumerate() {
+            depths[on] = above.iter().map(|parent| depths[*parent] + 1).max().unwrap_or(0);
+        }
+        if depths == before {
+            return depths.into_iter().max();
+        }
+    }
+    None
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn objects_lie_in_no_cycle_and_no_deeper_than_they_may(steps in parents()) {
+        let object = |number: usize| ObjectRef::new("place".to_owned(), number.to_string()).unwrap();
+        let mut catalogue = Catalogue::of([]).unwrap();
+        let mut model = vec![Vec::new(); OBJECTS];
+        for (on, parents) in steps {
+            let mut changed = model.clone();
+            changed[on].clone_from(&parents);
+            let record = ObjectRecord {
+                owner_id: tenant("a"),
+                object: object(on),
+                name: String::new(),
+                parents: parents.into_iter().map(object).collect(),
+                version: 1,
+                created_by: "test".to_owned(),
+                created_at: NOW,
+                updated_at: NOW,
+            };
+            let may = depth(&changed).is_some_and(|depth| depth <= DEPTH_MAX as usize);
+            match catalogue.after(&Transition::of([Change::PutObject(Arc::new(record))])) {
+                Ok(after) => {
+                    prop_assert!(may, "it was taken: {changed:?}");
+                    (catalogue, model) = (after, changed);
+                }
+                Err(Conflict::Graph { .. }) => prop_assert!(!may, "it was refused: {changed:?}"),
+                Err(other) => prop_assert!(false, "{other}"),
+            }
+        }
+    }
 }
 
 /// The same race through HTTP: whoever comes second is told so as if it had come later.

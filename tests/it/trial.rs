@@ -322,6 +322,58 @@ fn what_an_event_does_not_reach_is_told_with_the_reason() {
     assert_eq!((&own["priority"], &own["distance"], &own["scope"]["object_id"]), (&json!(3), &json!(0), &json!("1")));
 }
 
+/// What is shared and sits on an object that a tenant put below another by itself was not found downwards, and nothing
+/// said why.
+#[test]
+fn what_is_shared_and_lies_at_the_end_of_a_tenants_own_way_says_why_it_is_not_reached() {
+    let server = TestServer::start();
+    let module = server.upload_bytes(ECHO);
+    server.admin.post("/event-type", &json!({ "display_name": "booked" })).expect(201);
+    let a = server.client_for("a", &["read", "write"]);
+    for (name, object, inherits) in [("shared", "1", true), ("alone", "1", false), ("further", "2", true)] {
+        let action = server.action(name, &module, json!({ "trigger": "booked" }));
+        let body = json!({ "object_type": "room", "object_id": object, "inherits": inherits });
+        server.admin.post(&format!("/action/{action}/object"), &body).expect(201);
+    }
+    let below = |client: &crate::support::Client, object: &str, parent: &str| {
+        let (kind, id) = parent.split_once('/').unwrap();
+        let parents = json!([{ "object_type": kind, "object_id": id }]);
+        client.put(&format!("/object/{object}"), &json!({ "parents": parents })).expect(201);
+    };
+    below(&a, "room/1", "place/hall");
+    below(&server.admin, "room/2", "room/1");
+    let told = |client: &crate::support::Client, object: &str, query: &str| -> Vec<(String, Value, Value, String)> {
+        let answer = client.get(&format!("/object/{object}/effective?event_type=booked&unreached=true{query}"));
+        let part = |item: &Value| {
+            let (action, message) = (item["action"].as_str().unwrap(), item["message"].as_str().unwrap());
+            (action.to_owned(), item["position"].clone(), item["distance"].clone(), message.to_owned())
+        };
+        answer.expect(200).as_array().unwrap().iter().map(part).collect()
+    };
+    let hall = told(&a, "place/hall", "");
+    let names: Vec<&str> = hall.iter().map(|(name, ..)| name.as_str()).collect();
+    assert_eq!(names, ["shared", "alone", "further"], "{hall:?}");
+    assert!(hall.iter().all(|(_, position, ..)| position.is_null()), "{hall:?}");
+    assert_eq!([&hall[0].2, &hall[1].2, &hall[2].2], [&json!(1), &json!(1), &json!(2)]);
+    for place in [0, 2] {
+        assert!(hall[place].3.contains("along shared objects only"), "{hall:?}");
+    }
+    assert!(hall[1].3.contains("`inherits` is false"), "{hall:?}");
+    let narrow = told(&a, "place/hall", "&flow=up");
+    assert!(narrow[0].3.contains("does not go down") && narrow[2].3.contains("does not go down"), "{narrow:?}");
+    // Upwards it is reached, and the platform's own event finds nothing there at all.
+    let reached = told(&a, "room/2", "");
+    assert_eq!((reached[0].0.as_str(), &reached[1].0), ("further", &"shared".to_owned()));
+    assert_eq!((&reached[0].1, &reached[1].1), (&json!(0), &json!(1)));
+    assert_eq!(told(&server.admin, "place/hall", ""), []);
+
+    // As soon as the way is everybody's, it leads there.
+    below(&server.admin, "room/1", "place/hall");
+    let hall = told(&a, "place/hall", "");
+    let places: Vec<(&str, &Value)> = hall.iter().map(|(name, position, ..)| (name.as_str(), position)).collect();
+    assert_eq!(places, [("shared", &json!(0)), ("further", &json!(1)), ("alone", &Value::Null)]);
+}
+
 #[test]
 fn a_trial_is_given_secrets_and_shows_none() {
     let server = TestServer::start();

@@ -61,6 +61,27 @@ impl Serving {
         Serving::launch(data, |command| command.env("FUSEBOX_LOG", "trace").stderr(log))
     }
 
+    /// Starts it so that [`Serving::break_disk`] is no signal that would end it.
+    pub(crate) fn start_on_a_disk_that_may_break(data: &Path) -> Serving {
+        Serving::launch(data, |command| {
+            let program = std::mem::replace(command, Command::new("/bin/sh"));
+            command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(program.get_program());
+            command.args(program.get_args()).env("FUSEBOX_LOG", "error");
+            for (name, value) in program.get_envs().filter(|(name, _)| *name != "FUSEBOX_LOG") {
+                assert_eq!(value, None, "it is only taken away");
+                command.env_remove(name);
+            }
+            command.current_dir(data.parent().unwrap()).stdin(Stdio::null()).stdout(Stdio::piped())
+        })
+    }
+
+    /// From now on every write to a file fails.
+    pub(crate) fn break_disk(&self) {
+        use rustix::process::{Pid, Resource, Rlimit, prlimit};
+        let nothing = Rlimit { current: Some(0), maximum: None };
+        prlimit(Some(Pid::from_child(&self.child)), Resource::Fsize, nothing).unwrap();
+    }
+
     fn launch(data: &Path, change: impl FnOnce(&mut Command) -> &mut Command) -> Serving {
         let mut command = program(data.parent().unwrap());
         command.args(["serve", "--json", "--listen", "127.0.0.1:0", "--concurrency", "8", "--cache", "8", "--data"]);
