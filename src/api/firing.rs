@@ -48,12 +48,14 @@ impl Firing {
     }
 
     /// What becomes of a firing that was refused. Whoever fires what the source type does not allow may be a credential in
-    /// the wrong hands, so that goes into the audit log.
+    /// the wrong hands, so that goes into the audit log, though not every time.
     pub(super) async fn refused(&self, api: &Api, event_type: &EventTypeName, error: FireError) -> Problem {
         let FireError::SourceType(message) = &error else { return error.into() };
-        tracing::warn!(request.id = %request_id(), detail = message, "a source type did not allow an event");
         let author = self.author(api);
-        let (owner_id, subject, note) = (author.tenant.clone(), event_type.to_string(), message.clone());
+        let Some(left_out) = api.refusals().count(&author) else { return error.into() };
+        tracing::warn!(request.id = %request_id(), left_out, detail = message, "a source type did not allow an event");
+        let more = if left_out == 0 { String::new() } else { format!("; {left_out} refusals before were left out") };
+        let (owner_id, subject, note) = (author.tenant.clone(), event_type.to_string(), format!("{message}{more}"));
         let noted = Noted { owner_id, subject, note, ..Noted::of(Deed::Refused, "event-type", "") };
         let transition = Transition::of([Change::Audit(Arc::new(noted))]);
         match api.store().commit(Transition { author: Some(author), ..transition }).await {

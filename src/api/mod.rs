@@ -29,6 +29,7 @@ mod openapi;
 mod page;
 mod parameter;
 mod precondition;
+mod refusals;
 mod replay;
 mod run;
 mod schedule;
@@ -54,6 +55,7 @@ use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use draft::Draft;
 use error::Problem;
+use refusals::Refusals;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use utoipa_axum::router::OpenApiRouter;
@@ -70,6 +72,7 @@ struct Shared {
     stream_slots: Arc<Semaphore>,
     /// One backup at a time: each keeps pages of the store's file from being used again.
     backup_slot: Arc<Semaphore>,
+    refusals: Arc<Refusals>,
     /// Where changes of the catalogue go instead of the store, for what is tried before it is done.
     draft: Option<Draft>,
 }
@@ -165,7 +168,8 @@ fn described() -> OpenApiRouter<Api> {
 pub fn router(parts: Parts) -> Router {
     let stream_slots = Arc::new(Semaphore::new(parts.bounds.streams));
     let backup_slot = Arc::new(Semaphore::new(1));
-    let api = Api(Arc::new(Shared { parts: Arc::new(parts), stream_slots, backup_slot, draft: None }));
+    let refusals = Arc::default();
+    let api = Api(Arc::new(Shared { parts: Arc::new(parts), stream_slots, backup_slot, refusals, draft: None }));
     let (router, _) = described().split_for_parts();
     router
         .fallback(|request: Request| async move { Problem::not_found("route", request.uri().path()) })
@@ -246,8 +250,13 @@ impl Api {
             parts: Arc::clone(&self.0.parts),
             stream_slots: Arc::clone(&self.0.stream_slots),
             backup_slot: Arc::clone(&self.0.backup_slot),
+            refusals: Arc::clone(&self.0.refusals),
             draft: Some(Draft::new(catalogue)),
         }))
+    }
+
+    fn refusals(&self) -> &Refusals {
+        &self.0.refusals
     }
 
     fn draft(&self) -> Option<&Draft> {

@@ -201,3 +201,37 @@ fn who_took_a_backup_is_in_the_log() {
     assert_eq!((&entry["what"], &entry["by"]["name"]), (&json!("backed_up"), &json!("admin")));
     assert_eq!((&entry["before"], &entry["after"]), (&Value::Null, &Value::Null));
 }
+
+#[test]
+fn a_flood_of_refusals_leaves_a_few_entries_and_the_number_of_the_others() {
+    let server = TestServer::with_manual_clock();
+    for name in ["doors", "lifts"] {
+        server.admin.post("/source-type", &json!({ "name": name })).expect(201);
+    }
+    server.admin.post("/event-type", &json!({ "display_name": "lifted", "source_type": "lifts" })).expect(201);
+    let source = |name: &str| {
+        let made = server.admin.post("/source", &json!({ "name": name, "source_type": "doors" }));
+        server.admin.with_token(made.expect(201)["token"].as_str().unwrap())
+    };
+    let (first, second) = (source("first"), source("second"));
+    let fire = |client: &Client, times: usize| {
+        for _ in 0..times {
+            client.post("/event", &json!({ "event_type": "lifted" })).problem(403, "source_type_not_allowed");
+        }
+    };
+    let entries = || server.admin.pages("/audit?what=refused");
+    fire(&first, 10);
+    assert_eq!(entries().len(), 10);
+    fire(&first, 25);
+    assert_eq!(entries().len(), 10, "the others are refused and not noted");
+    fire(&second, 1);
+    assert_eq!(entries().len(), 11, "another credential's is");
+    server.clock.advance_ms(60_000);
+    fire(&first, 2);
+    let told = entries();
+    let notes: Vec<bool> = told
+        .iter()
+        .map(|entry| entry["note"].as_str().unwrap().ends_with("; 25 refusals before were left out"))
+        .collect();
+    assert_eq!((notes.len(), notes.iter().filter(|told| **told).count()), (13, 1), "{told:#?}");
+}
