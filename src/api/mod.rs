@@ -55,7 +55,7 @@ use axum::response::Response;
 use draft::Draft;
 use error::Problem;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use tokio::sync::{RwLock, Semaphore};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -70,6 +70,8 @@ struct Shared {
     stream_slots: Arc<Semaphore>,
     /// One backup at a time: each keeps pages of the store's file from being used again.
     backup_slot: Arc<Semaphore>,
+    /// Shared by changes of the catalogue; whoever has it alone finds it unchanged.
+    gate: Arc<RwLock<()>>,
     /// Where changes of the catalogue go instead of the store, for what is tried before it is done.
     draft: Option<Draft>,
 }
@@ -165,7 +167,8 @@ fn described() -> OpenApiRouter<Api> {
 pub fn router(parts: Parts) -> Router {
     let stream_slots = Arc::new(Semaphore::new(parts.bounds.streams));
     let backup_slot = Arc::new(Semaphore::new(1));
-    let api = Api(Arc::new(Shared { parts: Arc::new(parts), stream_slots, backup_slot, draft: None }));
+    let api =
+        Api(Arc::new(Shared { parts: Arc::new(parts), stream_slots, backup_slot, gate: Arc::default(), draft: None }));
     let (router, _) = described().split_for_parts();
     router
         .fallback(|request: Request| async move { Problem::not_found("route", request.uri().path()) })
@@ -246,6 +249,7 @@ impl Api {
             parts: Arc::clone(&self.0.parts),
             stream_slots: Arc::clone(&self.0.stream_slots),
             backup_slot: Arc::clone(&self.0.backup_slot),
+            gate: Arc::clone(&self.0.gate),
             draft: Some(Draft::new(catalogue)),
         }))
     }
@@ -259,6 +263,12 @@ impl Api {
         if let Some(draft) = &self.0.draft {
             return Ok(draft.apply(transition)?);
         }
+        let _shared = self.0.gate.read().await;
+        self.commit_alone(caller, transition).await
+    }
+
+    /// The same for who has the gate.
+    async fn commit_alone<N>(&self, caller: &Caller<N>, transition: Transition) -> Result<(), CommitError> {
         let (now, request) = (self.now(), request_id());
         let author = Some(caller.author(request, AuditId::new(self.ids(), now), now));
         let moves_permits = transition.changes.iter().any(Change::moves_permits);
