@@ -51,6 +51,14 @@ impl<N> Clone for Caller<N> {
 }
 
 impl<N> Caller<N> {
+    /// The same caller where it needs other rights.
+    pub(super) fn raised<M: Needs>(&self) -> Result<Caller<M>, Problem> {
+        if !self.token.rights.allow(M::RIGHTS) {
+            return Err(Problem::forbidden(M::RIGHTS, self.token.rights));
+        }
+        Ok(Caller { token: Arc::clone(&self.token), needs: PhantomData })
+    }
+
     pub(super) fn tenant(&self) -> &TenantId {
         &self.token.owner_id
     }

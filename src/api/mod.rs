@@ -57,7 +57,7 @@ use draft::Draft;
 use error::Problem;
 use refusals::Refusals;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use tokio::sync::{RwLock, Semaphore};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -73,6 +73,8 @@ struct Shared {
     /// One backup at a time: each keeps pages of the store's file from being used again.
     backup_slot: Arc<Semaphore>,
     refusals: Arc<Refusals>,
+    /// Shared by changes of the catalogue; whoever has it alone finds it unchanged.
+    gate: Arc<RwLock<()>>,
     /// Where changes of the catalogue go instead of the store, for what is tried before it is done.
     draft: Option<Draft>,
 }
@@ -168,8 +170,9 @@ fn described() -> OpenApiRouter<Api> {
 pub fn router(parts: Parts) -> Router {
     let stream_slots = Arc::new(Semaphore::new(parts.bounds.streams));
     let backup_slot = Arc::new(Semaphore::new(1));
-    let refusals = Arc::default();
-    let api = Api(Arc::new(Shared { parts: Arc::new(parts), stream_slots, backup_slot, refusals, draft: None }));
+    let parts = Arc::new(parts);
+    let (gate, refusals) = (Arc::default(), Arc::default());
+    let api = Api(Arc::new(Shared { parts, stream_slots, backup_slot, refusals, gate, draft: None }));
     let (router, _) = described().split_for_parts();
     router
         .fallback(|request: Request| async move { Problem::not_found("route", request.uri().path()) })
@@ -251,6 +254,7 @@ impl Api {
             stream_slots: Arc::clone(&self.0.stream_slots),
             backup_slot: Arc::clone(&self.0.backup_slot),
             refusals: Arc::clone(&self.0.refusals),
+            gate: Arc::clone(&self.0.gate),
             draft: Some(Draft::new(catalogue)),
         }))
     }
@@ -268,6 +272,12 @@ impl Api {
         if let Some(draft) = &self.0.draft {
             return Ok(draft.apply(transition)?);
         }
+        let _shared = self.0.gate.read().await;
+        self.commit_alone(caller, transition).await
+    }
+
+    /// The same for who has the gate.
+    async fn commit_alone<N>(&self, caller: &Caller<N>, transition: Transition) -> Result<(), CommitError> {
         let (now, request) = (self.now(), request_id());
         let author = Some(caller.author(request, AuditId::new(self.ids(), now), now));
         let moves_permits = transition.changes.iter().any(Change::moves_permits);

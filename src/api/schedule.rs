@@ -329,7 +329,7 @@ impl ScheduleIn {
 }
 
 impl ScheduleOut {
-    fn of(schedule: &Schedule) -> ScheduleOut {
+    pub(super) fn of(schedule: &Schedule) -> ScheduleOut {
         let Header { id, owner_id, name, description, version, created_by, created_at, updated_by, updated_at } =
             schedule.header.clone();
         let (cron, timezone, at) = match &schedule.timing {

@@ -6,6 +6,7 @@ use super::error::{Fault, Problem};
 use super::extract::{Body, Path, Query};
 use super::page::{self, Data, Filter, List, Row};
 use super::precondition::{check_preconditions, check_version};
+use crate::dispatch::Sealing;
 use crate::domain::{
     Deed, EntryName, Header, Noted, Parameter, Secret, SecretId, SecretText, Source, TenantId, Timestamp,
 };
@@ -24,9 +25,9 @@ const DESCRIPTION_BYTES_MAX: usize = 10_000;
 #[schema(as = SecretIn)]
 #[expect(dead_code, reason = "describes a body for the document")]
 struct SecretSchema {
-    /// The value, 4 to 65536 bytes; no answer ever has it.
+    /// The value, 4 to 65536 bytes; no answer ever has it. Left out, one that is there keeps its own.
     #[schema(min_length = 4, max_length = 65536, write_only)]
-    value: String,
+    value: Option<String>,
     /// Left out, it stays as it was.
     description: Option<String>,
     /// The tenant it is for; only the platform names another than its own. Empty: the platform.
@@ -34,7 +35,7 @@ struct SecretSchema {
 }
 
 struct SecretIn {
-    value: SecretText,
+    value: Option<SecretText>,
     description: Option<String>,
     owner_id: Option<TenantId>,
 }
@@ -90,12 +91,23 @@ pub(super) async fn put(
     Body(body): Body<Value>,
 ) -> Result<Data<SecretOut>, Problem> {
     let key: EntryName = key.parse().map_err(|error| Problem::invalid(vec![Fault::new("", error)]))?;
-    let SecretIn { value, description, owner_id } = SecretIn::read(body)?;
-    let owner = caller.owner(owner_id)?;
     // From here to the commit no rotation drops the key that seals.
     let sealing = api.dispatch().secrets().sealing().await;
+    set(&api, &caller, &sealing, (key, body), &headers).await
+}
+
+/// The same for who holds the key already. Without a value one that is there keeps its own.
+pub(super) async fn set(
+    api: &Api,
+    caller: &Caller<Write>,
+    sealing: &Sealing<'_>,
+    (key, body): (EntryName, Value),
+    headers: &HeaderMap,
+) -> Result<Data<SecretOut>, Problem> {
+    let SecretIn { value, description, owner_id } = SecretIn::read(body)?;
+    let owner = caller.owner(owner_id)?;
     let old = find(&api.catalogue(), &owner, &key);
-    check_preconditions(&headers, "secret", old.as_ref().map(|old| old.header.version))?;
+    check_preconditions(headers, "secret", old.as_ref().map(|old| old.header.version))?;
     let now = api.now();
     let mut header = match &old {
         // How it was spelled first stays.
@@ -103,11 +115,15 @@ pub(super) async fn put(
         None => Header::new((SecretId::new(api.ids(), now), owner, key), caller.name(), now),
     };
     header.description = description.unwrap_or(header.description);
-    let secret = sealing.seal(&value, header);
+    let secret = match (value, &old) {
+        (Some(value), _) => sealing.seal(&value, header),
+        (None, Some(old)) => sealing.seal_again(old, header).map_err(|error| Problem::internal(&error))?,
+        (None, None) => return Err(Problem::invalid(vec![Fault::new("/value", "a secret has a value")])),
+    };
     let out = SecretOut::of(&secret);
     let expected = old.as_ref().map(|old| Expectation::Version(NamedId::Secret(old.header.id), old.header.version));
     let put = Transition { expect: expected.into_iter().collect(), ..Transition::of([Change::Put(secret.into())]) };
-    api.commit(&caller, put).await?;
+    api.commit(caller, put).await?;
     let version = out.version;
     Ok(if old.is_none() { Data::created(out) } else { Data::ok(out) }.versioned(version))
 }
@@ -233,7 +249,7 @@ fn users(catalogue: &Catalogue, owner: &TenantId, key: &EntryName) -> Vec<String
     actions.chain(event_types).chain(sources).take(10).collect()
 }
 
-fn find(catalogue: &Catalogue, owner: &TenantId, key: &EntryName) -> Option<Arc<Secret>> {
+pub(super) fn find(catalogue: &Catalogue, owner: &TenantId, key: &EntryName) -> Option<Arc<Secret>> {
     let found = catalogue.secrets().named(owner, key);
     found.filter(|secret| secret.header.owner_id == *owner).cloned()
 }
@@ -249,9 +265,6 @@ impl SecretIn {
             return Err(Problem::invalid(vec![Fault::new("", "a secret is sent as an object with its `value`")]));
         };
         let mut faults = Vec::new();
-        if fields.get("value").is_none_or(Value::is_null) {
-            faults.push(Fault::new("/value", "a secret has a value"));
-        }
         let value = text(&mut fields, "value", &mut faults).map(SecretText::new);
         let value = value.transpose().map_err(|error| faults.push(Fault::new("/value", error))).ok().flatten();
         let description = text(&mut fields, "description", &mut faults);
@@ -265,10 +278,7 @@ impl SecretIn {
             let pointer = format!("/{}", super::extract::escaped(name));
             Fault::new(pointer, "a secret has `value`, `description` and `owner_id`")
         }));
-        match value {
-            Some(value) if faults.is_empty() => Ok(SecretIn { value, description, owner_id }),
-            _ => Err(Problem::invalid(faults)),
-        }
+        if faults.is_empty() { Ok(SecretIn { value, description, owner_id }) } else { Err(Problem::invalid(faults)) }
     }
 }
 
@@ -284,8 +294,15 @@ fn text(fields: &mut Map<String, Value>, name: &str, faults: &mut Vec<Fault>) ->
     }
 }
 
+impl Removal {
+    /// Of what nothing uses.
+    pub(super) fn of(owner: TenantId) -> Removal {
+        Removal { owner_id: Some(owner), force: false }
+    }
+}
+
 impl SecretOut {
-    fn of(secret: &Secret) -> SecretOut {
+    pub(super) fn of(secret: &Secret) -> SecretOut {
         let Header { name, owner_id, description, version, .. } = &secret.header;
         SecretOut {
             key: name.to_string(),

@@ -195,7 +195,7 @@ impl SinkIn {
 }
 
 impl SinkOut {
-    fn of(api: &Api, sink: &Sink) -> SinkOut {
+    pub(super) fn of(api: &Api, sink: &Sink) -> SinkOut {
         SinkOut {
             header: HeaderOut::of(&sink.header),
             sink_types: sink.sink_types.iter().map(EntryName::to_string).collect(),

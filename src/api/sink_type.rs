@@ -185,6 +185,12 @@ impl SinkTypeIn {
     }
 }
 
+impl SinkTypeOut {
+    pub(super) fn of(api: &Api, sink_type: &SinkType) -> SinkTypeOut {
+        View::of(api).out(sink_type)
+    }
+}
+
 /// What a sink type is shown by.
 struct View {
     catalogue: Arc<Catalogue>,

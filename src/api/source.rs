@@ -284,7 +284,11 @@ impl From<Webhook> for WebhookIn {
 }
 
 impl SourceOut {
-    fn of(catalogue: &Catalogue, source: &Source) -> SourceOut {
+    pub(super) fn take_token(&mut self) -> Option<String> {
+        self.token.take()
+    }
+
+    pub(super) fn of(catalogue: &Catalogue, source: &Source) -> SourceOut {
         let source_type = catalogue.source_types().get(source.source_type);
         SourceOut {
             header: HeaderOut::of(&source.header),

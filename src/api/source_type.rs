@@ -111,7 +111,7 @@ impl SourceTypeIn {
 }
 
 impl SourceTypeOut {
-    fn of(header: &Header<SourceTypeId>) -> SourceTypeOut {
+    pub(super) fn of(header: &Header<SourceTypeId>) -> SourceTypeOut {
         SourceTypeOut { header: HeaderOut::of(header) }
     }
 }

@@ -10,6 +10,8 @@ use ureq::{Agent, Body, SendBody};
 
 /// How long to wait for a connection.
 const CONNECT: Duration = Duration::from_secs(5);
+/// A document with a whole catalogue is the longest answer there is.
+const ANSWER_BYTES_MAX: u64 = 1 << 30;
 /// The file the server's first start writes its token to.
 const TOKEN_FILE: &str = crate::server::ADMIN_TOKEN_FILE;
 
@@ -75,6 +77,34 @@ impl Client {
         Ok(BufReader::new(response.into_body().into_reader()))
     }
 
+    /// What is at `path`, if anything is.
+    pub(super) fn find(&self, path: &str) -> Result<Option<Value>> {
+        let response = self.send("GET", path, &[], SendBody::none())?;
+        if response.status() == 404 { Ok(None) } else { answer(response).map(Some) }
+    }
+
+    /// The answer, or the problem document of a refusal of what was sent, for whoever can say more about it.
+    pub(super) fn try_post(&self, path: &str, body: &[u8]) -> Result<Result<Value, Value>> {
+        let mut response = self.send("POST", path, &[], SendBody::from_reader(&mut &*body))?;
+        if response.status() != 422 {
+            return answer(response).map(Ok);
+        }
+        let text = response
+            .body_mut()
+            .with_config()
+            .limit(ANSWER_BYTES_MAX)
+            .read_to_string()
+            .context("the server's answer broke off")?;
+        Ok(Err(serde_json::from_str(&text).context("the server's refusal is not JSON")?))
+    }
+
+    /// All of a body, whatever it is.
+    pub(super) fn bytes(&self, path: &str) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.download(path)?.read_to_end(&mut bytes).context("the server's answer broke off")?;
+        Ok(bytes)
+    }
+
     /// A body as it comes, whatever it is.
     pub(super) fn download(&self, path: &str) -> Result<impl Read + use<>> {
         let response = self.send("GET", path, &[], SendBody::none())?;
@@ -102,7 +132,12 @@ impl Client {
 /// The answer's document; a problem document becomes an error that says what is wrong where.
 fn answer(mut response: Response<Body>) -> Result<Value> {
     let status = response.status();
-    let text = response.body_mut().read_to_string().context("the server's answer broke off")?;
+    let text = response
+        .body_mut()
+        .with_config()
+        .limit(ANSWER_BYTES_MAX)
+        .read_to_string()
+        .context("the server's answer broke off")?;
     let document: Value = serde_json::from_str(&text)
         .map_err(|_| anyhow!("the server answered {status} with something that is not JSON; is this a Fusebox?"))?;
     if status.is_success() {

@@ -2,8 +2,12 @@
 //!
 //! Exit codes: 0 all well; 1 it was tried and did not work, or what ran failed; 2 wrong use of the command.
 
+mod apply;
 mod backup;
+mod catalogue;
 mod client;
+mod demo;
+mod export;
 mod fire;
 mod logs;
 mod new;
@@ -44,17 +48,21 @@ Start here:
 
 Exit codes: 0 all well, 1 it did not work or what ran failed, 2 wrong use of the command.";
 
+/// Where a server listens, and where it keeps its data, when nobody says otherwise.
+const URL: &str = "http://127.0.0.1:8080";
+const DATA: &str = "fusebox-data";
+
 /// Where the server is, and the key to it.
 #[derive(Debug, Clone, Args)]
 struct ServerArgs {
     /// The server
-    #[arg(long, global = true, env = "FUSEBOX_URL", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    #[arg(long, global = true, env = "FUSEBOX_URL", default_value = URL, value_name = "URL")]
     url: String,
     /// The token; without it, the file `admin.token` in the data folder is read
     #[arg(long, global = true, env = "FUSEBOX_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     token: Option<String>,
     /// The data folder of a server on this machine
-    #[arg(long, global = true, env = "FUSEBOX_DATA", default_value = "fusebox-data", value_name = "DIR")]
+    #[arg(long, global = true, env = "FUSEBOX_DATA", default_value = DATA, value_name = "DIR")]
     data: PathBuf,
 }
 
@@ -78,6 +86,12 @@ enum Command {
     Test(test::Test),
     /// Make a new action from a template
     New(new::New),
+    /// Make a server's catalogue as the files of a folder say
+    Apply(apply::Apply),
+    /// Show what `apply` would change
+    Diff(apply::Diff),
+    /// Write a server's catalogue into a folder, as files that `apply` takes
+    Export(export::Export),
     /// Save everything a running server has in one file
     Backup(backup::Take),
     /// Make a data folder out of such a file
@@ -101,6 +115,9 @@ pub fn run() -> ExitCode {
         Command::Logs(logs) => logs::run(&logs, &cli.server, json),
         Command::Test(test) => test::run(&test, json),
         Command::New(new) => new::run(&new, json),
+        Command::Apply(apply) => apply::apply(&apply, &cli.server, json),
+        Command::Diff(diff) => apply::diff(&diff, &cli.server, json),
+        Command::Export(export) => export::run(&export, &cli.server, json),
         Command::Backup(take) => backup::run(&take, &cli.server, json),
         Command::Restore(restore) => restore::run(&restore, &cli.server, json),
         Command::CompileModule { order } => {

@@ -1,13 +1,18 @@
 //! Writing for people and for programs.
 
+use super::catalogue::Refused;
 use anstream::{eprintln, println};
 use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
 
-/// A program gets one document, with the error in it.
+/// A program gets one document, with the error in it; of files that are wrong, with each fault as `errors`.
 pub(super) fn failure(error: &anyhow::Error, json: bool) {
     if json {
-        println!("{}", json!({ "error": format!("{error:#}") }));
+        let mut document = json!({ "error": format!("{error:#}") });
+        if let Some(refused) = error.downcast_ref::<Refused>() {
+            document["errors"] = refused.json();
+        }
+        println!("{document}");
     } else {
         let red = AnsiColor::Red.on_default().bold();
         eprintln!("{red}error:{red:#} {error:#}");
@@ -16,6 +21,11 @@ pub(super) fn failure(error: &anyhow::Error, json: bool) {
 
 pub(super) fn document(value: &Value) {
     println!("{value:#}");
+}
+
+/// One of several documents, on a line of its own.
+pub(super) fn line(value: &Value) {
+    println!("{value}");
 }
 
 fn style(state: &str) -> Style {

@@ -1,13 +1,13 @@
 //! `fusebox serve`: the server, until it is told to stop.
 
-use super::{ServerArgs, output};
+use super::{ServerArgs, demo};
 use crate::dispatch::Keep;
 use crate::domain::ChainLimits;
-use crate::server::{Config, Demo, Server, SystemClock};
+use crate::server::{Config, Server, SystemClock};
 use anyhow::{Context, Result};
 use clap::Args;
 use serde_json::json;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -81,28 +81,23 @@ pub(super) fn run(serve: &Serve, server: &ServerArgs, json: bool) -> Result<Exit
         ..Config::new(serve.listen, server.data.clone(), compiler)
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve_until_told(config, serve.demo, json))?;
+    runtime.block_on(serve_until_told(config, (serve.demo, server), json))?;
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve_until_told(config: Config, demo: bool, json: bool) -> Result<()> {
+async fn serve_until_told(config: Config, (demo, args): (bool, &ServerArgs), json: bool) -> Result<()> {
     // Before the server starts, so that no signal is missed.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let data = config.data.display().to_string();
     let server = Server::start(config, Arc::new(SystemClock)).await?;
     announce(&server, &data, json);
     if demo {
-        let shown = tokio::select! {
-            demo = server.demo() => Some(demo?),
-            _ = terminate.recv() => None,
-            _ = interrupt.recv() => None,
-        };
-        match shown {
-            Some(demo) => show_demo(&demo, &server, json),
-            None => {
-                server.stop().await;
-                return Ok(());
-            }
+        let args = reach(&server, args);
+        let shown = tokio::task::spawn_blocking(move || demo::run(&args, json));
+        tokio::select! {
+            shown = shown => shown??,
+            _ = terminate.recv() => return stop(server).await,
+            _ = interrupt.recv() => return stop(server).await,
         }
     }
     tokio::select! {
@@ -111,6 +106,24 @@ async fn serve_until_told(config: Config, demo: bool, json: bool) -> Result<()> 
     }
     server.stop().await;
     Ok(())
+}
+
+async fn stop(server: Server) -> Result<()> {
+    server.stop().await;
+    Ok(())
+}
+
+/// Where the server is and the key to it, for a client in this process.
+fn reach(server: &Server, args: &ServerArgs) -> ServerArgs {
+    let mut address = server.address();
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    let token = args.token.clone().or_else(|| server.first_token().map(str::to_owned));
+    ServerArgs { url: format!("http://{address}"), token, ..args.clone() }
 }
 
 fn announce(server: &Server, data: &str, json: bool) {
@@ -124,37 +137,4 @@ fn announce(server: &Server, data: &str, json: bool) {
         println!("The admin token, shown this once: {token}");
         println!("It is also in {data}/{}, where the command line finds it.", crate::server::ADMIN_TOKEN_FILE);
     }
-}
-
-fn show_demo(demo: &Demo, server: &Server, json: bool) {
-    if json {
-        for run in &demo.runs {
-            let (event, state, reason) = (run.event.id.to_string(), run.event.state.as_str(), run.event.reason);
-            println!("{}", json!({ "sample": run.sample, "event": event, "state": state, "reason": reason }));
-        }
-        return;
-    }
-    println!("\nThe examples ran. The last one fails on purpose, in every way an action can:\n");
-    for shown in &demo.runs {
-        let last = shown.runs.last();
-        let attempt = last.and_then(|run| run.attempts.last());
-        let usage = attempt.map(|attempt| attempt.usage).unwrap_or_default();
-        let message = last.map_or("", |run| run.message.lines().next().unwrap_or(""));
-        let tries = last.map_or(0, |run| run.attempts.len());
-        let tries = if tries > 1 { format!(" ({tries} attempts)") } else { String::new() };
-        let state = output::state(shown.event.state.as_str(), shown.event.reason.map(crate::domain::Reason::as_str));
-        #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-        let (wall_ms, fuel) = (usage.wall_us as f64 / 1000.0, output::group(usage.fuel as f64));
-        anstream::println!("  {state} {:<38} {wall_ms:>9.3} ms {fuel:>13} fuel  {message}{tries}", shown.sample);
-    }
-    let pick = |name: &str| demo.runs.iter().find(|run| run.sample.starts_with(name)).and_then(|run| run.runs.first());
-    let id = pick("booking-calendar").map(|run| run.id.to_string()).unwrap_or_default();
-    let url = format!("http://{}", server.address());
-    println!("\nLook around from another terminal, in this folder:");
-    println!("  fusebox runs                      what ran (cargo run --release -- runs)");
-    println!("  fusebox runs {id}   one run: input, output, used against limit");
-    println!("  fusebox logs {id}   what it said");
-    println!("  fusebox fire booking_created --payload examples/booking-calendar/sample.json --wait");
-    println!("  curl -H \"authorization: Bearer $(cat fusebox-data/admin.token)\" {url}/event");
-    println!("  {url}/openapi.json   the API\n\nStop with Ctrl-C; everything is kept.");
 }

@@ -191,6 +191,14 @@ impl Sealing<'_> {
     pub fn seal(&self, text: &SecretText, header: Header<SecretId>) -> Secret {
         Secret { sealed: self.secrets.seal(text, &header), header }
     }
+
+    /// The same value under another header: what is sealed belongs to one version.
+    ///
+    /// # Errors
+    /// It cannot be decrypted.
+    pub fn seal_again(&self, secret: &Secret, header: Header<SecretId>) -> Result<Secret, SecretError> {
+        Ok(self.seal(&self.secrets.open_record(secret)?, header))
+    }
 }
 
 /// The tenant's own secret of that key.

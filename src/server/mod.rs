@@ -1,7 +1,6 @@
 //! The server: configuration, wiring and shutdown. The only layer that knows everybody.
 
 mod clock;
-mod demo;
 mod install;
 mod listener;
 mod restore;
@@ -22,9 +21,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub use clock::SystemClock;
-pub use demo::{Demo, DemoError, DemoRun};
 pub use install::{ADMIN_TOKEN_FILE, InstallError, SECRETS_KEY_FILE};
-pub use restore::{RestoreError, Restored, restore};
+pub use restore::{RestoreError, Restored, Sealed, restore};
 
 /// How a server is set up. [`Config::new`] has the defaults.
 #[derive(Clone, Debug)]
@@ -187,14 +185,6 @@ impl Server {
     /// The store, for looking at it from outside.
     pub fn store(&self) -> &Store {
         &self.parts.store
-    }
-
-    /// Installs the example actions and fires their sample events.
-    ///
-    /// # Errors
-    /// See [`DemoError`].
-    pub async fn demo(&self) -> Result<Demo, DemoError> {
-        demo::run(&self.parts).await
     }
 
     /// Takes nothing more, lets requests and attempts finish, queues again what does not, and closes the store.

@@ -3,7 +3,7 @@
 use super::SystemClock;
 use super::install::{InstallError, Installation, random};
 use crate::domain::{Entropy, Ids};
-use crate::store::{self, Backup, Store};
+use crate::store::{self, Backup, Change, NamedId, Store, Transition};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -32,6 +32,17 @@ pub struct Restored {
     pub backup: Backup,
     /// The text of a new admin token, which is in the data folder too.
     pub token: String,
+    /// Secrets that need the key file of the old data folder.
+    pub secrets: usize,
+}
+
+/// What becomes of the secrets in a backup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sealed {
+    /// They stay, for whoever has the keys.
+    Keep,
+    /// They go, since nobody has: with them and without the keys no server starts.
+    Drop,
 }
 
 /// Makes the data folder `data` out of a backup: whole or not at all. Its tokens are those of the backup and a new one
@@ -39,9 +50,9 @@ pub struct Restored {
 ///
 /// # Errors
 /// See [`RestoreError`]; the folder is as it was before.
-pub async fn restore(backup: &Path, data: &Path) -> Result<Restored, RestoreError> {
+pub async fn restore(backup: &Path, data: &Path, secrets: Sealed) -> Result<Restored, RestoreError> {
     let is_new = check_empty(data)?;
-    let restored = fill(backup, data).await;
+    let restored = fill(backup, data, secrets).await;
     if restored.is_err() {
         clear(data, is_new);
     }
@@ -60,7 +71,7 @@ fn check_empty(data: &Path) -> Result<bool, RestoreError> {
     }
 }
 
-async fn fill(backup: &Path, data: &Path) -> Result<Restored, RestoreError> {
+async fn fill(backup: &Path, data: &Path, secrets: Sealed) -> Result<Restored, RestoreError> {
     let in_file = |path: &Path| {
         let path = path.to_owned();
         move |error| RestoreError::File { path, error }
@@ -75,6 +86,12 @@ async fn fill(backup: &Path, data: &Path) -> Result<Restored, RestoreError> {
     let opened = Store::open(config).map_err(|error| RestoreError::Open { path: backup.to_owned(), error })?;
     let entropy = Arc::new(Entropy::new(random()?));
     let ids = Ids::new(Arc::clone(&entropy));
+    if secrets == Sealed::Drop {
+        let catalogue = opened.catalogue();
+        let sealed = catalogue.secrets().iter().map(|secret| Change::Delete(NamedId::Secret(secret.header.id)));
+        opened.commit(Transition::of(sealed.collect::<Vec<_>>())).await.map_err(InstallError::Store)?;
+    }
+    let secrets = opened.catalogue().secrets().iter().count();
     let token = installation.new_admin_token(&opened, (&ids, &entropy), &SystemClock, "restore").await;
     opened.close();
     drop(opened);
@@ -82,7 +99,7 @@ async fn fill(backup: &Path, data: &Path) -> Result<Restored, RestoreError> {
     let path = installation.store();
     fs::rename(&draft, &path).map_err(in_file(&path))?;
     File::open(data).and_then(|folder| folder.sync_all()).map_err(in_file(data))?;
-    Ok(Restored { backup: read, token })
+    Ok(Restored { backup: read, token, secrets })
 }
 
 /// What cannot be removed now is in the way of the next attempt, which says so.

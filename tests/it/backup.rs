@@ -210,7 +210,7 @@ fn a_backup_that_cannot_be_restored_leaves_the_folder_as_it_was() {
     std::fs::remove_file(data.join("mine")).unwrap();
     let ran = fusebox(server.folder(), &["restore", text(&file), "--data", text(&data)], "");
     assert_eq!(ran.code, 0, "{ran:?}");
-    for word in ["A new admin token", "keys", "fusebox serve --data"] {
+    for word in ["A new admin token", "fusebox serve --data"] {
         assert!(ran.out.contains(word), "{word} is not in: {}", ran.out);
     }
 }
@@ -323,4 +323,30 @@ fn a_server_that_is_killed_during_a_backup_has_lost_nothing() {
     let store = Store::open(Config { path: data.join("fusebox.redb"), cache_bytes: 8 << 20, first_notice: 1 }).unwrap();
     assert_eq!(store.check().unwrap(), [""; 0]);
     store.close();
+}
+
+/// A store with secrets does not open the secrets without their key, so it says so before anybody finds out.
+#[test]
+fn secrets_are_restored_with_their_key_or_left_out() {
+    let server = furnished();
+    server.admin.put("/secret/bank", &json!({ "value": "hunter2 hunter2" })).expect(201);
+    let file = back_up(&server, "with-secrets");
+    assert!(!std::fs::read(&file).unwrap().windows(7).any(|part| part == b"hunter2"));
+    let restore = |name: &str, more: &[&str]| {
+        let data = server.folder().join(name);
+        let ran = fusebox(server.folder(), &[&["restore", text(&file), "--data", text(&data)], more].concat(), "");
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{ran:?}");
+        (data, ran.out)
+    };
+    let (data, out) = restore("restored", &[]);
+    assert!(out.contains("1 secrets and NOT the keys") && out.contains("secrets.key"), "{out}");
+    let refused = fusebox(server.folder(), &["serve", "--listen", "127.0.0.1:0", "--data", text(&data)], "");
+    assert!(refused.code == 1 && refused.err.contains("secrets.key"), "{refused:?}");
+    std::fs::copy(server.data().join("secrets.key"), data.join("secrets.key")).unwrap();
+    let serving = Serving::start(&data, &[]);
+    serving.client(&server.token).get("/secret/bank").expect(200);
+    let (data, out) = restore("without", &["--without-secrets"]);
+    assert!(!out.contains("secrets and NOT"), "{out}");
+    let serving = Serving::start(&data, &[]);
+    serving.client(&server.token).get("/secret/bank").problem(404, "not_found");
 }

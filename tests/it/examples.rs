@@ -1,13 +1,11 @@
 //! The examples do what they say, also when they were just rebuilt (`FUSEBOX_COMPONENTS_DIR`).
 
 use crate::support::TestServer;
-use fusebox::server::{Config, Server, SystemClock};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// Every folder with an `action.json`, and what that says.
-fn examples() -> Vec<(PathBuf, Value)> {
+pub(crate) fn examples() -> Vec<(PathBuf, Value)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     let mut found: Vec<(PathBuf, Value)> = std::fs::read_dir(folder)
         .unwrap()
@@ -20,7 +18,7 @@ fn examples() -> Vec<(PathBuf, Value)> {
 }
 
 /// Its samples with what each is expected to become.
-fn samples(folder: &Path, description: &Value) -> Vec<(String, Value, Value)> {
+pub(crate) fn samples(folder: &Path, description: &Value) -> Vec<(String, Value, Value)> {
     let first = json!({ "sample": description["sample"], "expect": description["expect"] });
     let more = description["samples"].as_array().cloned().unwrap_or_default();
     let all = std::iter::once(first).chain(more);
@@ -57,38 +55,6 @@ fn every_example_ends_as_its_description_expects() {
             assert!(run["state"] != "SUCCESS" || !run["output"].is_null(), "{what} has no output");
         }
     }
-}
-
-#[test]
-fn the_demo_shows_every_sample_and_can_be_shown_again() {
-    let folder = tempfile::tempdir().unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(async {
-        let compiler = env!("CARGO_BIN_EXE_fusebox").into();
-        let defaults = Config::new("127.0.0.1:0".parse().unwrap(), folder.path().to_owned(), compiler);
-        let config = Config { concurrency: 4, concurrency_per_tenant: 4, ..defaults };
-        let server = Server::start(config, Arc::new(SystemClock)).await.unwrap();
-        let (first, second) = (server.demo().await.unwrap(), server.demo().await.unwrap());
-        for demo in [&first, &second] {
-            for (folder, description) in examples() {
-                for (file, _, expect) in
-                    samples(&folder, &description).iter().skip(usize::from(description["samples"].is_array()))
-                {
-                    let name = format!("{}/{file}", description["name"].as_str().unwrap());
-                    let shown = demo
-                        .runs
-                        .iter()
-                        .find(|run| run.sample == name)
-                        .unwrap_or_else(|| panic!("{name} is not shown"));
-                    assert_eq!(json!(shown.event.state), expect["state"], "{name}");
-                    assert_eq!(json!(shown.event.reason), expect["reason"], "{name}");
-                }
-            }
-        }
-        assert_eq!(server.store().catalogue().actions().count(), 4, "the second demo made nothing new");
-        assert!(server.store().check().unwrap().is_empty());
-        server.stop().await;
-    });
 }
 
 #[test]

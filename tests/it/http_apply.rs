@@ -27,11 +27,24 @@ fn changes(answer: &Answer) -> Vec<String> {
     changes.iter().map(|c| format!("{} {} {}", text(c, "change"), text(c, "kind"), text(c, "name"))).collect()
 }
 
-/// Everything a document can have, with cycles of names: an event type names the action that it triggers, actions fire
+/// Everything a document can have ([`EVERYTHING`] things), with cycles of names: an event type names the action that it triggers, actions fire
 /// event types that run them.
+const EVERYTHING: u64 = 22;
+
 fn everything(module: &str) -> Value {
     json!({
+        "secrets": [{ "key": "api_key", "description": "of the bank", "value": "hunter2 hunter2" }],
+        "sink_types": [{ "name": "slow", "limits": { "timeout_ms": 60_000 }, "concurrency": 2 }, { "name": "plain" }],
+        "sinks": [{ "name": "local", "description": "this machine" }, { "name": "second", "sink_types": ["slow"], "enabled": false }],
+        "source_types": [{ "name": "calendar", "description": "What knows of bookings." }],
+        "sources": [{ "name": "desk", "source_type": "calendar" }, { "name": "web", "source_type": "calendar", "enabled": false }],
+        "schedules": [
+            { "name": "nightly", "event_type": "nightly", "cron": "0 3 * * *", "timezone": "Europe/Berlin",
+              "object": "location/harbour", "payload": { "n": 1 } },
+            { "name": "once", "event_type": "nightly", "at": "9000-01-01T00:00:00Z", "enabled": false },
+        ],
         "event_types": [
+            { "display_name": "nightly", "source_type": "calendar", "sink_type": "slow" },
             { "display_name": "booked", "action": "confirm", "description": "A booking was made.", "flow": "up",
               "parameters": [{ "name": "from", "type": "STATIC", "value": { "a": [null, 1.5] } }],
               "payload_schema": { "type": "object", "properties": { "n": { "type": "integer" } } } },
@@ -64,13 +77,13 @@ fn a_document_is_made_and_a_second_time_changes_nothing() {
     let server = TestServer::start();
     let document = everything(&server.upload("noop"));
     let first = apply(&server.admin, &document);
-    does(&first, 11, 0, 0, 0);
+    does(&first, EVERYTHING, 0, 0, 0);
     assert_eq!(first.body["data"]["applied"], true);
     let warnings = first.body["warnings"].as_array().unwrap();
     assert!(warnings.iter().any(|warning| warning.as_str().unwrap().contains("booked")), "a cycle is worth a warning");
     let dump = server.dump();
     let again = apply(&server.admin, &document);
-    does(&again, 0, 0, 0, 11);
+    does(&again, 0, 0, 0, EVERYTHING);
     assert_eq!(again.body["data"]["applied"], false);
     assert_eq!(server.dump(), dump);
     assert_eq!(server.store().check().unwrap(), [""; 0]);
@@ -84,15 +97,15 @@ fn a_document_is_made_and_a_second_time_changes_nothing() {
 fn what_differs_is_told_field_by_field_and_becomes_a_new_version() {
     let server = TestServer::start();
     let mut document = everything(&server.upload("noop"));
-    does(&apply(&server.admin, &document), 11, 0, 0, 0);
+    does(&apply(&server.admin, &document), EVERYTHING, 0, 0, 0);
     document["actions"][1]["limits"] = json!({ "fuel": 6_000 });
-    document["event_types"][2]["enabled"] = json!(true);
+    document["event_types"][3]["enabled"] = json!(true);
     document["objects"][0]["parents"] = json!(["location/harbour"]);
     document["attachments"][1].as_object_mut().unwrap().insert("priority".into(), json!(9));
     document["attachments"][0].as_object_mut().unwrap().remove("priority");
     let dry = server.admin.post("/apply?dry_run=true", &document);
     let before = server.dump();
-    does(&dry, 0, 5, 0, 6);
+    does(&dry, 0, 5, 0, EVERYTHING - 5);
     assert_eq!((&dry.body["data"]["applied"], server.dump()), (&json!(false), before));
     let applied = apply(&server.admin, &document);
     assert_eq!(applied.body["data"]["changes"], dry.body["data"]["changes"]);
@@ -112,14 +125,14 @@ fn what_differs_is_told_field_by_field_and_becomes_a_new_version() {
     assert_eq!(fields(3), json!([{ "field": "priority", "before": 5, "after": null }]), "what is left out is as usual");
     let actions = server.admin.get("/action?q=tell").expect(200)[0].clone();
     assert_eq!((&actions["version"], &actions["limits"]["fuel"]), (&json!(2), &json!(6_000)));
-    does(&apply(&server.admin, &document), 0, 0, 0, 11);
+    does(&apply(&server.admin, &document), 0, 0, 0, EVERYTHING);
 }
 
 #[test]
 fn everything_that_is_wrong_is_told_at_once_and_nothing_is_done() {
     let server = TestServer::start();
     let mut document = everything(&server.upload("noop"));
-    document["event_types"][1]["payload_schema"] = json!({ "type": 5 });
+    document["event_types"][2]["payload_schema"] = json!({ "type": 5 });
     document["actions"][0]["module"] = json!("nobody@1");
     document["actions"][1]["limits"] = json!({ "fuel": 0, "memory_bytes": 1 });
     document["actions"][2]["colour"] = json!("red");
@@ -130,7 +143,7 @@ fn everything_that_is_wrong_is_told_at_once_and_nothing_is_done() {
     refused.problem(422, "invalid_document");
     // Not that `booked` has no action or that `unlock` is nowhere: their own faults are told.
     refused.points_at(&[
-        "/event_types/1/payload_schema",
+        "/event_types/2/payload_schema",
         "/actions/0/module",
         "/actions/1/limits/fuel",
         "/actions/2/colour",
@@ -189,7 +202,7 @@ fn objects_change_places_whatever_the_order() {
 fn pruning_deletes_what_a_list_does_not_have_and_leaves_lists_alone_that_are_not_there() {
     let server = TestServer::start();
     let module = server.upload("noop");
-    does(&apply(&server.admin, &everything(&module)), 11, 0, 0, 0);
+    does(&apply(&server.admin, &everything(&module)), EVERYTHING, 0, 0, 0);
     does(&apply(&server.admin, &json!({ "event_types": [] })), 0, 0, 0, 0);
     does(&server.admin.post("/apply?prune=true", &json!({})), 0, 0, 0, 0);
     let pruned = server.admin.post("/apply?prune=true", &json!({ "attachments": [] }));
@@ -205,12 +218,16 @@ fn pruning_deletes_what_a_list_does_not_have_and_leaves_lists_alone_that_are_not
     assert!(refused.text.contains("`confirm` is not in the document and stays") && refused.text.contains("`booked`"));
     assert_eq!(server.dump(), before);
     // All of them together can go, though each is named by another.
-    let all = json!({ "event_types": [{ "display_name": "new" }], "actions": [], "objects": [] });
-    does(&server.admin.post("/apply?prune=true&dry_run=true", &all), 1, 0, 9, 0);
+    let all = json!({
+        "event_types": [{ "display_name": "new" }], "actions": [], "objects": [], "schedules": [], "sources": [],
+        "source_types": [], "secrets": [], "sinks": [], "sink_types": [],
+    });
+    does(&server.admin.post("/apply?prune=true&dry_run=true", &all), 1, 0, EVERYTHING - 2, 0);
     assert_eq!(server.dump(), before);
-    does(&server.admin.post("/apply?prune=true", &all), 1, 0, 9, 0);
+    does(&server.admin.post("/apply?prune=true", &all), 1, 0, EVERYTHING - 2, 0);
     let exported = server.admin.get("/export").expect(200)["document"].clone();
-    let only = json!({ "event_types": [{ "display_name": "new" }], "actions": [], "objects": [], "attachments": [] });
+    let mut only = all.clone();
+    only["attachments"] = json!([]);
     assert_eq!(exported, only);
     assert_eq!(server.store().check().unwrap(), [""; 0]);
 }
@@ -223,13 +240,17 @@ fn an_export_makes_the_same_catalogue_elsewhere() {
     // In a form of its own: ids where names could be, fields that are as usual, another order.
     document["actions"][0]["enabled"] = json!(true);
     document["objects"].as_array_mut().unwrap().reverse();
-    does(&apply(&first.admin, &document), 11, 0, 0, 0);
+    does(&apply(&first.admin, &document), EVERYTHING, 0, 0, 0);
     let export = |server: &TestServer| server.admin.get("/export").expect(200)["document"].to_string();
     let exported = export(&first);
-    does(&apply(&first.admin, &serde_json::from_str(&exported).unwrap()), 0, 0, 0, 11);
-    does(&apply(&second.admin, &serde_json::from_str(&exported).unwrap()), 11, 0, 0, 0);
+    does(&apply(&first.admin, &serde_json::from_str(&exported).unwrap()), 0, 0, 0, EVERYTHING);
+    // Secret values are not in it: where there is none yet, one must come from elsewhere.
+    let mut elsewhere: Value = serde_json::from_str(&exported).unwrap();
+    apply(&second.admin, &elsewhere).points_at(&["/secrets/0/value"]);
+    elsewhere["secrets"][0]["value"] = json!("hunter2 again");
+    does(&apply(&second.admin, &elsewhere), EVERYTHING, 0, 0, 0);
     assert_eq!(export(&second), exported);
-    for given in ["\"id\"", "version", "created", "owner_id"] {
+    for given in ["\"id\"", "version", "created", "owner_id", "hunter2", "token"] {
         assert!(!exported.contains(given), "{given}: {exported}");
     }
 }
@@ -322,7 +343,7 @@ fn a_document_and_others_changes_do_not_tread_on_each_other() {
     assert_eq!(server.admin.pages("/action?q=other").len(), 60);
     // Whether a round had luck or none: alone it goes through.
     apply(&server.admin, &everything(&module)).expect(200);
-    does(&apply(&server.admin, &everything(&module)), 0, 0, 0, 11);
+    does(&apply(&server.admin, &everything(&module)), 0, 0, 0, EVERYTHING);
 }
 
 /// Kills the server at some moment while documents are applied; each makes every description the same number.
@@ -378,4 +399,81 @@ fn a_kill_while_a_document_is_applied_leaves_all_of_it_or_nothing() {
         assert!(seen[0] == acknowledged || seen[0] == acknowledged + 1, "{} after {acknowledged}", seen[0]);
         number = seen[0];
     }
+}
+
+#[test]
+fn a_source_that_a_document_makes_shows_its_token_once() {
+    let server = TestServer::start();
+    let document = everything(&server.upload("noop"));
+    let dry = server.admin.post("/apply?dry_run=true", &document);
+    assert!(!dry.text.contains("\"token\""), "a token that nothing came of");
+    let applied = apply(&server.admin, &document);
+    let tokens: Vec<&str> = applied.expect(200)["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|change| change["token"].as_str())
+        .collect();
+    let [desk, web] = tokens.as_slice() else { panic!("{}", applied.text) };
+    let fire = |token: &str| server.admin.with_token(token).request("POST", "/trigger/nightly").try_send();
+    assert_eq!((fire(desk), fire(web)), (Some(202), Some(403)), "one of them is disabled");
+    assert!(!apply(&server.admin, &document).text.contains("\"token\""));
+    // Credentials are the admin's to make, whatever else a token may change.
+    let writer = server.client_for("", &["write", "read"]);
+    apply(&writer, &json!({ "sources": [] })).problem(403, "forbidden");
+    let mut rest = document;
+    rest.as_object_mut().unwrap().remove("sources");
+    does(&apply(&writer, &rest), 0, 0, 0, EVERYTHING - 2);
+}
+
+#[test]
+fn a_secret_keeps_its_value_and_takes_one_only_when_it_has_none() {
+    let server = TestServer::start();
+    let secret = |more: Value| {
+        let mut secret = json!({ "key": "bank" });
+        secret.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        apply(&server.admin, &json!({ "secrets": [secret] }))
+    };
+    let missing = secret(json!({}));
+    missing.points_at(&["/secrets/0/value"]);
+    secret(json!({ "value": "abc" })).points_at(&["/secrets/0/value"]);
+    let first = secret(json!({ "value": "hunter2-first" }));
+    does(&first, 1, 0, 0, 0);
+    let second = secret(json!({ "value": "hunter2-second", "description": "of the bank" }));
+    does(&second, 0, 1, 0, 0);
+    assert_eq!(crate::http_secrets::value(&server, "", "bank"), "hunter2-first");
+    assert_eq!(second.body["data"]["changes"][0]["fields"][0]["field"], "description");
+    let third = secret(json!({ "value": "hunter2-third", "description": "of the bank" }));
+    does(&third, 0, 0, 0, 1);
+    for answer in [&missing, &first, &second, &third] {
+        assert!(!answer.text.contains("hunter2"), "{}", answer.text);
+    }
+    // What is sealed while the key changes opens with the new one.
+    std::thread::scope(|scope| {
+        scope.spawn(|| (0..10).for_each(|_| drop(server.admin.post("/secret-key/rotate", &json!({})))));
+        for number in 0..10 {
+            let document = json!({ "secrets": [{ "key": format!("k{number}"), "value": "hunter2" }] });
+            apply(&server.admin, &document).expect(200);
+        }
+    });
+    server.admin.post("/secret-key/rotate", &json!({})).expect(200);
+    assert_eq!(crate::http_secrets::value(&server, "", "bank"), "hunter2-first");
+    // The route of one secret keeps it as well.
+    server.admin.put("/secret/bank", &json!({ "description": "another" })).expect(200);
+    assert_eq!(crate::http_secrets::value(&server, "", "bank"), "hunter2-first");
+    server.admin.put("/secret/nobody", &json!({ "description": "without a value" })).points_at(&["/value"]);
+}
+
+#[test]
+fn a_schedule_that_fired_for_the_only_time_is_in_no_export() {
+    let server = TestServer::with_manual_clock();
+    server.admin.post("/event-type", &json!({ "display_name": "t" })).expect(201);
+    let document = json!({ "schedules": [{ "name": "once", "event_type": "t", "at": "2023-11-14T22:14:00.000Z" }] });
+    does(&apply(&server.admin, &document), 1, 0, 0, 0);
+    let exported = || server.admin.get("/export").expect(200)["document"]["schedules"].clone();
+    assert_eq!(exported(), document["schedules"]);
+    server.pass_ms(60_000);
+    server.until_listed("/event", 1);
+    assert_eq!(exported(), json!([]));
+    does(&server.admin.post("/apply?prune=true", &json!({ "schedules": [] })), 0, 0, 0, 0);
 }

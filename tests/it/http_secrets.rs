@@ -28,7 +28,7 @@ fn secret(server: &TestServer, tenant: &str, key: &str) -> Arc<Secret> {
 }
 
 /// What is in the store under a key, opened as only the server can.
-fn value(server: &TestServer, tenant: &str, key: &str) -> String {
+pub(crate) fn value(server: &TestServer, tenant: &str, key: &str) -> String {
     let secret = secret(server, tenant, key);
     keyring(server).open(&secret.sealed, &secret.header).unwrap().expose().to_owned()
 }

@@ -11,6 +11,7 @@ use crate::api::auth::{Caller, Write};
 use crate::api::draft::Draft;
 use crate::api::error::{Fault, Problem};
 use crate::api::page::Data;
+use crate::dispatch::Sealing;
 use crate::domain::{Kind as GuestKind, Module, ModuleNaming, ModuleRef, TenantId};
 use crate::store::{Change, Transition};
 use bytes::Bytes;
@@ -32,6 +33,12 @@ pub(super) struct Done {
 }
 
 impl Done {
+    /// As it is told when nothing came of it: tokens that nobody has are none.
+    pub(super) fn without_tokens(mut self) -> Done {
+        self.changes.iter_mut().for_each(|change| change.token = None);
+        self
+    }
+
     pub(super) fn into_answer(self, applied: bool) -> Data<AppliedOut> {
         let count = |how: How| self.changes.iter().filter(|change| change.change == how).count();
         let (created, changed, deleted) = (count(How::Create), count(How::Change), count(How::Delete));
@@ -45,16 +52,16 @@ impl Done {
 pub(super) async fn run(
     api: &Api,
     caller: &Caller<Write>,
-    (owner, prune): (&TenantId, bool),
+    (owner, sealing, prune): (&TenantId, Option<&Sealing<'_>>, bool),
     document: &Document,
 ) -> Result<Done, Problem> {
     let Some(draft) = api.draft() else { return Err(Problem::bad_request("there is no draft to work on")) };
     let catalogue = api.catalogue();
     let before = Kind::ALL.into_iter().flat_map(|kind| {
-        let things = kind.all(&catalogue, owner);
+        let things = kind.all(api, &catalogue, owner);
         things.into_iter().map(move |(key, thing)| ((kind, key), thing))
     });
-    let engine = Engine { at: At { api, caller, owner }, draft, before: before.collect() };
+    let engine = Engine { at: At { api, caller, owner, sealing }, draft, before: before.collect() };
     engine.expect_uploads(document)?;
     let mut done = engine.put_all(&document.items).await?;
     if prune {
@@ -148,22 +155,23 @@ impl Engine<'_> {
     async fn put(&self, item: &Item) -> Put {
         let mark = self.draft.mark();
         let put = item.kind.put(self.at, item.body.clone()).await;
-        let (now, warnings) = put.map_err(|problem| {
+        let made = put.map_err(|problem| {
             self.draft.go_back(mark.clone());
             let faults = problem.into_faults().into_iter();
             faults.map(|fault| fault.under(&item.pointer)).collect::<Vec<Fault>>()
         })?;
+        let fields = |before: &Thing| differing(&before.body, &made.body);
         let change = |change, fields| {
             let (kind, name) = (item.kind.field(), item.name.clone());
-            Ok((Some(ChangeOut { change, kind, name, fields }), warnings))
+            Ok((Some(ChangeOut { change, kind, name, fields, token: made.token }), made.warnings))
         };
         match self.before.get(&(item.kind, item.key.clone())) {
             None => change(How::Create, Vec::new()),
-            Some(before) if before.body == now => {
+            Some(before) if before.body == made.body => {
                 self.draft.go_back(mark);
                 Ok((None, Vec::new()))
             }
-            Some(before) => change(How::Change, differing(&before.body, &now)),
+            Some(before) => change(How::Change, fields(before)),
         }
     }
 
@@ -198,7 +206,13 @@ impl Engine<'_> {
                 match kind.delete(self.at, thing).await {
                     Ok(()) => {
                         let (kind, name) = (kind.field(), thing.name.clone());
-                        done.changes.push(ChangeOut { change: How::Delete, kind, name, fields: Vec::new() });
+                        done.changes.push(ChangeOut {
+                            change: How::Delete,
+                            kind,
+                            name,
+                            fields: Vec::new(),
+                            token: None,
+                        });
                     }
                     Err(problem) => {
                         let message =

@@ -10,7 +10,7 @@ mod engine;
 mod kind;
 
 use super::Api;
-use super::auth::{Caller, Read, Write};
+use super::auth::{Admin, Caller, Read, Write};
 use super::draft::Draft;
 use super::error::{Fault, Problem};
 use super::extract::{self, Query};
@@ -24,8 +24,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
-/// How often a document is tried again when somebody else changed the catalogue meanwhile.
+/// How often a document is tried when somebody else changes the catalogue meanwhile. What fires by time changes it too,
+/// and waits for nobody.
 const TRIES_MAX: usize = 16;
+/// After so many tries other requests wait for this one.
+const TRIES_TOGETHER: usize = 3;
 
 /// Things by name: each as in the body of its own route, but that what it refers to is named instead of given by id. A
 /// list that is absent is left alone; an empty one says that there is none.
@@ -33,6 +36,16 @@ const TRIES_MAX: usize = 16;
 #[schema(as = Document)]
 #[expect(dead_code, reason = "describes what is read by `document`")]
 pub(super) struct DocumentSchema {
+    /// `key` and `description` as in `PUT /secret/{key}`; `value` is taken if there is none yet, and never shown.
+    secrets: Option<Vec<Map<String, Value>>>,
+    /// As in `POST /sink-type`.
+    sink_types: Option<Vec<Map<String, Value>>>,
+    /// As in `POST /sink`; the platform's only.
+    sinks: Option<Vec<Map<String, Value>>>,
+    /// As in `POST /source-type`.
+    source_types: Option<Vec<Map<String, Value>>>,
+    /// As in `POST /source`; the token of a new one is in the answer, once.
+    sources: Option<Vec<Map<String, Value>>>,
     /// As in `POST /event-type`; `action` is the name of an action, or `{name, owner_id}`.
     event_types: Option<Vec<Map<String, Value>>>,
     /// As in `POST /action`.
@@ -41,6 +54,8 @@ pub(super) struct DocumentSchema {
     objects: Option<Vec<Map<String, Value>>>,
     /// As in `POST /action/{id}/object`, with `action`, by name as in `event_types`, and `object`.
     attachments: Option<Vec<Map<String, Value>>>,
+    /// As in `POST /schedule`, with `object` such as `bookable/42`.
+    schedules: Option<Vec<Map<String, Value>>>,
     /// Components that will be uploaded before this is applied; only with `dry_run`.
     uploads: Option<Vec<Upload>>,
 }
@@ -100,6 +115,9 @@ pub(super) struct ChangeOut {
     name: String,
     /// What differs; empty unless it is a change.
     fields: Vec<FieldOut>,
+    /// Of a source that is made: shown once; only its hash is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
 }
 
 /// One field of a thing; null is what is not there.
@@ -129,18 +147,30 @@ pub(super) async fn apply(
         let message = "upload them before, with POST /module; only a dry run takes this";
         return Err(Problem::invalid(vec![Fault::new("/uploads", message)]));
     }
-    for _ in 0..TRIES_MAX {
+    if document.kinds.contains(&Kind::Sources) {
+        // Told before anything is looked at: it is not the document that is wrong.
+        caller.raised::<Admin>()?;
+    }
+    let secrets = api.dispatch().secrets();
+    // From here to the commit no rotation drops the key that seals.
+    let sealing = if document.kinds.contains(&Kind::Secrets) { Some(secrets.sealing().await) } else { None };
+    for tried in 0..TRIES_MAX {
+        let _alone = if tried < TRIES_TOGETHER { None } else { Some(api.0.gate.write().await) };
         let base = api.store().catalogue();
         let revision = base.revision();
         let draft = api.drafting(base);
-        let done = engine::run(&draft, &caller, (&owner, options.prune), &document).await?;
+        let done = engine::run(&draft, &caller, (&owner, sealing.as_ref(), options.prune), &document).await?;
         let changes = draft.draft().map(Draft::changes).unwrap_or_default();
         if options.dry_run || changes.is_empty() {
-            return Ok(done.into_answer(false));
+            return Ok(done.without_tokens().into_answer(false));
         }
         let transition = Transition::of(changes).expecting(Expectation::Revision(revision));
-        match api.commit(&caller, transition).await {
-            Ok(()) => return Ok(done.into_answer(true)),
+        match api.commit_alone(&caller, transition).await {
+            Ok(()) => {
+                // Schedules may be due sooner than before.
+                api.dispatch().look_again();
+                return Ok(done.into_answer(true));
+            }
             Err(CommitError::Conflict(Conflict::Version { what: "catalogue", .. })) => {}
             Err(error) => return Err(error.into()),
         }
@@ -187,7 +217,8 @@ pub(super) async fn export(
     let catalogue = api.catalogue();
     let mut document = Map::new();
     for kind in Kind::ALL {
-        let things: Vec<Value> = kind.all(&catalogue, &owner).into_values().map(|thing| thing.body.into()).collect();
+        let things: Vec<Value> =
+            kind.all(&api, &catalogue, &owner).into_values().map(|thing| thing.body.into()).collect();
         document.insert(kind.field().to_owned(), things.into());
     }
     let own = catalogue.modules().filter(|module| module.owner_id == owner);

@@ -9,5 +9,5 @@ mod server;
 pub(crate) use client::{Answer, Client};
 pub(crate) use clock::ManualClock;
 pub(crate) use components::{ECHO, component, pass_params_on, show_params, show_parent_outcome, wat_with};
-pub(crate) use program::{Ran, Serving, fusebox};
+pub(crate) use program::{Ran, Serving, fusebox, fusebox_with, program, program_path};
 pub(crate) use server::{PATIENCE, TestServer, is_ended};

@@ -19,6 +19,11 @@ impl Ran {
     }
 }
 
+/// Where the program is.
+pub(crate) fn program_path() -> &'static str {
+    env!("CARGO_BIN_EXE_fusebox")
+}
+
 /// The program with nothing of the tester's own settings.
 pub(crate) fn program(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fusebox"));
@@ -29,9 +34,19 @@ pub(crate) fn program(folder: &Path) -> Command {
     command
 }
 
+/// Runs a command in `folder` to its end, with these variables.
+pub(crate) fn fusebox_with(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Ran {
+    let mut command = program(folder);
+    command.envs(variables.iter().copied());
+    finish(command, arguments, "")
+}
+
 /// Runs a command in `folder` to its end, with `input` on its standard input.
 pub(crate) fn fusebox(folder: &Path, arguments: &[&str], input: &str) -> Ran {
-    let mut command = program(folder);
+    finish(program(folder), arguments, input)
+}
+
+fn finish(mut command: Command, arguments: &[&str], input: &str) -> Ran {
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     // A command that does not read its input may be gone already.

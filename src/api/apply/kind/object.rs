@@ -1,6 +1,6 @@
 //! Objects in a document: `type/id`, with what is right above them.
 
-use super::{At, Key, Made, Thing, described, made, object_in, object_ref, owned, parsed};
+use super::{At, Key, Made, Thing, described, made, object_in, object_ref, object_text, owned, parsed};
 use crate::api::error::{Fault, Problem};
 use crate::api::extract::{Body, Path, Query};
 use crate::api::object::{self, ObjectRecordOut, Owner};
@@ -23,8 +23,7 @@ fn describe(object: &ObjectRef, out: &ObjectRecordOut) -> Map<String, Value> {
     body.insert("object".to_owned(), object.to_string().into());
     if let Some(Value::Array(parents)) = body.get_mut("parents") {
         for parent in parents {
-            let part = |name: &str| parent[name].as_str().unwrap_or_default();
-            *parent = format!("{}/{}", part("object_type"), part("object_id")).into();
+            *parent = object_text(parent);
         }
     }
     body

@@ -1,0 +1,163 @@
+//! What `serve --demo` shows to a stranger.
+
+use crate::examples::{examples, samples};
+use crate::support::{program, program_path};
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+/// The program with the demo, as a process of its own; ended with this.
+struct Demo {
+    child: Child,
+    lines: BufReader<ChildStdout>,
+}
+
+impl Demo {
+    fn start(folder: &Path, arguments: &[&str]) -> Demo {
+        let mut command = program(folder);
+        command.args(["serve", "--demo", "--listen", "127.0.0.1:0", "--concurrency", "4", "--cache", "8"]);
+        let mut child = command.args(arguments).stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap());
+        Demo { child, lines }
+    }
+
+    /// What it prints up to the line that has `last`.
+    fn lines_to(&mut self, last: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        loop {
+            let mut line = String::new();
+            assert!(self.lines.read_line(&mut line).unwrap() > 0, "it ended before {last:?}: {lines:#?}");
+            let is_last = line.contains(last);
+            lines.push(line.trim_end().to_owned());
+            if is_last {
+                return lines;
+            }
+        }
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        // Both fail when it has ended already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// The documents of one showing.
+fn shown(folder: &Path) -> Vec<Value> {
+    let lines = Demo::start(folder, &["--json"]).lines_to("\"demo\"");
+    lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn the_demo_shows_every_sample_and_can_be_shown_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (shown(folder.path()), shown(folder.path()));
+    let whole = first[1]["data"]["created"].as_u64().unwrap();
+    assert_eq!((first[1]["data"]["applied"].clone(), first[1]["data"]["changed"].clone()), (json!(true), json!(0)));
+    assert_eq!(
+        (second[1]["data"]["applied"].clone(), second[1]["data"]["unchanged"].clone()),
+        (json!(false), json!(whole))
+    );
+    for documents in [&first, &second] {
+        for (folder, description) in examples() {
+            // What has only attachments is shown where they are; what has many samples asks for each by its first.
+            let many = description["samples"].is_array() && description["trigger"] == "gallery.fail";
+            for (file, _, expect) in samples(&folder, &description).iter().skip(usize::from(many)) {
+                let name = format!("{}/{file}", description["name"].as_str().unwrap());
+                let found =
+                    documents.iter().find(|document| document["sample"] == *name && document["parent"].is_null());
+                if description["name"] == "booking-notice" {
+                    assert!(found.is_none(), "{name} is said below");
+                    continue;
+                }
+                let run = &found.unwrap_or_else(|| panic!("{name} is not shown"))["runs"][0];
+                assert_eq!((&run["state"], &run["reason"]), (&expect["state"], &expect["reason"]), "{name}");
+            }
+        }
+    }
+}
+
+/// What a booking sets going: its own action, what is attached on three levels, and what follows.
+#[test]
+fn the_demo_shows_who_runs_from_where_and_what_follows() {
+    let folder = tempfile::tempdir().unwrap();
+    let documents = shown(folder.path());
+    let ran = |sample: &str, event_type: &str| {
+        let event = documents.iter().find(|event| event["sample"] == sample && event["event_type"] == event_type);
+        let event = event.unwrap_or_else(|| panic!("{sample} has no {event_type}: {documents:#?}"));
+        let run = |run: &Value| {
+            let scope = run["scope"]["object_id"].as_str().unwrap_or("-").to_owned();
+            (run["action"].as_str().unwrap().to_owned(), scope, run["state"].as_str().unwrap().to_owned())
+        };
+        event["runs"].as_array().unwrap().iter().map(run).collect::<Vec<_>>()
+    };
+    let runs = |list: &[(&str, &str, &str)]| -> Vec<(String, String, String)> {
+        list.iter().map(|(action, scope, state)| ((*action).into(), (*scope).into(), (*state).into())).collect()
+    };
+    let booked = [
+        ("booking-calendar", "-", "SUCCESS"),
+        ("tell", "quay-4", "SUCCESS"),
+        ("prepare", "42", "SUCCESS"),
+        ("prepare", "meeting-room", "SUCCESS"),
+        ("tell", "harbour-house", "SUCCESS"),
+    ];
+    assert_eq!(ran("booking-calendar/sample.json", "booking_created"), runs(&booked));
+    let invited = [("send-invitation", "-", "SUCCESS")];
+    assert_eq!(ran("booking-calendar/sample.json", "invitation_ready"), runs(&invited));
+    // The first run fails, so nothing is unlocked for a booking that is none; the chain tells somebody.
+    let backwards = ran("booking-calendar/samples/backwards.json", "booking_created");
+    assert_eq!(backwards[0].2, "ERROR");
+    assert!(backwards.len() > 1 && backwards[1..].iter().all(|(_, _, state)| state == "SKIPPED"), "{backwards:?}");
+    let told = [("tell-the-office", "-", "SUCCESS")];
+    assert_eq!(ran("booking-calendar/samples/backwards.json", "booking_problem"), runs(&told));
+}
+
+/// A stranger pastes the lines into another terminal, in the same folder.
+#[test]
+fn the_lines_that_the_demo_prints_do_what_they_say() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut demo = Demo::start(folder.path(), &["--data", "somewhere"]);
+    let printed = demo.lines_to("Stop with Ctrl-C");
+    let all = printed.join("\n");
+    for words in [
+        "Fusebox listens on http://127.0.0.1:",
+        "booking_created on public.bookable/42",
+        "attached to location/quay-4",
+        "and then invitation_ready",
+        "and then booking_problem",
+        "gallery.fail",
+        "ERROR fuel_exhausted",
+    ] {
+        assert!(all.contains(words), "{words} is not in: {all}");
+    }
+    let lines: Vec<&str> = printed.iter().filter_map(|line| line.strip_prefix("  ")).collect();
+    let is_command = |line: &&&str| ["export ", "fusebox ", "auth=", "curl "].iter().any(|word| line.starts_with(word));
+    let commands: Vec<&str> = lines.iter().filter(is_command).copied().collect();
+    assert!(commands.len() >= 11, "{all}");
+    let bin = folder.path().join("bin");
+    std::fs::create_dir(&bin).unwrap();
+    std::os::unix::fs::symlink(program_path(), bin.join("fusebox")).unwrap();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let script = format!("set -eu\n{}", commands.join("\n").replace("curl -sS", "curl -sS --fail-with-body"));
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script]).current_dir(folder.path()).env("PATH", path);
+    for name in ["FUSEBOX_URL", "FUSEBOX_TOKEN", "FUSEBOX_DATA"] {
+        shell.env_remove(name);
+    }
+    let output = shell.output().unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{script}\n{out}\n{err}");
+    for words in [
+        "0 created, 0 changed, 0 deleted, ",
+        "actions/tell.yaml",
+        "\"Breakfast: Ada\"",
+        "authorization: Bearer ••••",
+        "\"openapi\"",
+    ] {
+        assert!(out.contains(words), "{words} is not in: {out}");
+    }
+    assert!(!out.contains("MESSAGE_API_KEY-of-the-demo"), "the value of a secret is shown: {out}");
+}
