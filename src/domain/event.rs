@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 pub enum Origin {
     /// A caller of the API.
     Api,
-    /// The examples of `serve --demo`.
+    /// The examples of `serve --demo` of earlier versions; by now it fires as a caller of the API.
     Demo,
     /// A run whose action names what follows.
     Chain,
