@@ -63,7 +63,8 @@ pub(super) fn run(serve: &Serve, server: &ServerArgs, json: bool) -> Result<Exit
     // The demo shows what ran itself.
     let usual = if serve.demo { "warn" } else { "info" };
     let filter = EnvFilter::try_from_env("FUSEBOX_LOG").unwrap_or_else(|_| EnvFilter::new(usual));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // On a full disk, where its log may be as well, a line that cannot be written is no reason to stop.
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).log_internal_errors(false);
     if json {
         log.json().init()
     } else {

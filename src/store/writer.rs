@@ -69,6 +69,14 @@ impl Queue {
         self.filled.notify_one();
     }
 
+    /// Takes nothing more, and refuses what waits.
+    fn refuse_all(&self, error: &Arc<str>) {
+        self.close();
+        while let Some(entries) = self.take() {
+            entries.into_iter().for_each(|entry| entry.answer(Err(CommitError::Broken(Arc::clone(error)))));
+        }
+    }
+
     /// Waits for entries; `None` when closed and empty.
     fn take(&self) -> Option<Vec<Entry>> {
         let mut state = self.lock();
@@ -145,15 +153,14 @@ impl Writer {
     /// Runs until the queue is closed. A failed write is final: what the disk then holds is unknown until it is
     /// opened anew, so everything that waits or comes later is refused.
     pub(super) fn run(mut self) {
+        let _closing = Closing { queue: Arc::clone(&self.queue), changes: Arc::clone(&self.changes) };
         while let Some(entries) = self.queue.take() {
             if let Err(error) = self.commit(entries) {
+                self.queue.refuse_all(&error);
                 tracing::error!(%error, "the store cannot write; restart the server when the disk is well again");
-                self.changes.break_off();
-                self.refuse_all(&error);
                 return;
             }
         }
-        self.changes.break_off();
     }
 
     fn commit(&mut self, entries: Vec<Entry>) -> Result<(), Arc<str>> {
@@ -195,12 +202,18 @@ impl Writer {
             }
         }
     }
+}
 
-    fn refuse_all(&self, error: &Arc<str>) {
-        self.queue.close();
-        while let Some(entries) = self.queue.take() {
-            entries.into_iter().for_each(|entry| entry.answer(Err(CommitError::Broken(Arc::clone(error)))));
-        }
+/// However the writer ends, by a bug as well, nobody waits for it afterwards.
+struct Closing {
+    queue: Arc<Queue>,
+    changes: Arc<Changes>,
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.changes.break_off();
+        self.queue.refuse_all(&"its writer has ended".into());
     }
 }
 

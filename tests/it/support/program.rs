@@ -86,7 +86,9 @@ impl Serving {
                 assert_eq!(value, None, "it is only taken away");
                 command.env_remove(name);
             }
-            command.current_dir(data.parent().unwrap()).stdin(Stdio::null()).stdout(Stdio::piped())
+            // Its log is on the disk that breaks.
+            let log = std::fs::File::create(data.parent().unwrap().join("server.log")).unwrap();
+            command.current_dir(data.parent().unwrap()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log)
         })
     }
 
