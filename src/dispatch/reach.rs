@@ -7,7 +7,7 @@ use crate::store::{Catalogue, Channel};
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-/// An event reaches more than [`FAN_OUT_MAX`] actions, or what it reaches lies behind more than [`STEPS_MAX`] steps.
+/// An event reaches more than [`FAN_OUT_MAX`] actions, or what it reaches lies behind more than `STEPS_MAX` steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("more than {FAN_OUT_MAX} actions are bound to this event, or too many objects lead to them")]
 pub struct FanOut;
@@ -95,7 +95,7 @@ fn below<'a, I: Iterator<Item = &'a Arc<ObjectRef>>>(
 }
 
 /// Attachments of this event type on objects above and below that an event on `object` does not reach, each with its
-/// distance and the reason; [`FAN_OUT_MAX`] at most, of what [`STEPS_MAX`] steps lead to.
+/// distance and the reason; [`FAN_OUT_MAX`] at most, of what `STEPS_MAX` steps lead to.
 pub fn unreached(
     catalogue: &Catalogue,
     event_type: &EventType,
