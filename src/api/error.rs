@@ -297,7 +297,7 @@ impl From<FireError> for Problem {
         let detail = error.to_string();
         match error {
             FireError::NoSuchEventType(name) => Problem::not_found("event type", name),
-            FireError::SourceType(_) => Problem::new(StatusCode::FORBIDDEN, "source_type_not_allowed", detail),
+            FireError::SourceType { .. } => Problem::new(StatusCode::FORBIDDEN, "source_type_not_allowed", detail),
             FireError::Disabled(_) => Problem::new(StatusCode::CONFLICT, "event_type_disabled", detail),
             FireError::PayloadInvalid(violations) => {
                 let fault = |v: Violation| Fault::new(v.pointer, v.message);

@@ -196,24 +196,22 @@ pub(super) async fn answer(
 }
 
 async fn foresee(api: &Api, firing: &Firing, fire: Fire) -> Result<Data<EventOut>, Problem> {
-    let event_type = fire.event_type.clone();
     match api.dispatch().foresee(fire) {
         Ok(Fired { event, runs, .. }) => Ok(Data::ok(EventOut::foreseen(&event, &runs))),
-        Err(error) => Err(firing.refused(api, &event_type, error).await),
+        Err(error) => Err(firing.refused(api, error).await),
     }
 }
 
 async fn fire_and_answer(api: &Api, firing: &Firing, headers: &HeaderMap, fire: Fire) -> Result<Response, Problem> {
     let wait_s = preferred_wait_s(headers)?.filter(|seconds| *seconds > 0);
     let wait_s = wait_s.map(|seconds| seconds.min(api.bounds().wait_s));
-    let event_type = fire.event_type.clone();
     let fired = match wait_s {
         None => api.dispatch().fire(fire).await,
         Some(wait_s) => api.dispatch().fire_and_wait(fire, Duration::from_secs(wait_s)).await,
     };
     let Fired { event, mut runs, replayed } = match fired {
         Ok(fired) => fired,
-        Err(error) => return Err(firing.refused(api, &event_type, error).await),
+        Err(error) => return Err(firing.refused(api, error).await),
     };
     let answer = if wait_s.is_none() {
         Data::accepted(EventOut::of(&event, None))

@@ -49,8 +49,8 @@ impl Firing {
 
     /// What becomes of a firing that was refused. Whoever fires what the source type does not allow may be a credential in
     /// the wrong hands, so that goes into the audit log, though not every time.
-    pub(super) async fn refused(&self, api: &Api, event_type: &EventTypeName, error: FireError) -> Problem {
-        let FireError::SourceType(message) = &error else { return error.into() };
+    pub(super) async fn refused(&self, api: &Api, error: FireError) -> Problem {
+        let FireError::SourceType { event_type, message } = &error else { return error.into() };
         let author = self.author(api);
         let Some(left_out) = api.refusals().count(&author) else { return error.into() };
         tracing::warn!(request.id = %request_id(), left_out, detail = message, "a source type did not allow an event");

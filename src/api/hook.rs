@@ -52,14 +52,13 @@ pub(super) async fn receive(
     let Some(Delivery { source, fire }) = Delivery::read(&api, &source_id, &headers, &body)? else {
         return Ok(Data::ok(DeliveryOut { event_id: None, event_type: None }).into_response());
     };
-    let event_type = fire.event_type.clone();
     match api.dispatch().fire(fire).await {
         Ok(Fired { event, replayed, .. }) => {
             let (event_id, event_type) = (Some(event.id), Some(event.event_type.clone()));
             let response = Data::accepted(DeliveryOut { event_id, event_type }).into_response();
             Ok(if replayed { marked_as_replayed(response) } else { response })
         }
-        Err(error) => Err(source.refused(&api, &event_type, error).await),
+        Err(error) => Err(source.refused(&api, error).await),
     }
 }
 

@@ -1,62 +1,53 @@
 //! How many refusals of one credential go into the audit log: one in the wrong hands must not fill the disk with them.
 
-use crate::domain::{Author, SourceId, Timestamp, TokenId};
+use crate::domain::{Author, Minute, SourceId, TokenId};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 /// Entries of one credential in a minute.
-const NOTED_MAX: u32 = 10;
-const MINUTE_MS: u64 = 60_000;
+const NOTED_MAX: u64 = 10;
 /// Credentials that are kept in mind before those are forgotten of which nothing is left to say.
 const KEPT_MAX: usize = 1_000;
 
 type Who = (Option<TokenId>, Option<SourceId>);
 
-/// The refusals of each credential in the minute that began with its first. There are no more than credentials.
+/// The refusals of each credential. There are no more than credentials.
 #[derive(Debug, Default)]
-pub(super) struct Refusals(Mutex<HashMap<Who, Minute>>);
+pub(super) struct Refusals(Mutex<HashMap<Who, Refused>>);
 
 #[derive(Clone, Copy, Debug)]
-struct Minute {
-    since: Timestamp,
-    noted: u32,
+struct Refused {
+    noted: Minute,
     /// Since the last that was noted.
     left_out: u64,
-}
-
-impl Minute {
-    fn is_over(&self, now: Timestamp) -> bool {
-        // A clock that was set back ends it too.
-        now < self.since || now.ms_since(self.since) >= MINUTE_MS
-    }
 }
 
 impl Refusals {
     /// Counts a refusal. If it is to be noted, how many were left out since the last that was; `None` leaves it out.
     pub(super) fn count(&self, author: &Author) -> Option<u64> {
-        let mut minutes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut refusals = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let now = author.at;
-        if minutes.len() >= KEPT_MAX {
-            minutes.retain(|_, minute| minute.left_out > 0 || !minute.is_over(now));
+        if refusals.len() >= KEPT_MAX {
+            refusals.retain(|_, refused| refused.left_out > 0 || !refused.noted.is_over(now));
         }
-        let new = Minute { since: now, noted: 0, left_out: 0 };
-        let minute = minutes.entry((author.token, author.source)).or_insert(new);
-        if minute.is_over(now) {
-            (minute.since, minute.noted) = (now, 0);
+        let new = Refused { noted: Minute::beginning(now), left_out: 0 };
+        let refused = refusals.entry((author.token, author.source)).or_insert(new);
+        if refused.noted.is_over(now) {
+            refused.noted = Minute::beginning(now);
         }
-        if minute.noted >= NOTED_MAX {
-            minute.left_out += 1;
+        if refused.noted.count >= NOTED_MAX {
+            refused.left_out += 1;
             return None;
         }
-        minute.noted += 1;
-        Some(std::mem::take(&mut minute.left_out))
+        refused.noted.count += 1;
+        Some(std::mem::take(&mut refused.left_out))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Entropy, Ids};
+    use crate::domain::{Entropy, Ids, Timestamp};
     use std::sync::Arc;
 
     const NOW: Timestamp = Timestamp::from_ms(1_000_000);

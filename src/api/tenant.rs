@@ -6,7 +6,7 @@ use super::error::{Fault, Problem};
 use super::extract::{Body, Path, Query};
 use super::page::{self, Data, Filter, List, Row};
 use super::precondition::check_version;
-use crate::dispatch::{UnderWay, Used};
+use crate::dispatch::{Keep, UnderWay, Used};
 use crate::domain::{Counted, Quotas, Tenant, TenantId, Timestamp};
 use crate::store::{Change, CommitError, Conflict, Expectation, Transition};
 use axum::extract::State;
@@ -18,7 +18,6 @@ use utoipa::ToSchema;
 
 const NAME_BYTES_MAX: usize = 128;
 const DESCRIPTION_BYTES_MAX: usize = 10_000;
-const RETENTION_DAYS_MAX: u32 = 3_650;
 
 /// A tenant as it is created.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -274,8 +273,9 @@ impl TenantChangeIn {
             let message = "with none at once nothing would ever run; switch the tenant off instead (`enabled`)";
             faults.push(Fault::new("/quotas/concurrent_runs", message));
         }
-        if self.retention_days.is_some_and(|days| !(1..=RETENTION_DAYS_MAX).contains(&days)) {
-            faults.push(Fault::new("/retention_days", format!("history is kept for 1 to {RETENTION_DAYS_MAX} days")));
+        if self.retention_days.is_some_and(|days| !(Keep::DAYS_MIN..=Keep::DAYS_MAX).contains(&days)) {
+            let message = format!("history is kept for {} to {} days", Keep::DAYS_MIN, Keep::DAYS_MAX);
+            faults.push(Fault::new("/retention_days", message));
         }
         if faults.is_empty() { Ok(()) } else { Err(Problem::invalid(faults)) }
     }

@@ -89,13 +89,7 @@ impl Client {
         if response.status() != 422 {
             return answer(response).map(Ok);
         }
-        let text = response
-            .body_mut()
-            .with_config()
-            .limit(ANSWER_BYTES_MAX)
-            .read_to_string()
-            .context("the server's answer broke off")?;
-        Ok(Err(serde_json::from_str(&text).context("the server's refusal is not JSON")?))
+        Ok(Err(serde_json::from_str(&text_of(&mut response)?).context("the server's refusal is not JSON")?))
     }
 
     /// All of a body, whatever it is.
@@ -129,16 +123,15 @@ impl Client {
     }
 }
 
+fn text_of(response: &mut Response<Body>) -> Result<String> {
+    let body = response.body_mut().with_config().limit(ANSWER_BYTES_MAX);
+    body.read_to_string().context("the server's answer broke off")
+}
+
 /// The answer's document; a problem document becomes an error that says what is wrong where.
 fn answer(mut response: Response<Body>) -> Result<Value> {
     let status = response.status();
-    let text = response
-        .body_mut()
-        .with_config()
-        .limit(ANSWER_BYTES_MAX)
-        .read_to_string()
-        .context("the server's answer broke off")?;
-    let document: Value = serde_json::from_str(&text)
+    let document: Value = serde_json::from_str(&text_of(&mut response)?)
         .map_err(|_| anyhow!("the server answered {status} with something that is not JSON; is this a Fusebox?"))?;
     if status.is_success() {
         return Ok(document);

@@ -65,8 +65,8 @@ impl Fired {
 pub enum FireError {
     #[error("there is no event type `{0}`")]
     NoSuchEventType(EventTypeName),
-    #[error("{0}")]
-    SourceType(String),
+    #[error("{message}")]
+    SourceType { event_type: EventTypeName, message: String },
     #[error("the event type `{0}` is disabled")]
     Disabled(EventTypeName),
     #[error("the payload does not follow the schema of the event type")]

@@ -18,17 +18,17 @@ pub enum Producer {
 impl Producer {
     pub(super) fn check_may_fire(&self, event_type: &EventType) -> Result<(), FireError> {
         let name = &event_type.display_name;
+        let refused = |message: String| Err(FireError::SourceType { event_type: name.clone(), message });
         match self {
             Producer::Exempt => Ok(()),
             Producer::Token if event_type.source_type.is_none() => Ok(()),
             Producer::Token => {
-                let message = format!("only sources of its source type and admins fire the event type `{name}`");
-                Err(FireError::SourceType(message))
+                refused(format!("only sources of its source type and admins fire the event type `{name}`"))
             }
             Producer::Source(source) if event_type.source_type == Some(source.source_type) => Ok(()),
             Producer::Source(source) => {
                 let (source, own) = (&source.header.name, "a source fires event types of its own source type only");
-                Err(FireError::SourceType(format!("{own}, which `{name}` is not for `{source}`")))
+                refused(format!("{own}, which `{name}` is not for `{source}`"))
             }
         }
     }

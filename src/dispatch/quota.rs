@@ -2,12 +2,11 @@
 
 use super::accept::FireError;
 use super::scheduler::Dispatch;
-use crate::domain::{QuotaExceeded, Quotas, Tenant, TenantId, Timestamp};
+use crate::domain::{Minute, QuotaExceeded, Quotas, Tenant, TenantId, Timestamp};
 use crate::store::Catalogue;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-const MINUTE_MS: u64 = 60_000;
 /// Tenants whose minutes are kept before those that are over are looked for.
 const MINUTES_MAX: usize = 1_000;
 
@@ -30,19 +29,6 @@ pub struct Used {
 #[derive(Debug, Default)]
 pub(super) struct Minutes(Mutex<HashMap<TenantId, Minute>>);
 
-#[derive(Clone, Copy, Debug)]
-struct Minute {
-    since: Timestamp,
-    events: u64,
-}
-
-impl Minute {
-    fn is_over(&self, now: Timestamp) -> bool {
-        // A clock that was set back ends it too.
-        now < self.since || now.ms_since(self.since) >= MINUTE_MS
-    }
-}
-
 impl Minutes {
     /// Counts one event more, or says in how many seconds there may be one.
     fn add(&self, tenant: &TenantId, limit: u64, now: Timestamp) -> Result<(), (QuotaExceeded, u32)> {
@@ -50,22 +36,22 @@ impl Minutes {
         if minutes.len() >= MINUTES_MAX {
             minutes.retain(|_, minute| !minute.is_over(now));
         }
-        let minute = minutes.entry(tenant.clone()).or_insert(Minute { since: now, events: 0 });
+        let minute = minutes.entry(tenant.clone()).or_insert(Minute::beginning(now));
         if minute.is_over(now) {
-            *minute = Minute { since: now, events: 0 };
+            *minute = Minute::beginning(now);
         }
-        if minute.events >= limit {
-            let left_s = (MINUTE_MS - now.ms_since(minute.since)).div_ceil(1_000);
-            let exceeded = QuotaExceeded { quota: "events_per_minute", limit, used: minute.events };
+        if minute.count >= limit {
+            let left_s = minute.left_ms(now).div_ceil(1_000);
+            let exceeded = QuotaExceeded { quota: "events_per_minute", limit, used: minute.count };
             return Err((exceeded, u32::try_from(left_s).unwrap_or(u32::MAX)));
         }
-        minute.events += 1;
+        minute.count += 1;
         Ok(())
     }
 
     fn events_of(&self, tenant: &TenantId, now: Timestamp) -> u64 {
         let minutes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        minutes.get(tenant).filter(|minute| !minute.is_over(now)).map_or(0, |minute| minute.events)
+        minutes.get(tenant).filter(|minute| !minute.is_over(now)).map_or(0, |minute| minute.count)
     }
 }
 

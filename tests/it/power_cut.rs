@@ -146,6 +146,10 @@ fn workload(store: &Store) -> Vec<(EventId, State)> {
     acknowledged
 }
 
+/// The whole history, the oldest first.
+const EVERYTHING: Query =
+    Query { tenant: None, state: None, after: None, oldest_first: true, between: (None, None), limit: usize::MAX };
+
 /// Of the request that made an event.
 fn accepted_once(event_id: EventId) -> AcceptedOnce {
     AcceptedOnce {
@@ -218,18 +222,10 @@ fn a_run_that_has_ended_and_the_child_it_fired_are_there_together_or_not_at_all(
         let mixtures: [fn(usize) -> bool; 3] = [|_| false, |n| n % 2 == 0, |_| true];
         for survives in mixtures {
             let store = Store::open_on(disk.after_the_cut(survives), &config()).unwrap();
-            let query = Query {
-                tenant: None,
-                state: None,
-                after: None,
-                oldest_first: true,
-                between: (None, None),
-                limit: usize::MAX,
-            };
-            let events = store.list_events(&query, None, |_| true).unwrap().items;
+            let events = store.list_events(&EVERYTHING, None, |_| true).unwrap().items;
             for root in events.iter().filter(|event| event.depth == 0) {
                 let run = store.run(None, root.runs[0]).unwrap().unwrap();
-                let family = store.list_family(&query, root.id, |_| true).unwrap().items;
+                let family = store.list_family(&EVERYTHING, root.id, |_| true).unwrap().items;
                 let ended = usize::from(root.state == State::Success);
                 assert_eq!((family.len(), run.state), (1 + ended, root.state), "cut at sync {cut}");
                 assert_eq!(run.child_event_id, family.get(1).map(|child| child.id), "cut at sync {cut}");
@@ -335,16 +331,8 @@ fn an_event_is_forgotten_with_all_that_is_its_own_or_not_at_all() {
         let mixtures: [fn(usize) -> bool; 3] = [|_| false, |n| n % 2 == 0, |_| true];
         for survives in mixtures {
             let store = Store::open_on(disk.after_the_cut(survives), &config()).unwrap();
-            let query = Query {
-                tenant: None,
-                state: None,
-                after: None,
-                oldest_first: true,
-                between: (None, None),
-                limit: usize::MAX,
-            };
-            let events = store.list_events(&query, None, |_| true).unwrap().items;
-            let runs = store.list_runs(&query, None, |_| true).unwrap().items;
+            let events = store.list_events(&EVERYTHING, None, |_| true).unwrap().items;
+            let runs = store.list_runs(&EVERYTHING, None, |_| true).unwrap().items;
             assert!(events.iter().all(|event| !forgotten.contains(&event.id)), "cut at sync {cut}");
             let of_events: Vec<RunId> = events.iter().flat_map(|event| event.runs.clone()).collect();
             assert_eq!(runs.iter().map(|run| run.id).collect::<Vec<_>>(), of_events, "cut at sync {cut}");

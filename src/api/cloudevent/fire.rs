@@ -8,11 +8,9 @@ use crate::api::fire::{answer, sameness};
 use crate::api::firing::Firing;
 use crate::api::page::Several;
 use crate::dispatch::{Fire, Fired};
-use crate::domain::EventTypeName;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use std::collections::VecDeque;
 use utoipa::ToSchema;
 
 /// Fires one, and answers as for any other event.
@@ -41,21 +39,18 @@ pub(in crate::api) async fn fire_batch(
         structured(text.as_str().as_bytes(), &format!("/{place}"), api.now())?.fire(firing)
     };
     let mut fires = Vec::new();
-    let mut places: VecDeque<Result<EventTypeName, Problem>> = VecDeque::new();
+    let mut places: Vec<Result<(), Problem>> = Vec::new();
     for fire in batch(body)?.into_iter().enumerate().map(read) {
-        places.push_back(fire.map(|fire| {
-            fires.push(fire);
-            fires[fires.len() - 1].event_type.clone()
-        }));
+        places.push(fire.map(|fire| fires.push(fire)));
     }
     let mut fired = api.dispatch().fire_all(fires).await.into_iter();
     let mut items = Vec::with_capacity(places.len());
     for place in places {
         let answer = match place {
             Err(problem) => Err(problem),
-            Ok(event_type) => match fired.next() {
+            Ok(()) => match fired.next() {
                 Some(Ok(fired)) => Ok(fired),
-                Some(Err(error)) => Err(firing.refused(api, &event_type, error).await),
+                Some(Err(error)) => Err(firing.refused(api, error).await),
                 // There is one for each; a bug is told as what it is.
                 None => Err(Problem::internal(&std::io::Error::other("an event of a batch was forgotten"))),
             },
