@@ -832,6 +832,1170 @@ pub mod fusebox {
                 }
             }
         }
+        /// What is left to the attempt, and whether it should stop.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod budget {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            #[repr(C)]
+            #[derive(Clone, Copy)]
+            pub struct Remaining {
+                pub fuel: u64,
+                pub memory_bytes: u64,
+                /// Until the attempt is ended, running or waiting.
+                pub time_ms: u64,
+                pub http_calls: u32,
+            }
+            impl ::core::fmt::Debug for Remaining {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Remaining")
+                        .field("fuel", &self.fuel)
+                        .field("memory-bytes", &self.memory_bytes)
+                        .field("time-ms", &self.time_ms)
+                        .field("http-calls", &self.http_calls)
+                        .finish()
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            #[allow(async_fn_in_trait)]
+            pub fn left() -> Remaining {
+                unsafe {
+                    #[repr(align(8))]
+                    struct RetArea([::core::mem::MaybeUninit<u8>; 32]);
+                    let mut ret_area = RetArea([::core::mem::MaybeUninit::uninit(); 32]);
+                    let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "fusebox:action/budget@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "left"]
+                        fn wit_import1(_: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(_: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import1(ptr0);
+                    let l2 = *ptr0.add(0).cast::<i64>();
+                    let l3 = *ptr0.add(8).cast::<i64>();
+                    let l4 = *ptr0.add(16).cast::<i64>();
+                    let l5 = *ptr0.add(24).cast::<i32>();
+                    let result6 = Remaining {
+                        fuel: l2 as u64,
+                        memory_bytes: l3 as u64,
+                        time_ms: l4 as u64,
+                        http_calls: l5 as u32,
+                    };
+                    result6
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Whether somebody cancelled the run. Whoever imports this interface has a moment from then on to put things in
+            /// order; what it returns does not matter any more.
+            #[allow(async_fn_in_trait)]
+            pub fn cancelled() -> bool {
+                unsafe {
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "fusebox:action/budget@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "cancelled"]
+                        fn wit_import0() -> i32;
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import0() -> i32 {
+                        unreachable!()
+                    }
+                    let ret = wit_import0();
+                    _rt::bool_lift(ret as u8)
+                }
+            }
+        }
+        /// A small store of values for each tenant and action, bounded. What an attempt wrote is kept if it succeeds, together
+        /// with its outcome, and is gone if it does not; the attempt itself sees its own writes at once.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod kv {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            /// Whose values these are.
+            #[repr(u8)]
+            #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+            pub enum Scope {
+                /// Those of all runs of the action for this tenant.
+                Action,
+                /// Those of the runs by this attachment only; of a run that no attachment caused, those of `action`.
+                Attachment,
+            }
+            impl ::core::fmt::Debug for Scope {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        Scope::Action => f.debug_tuple("Scope::Action").finish(),
+                        Scope::Attachment => f.debug_tuple("Scope::Attachment").finish(),
+                    }
+                }
+            }
+            impl Scope {
+                #[doc(hidden)]
+                pub unsafe fn _lift(val: u8) -> Scope {
+                    if !cfg!(debug_assertions) {
+                        return unsafe { ::core::mem::transmute(val) };
+                    }
+                    match val {
+                        0 => Scope::Action,
+                        1 => Scope::Attachment,
+                        _ => panic!("invalid enum discriminant"),
+                    }
+                }
+            }
+            #[derive(Clone)]
+            pub struct Entry {
+                pub value: _rt::Vec<u8>,
+                /// Differs after every write.
+                pub version: u64,
+            }
+            impl ::core::fmt::Debug for Entry {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Entry")
+                        .field("value", &self.value)
+                        .field("version", &self.version)
+                        .finish()
+                }
+            }
+            /// What a write asks of what is there.
+            #[derive(Clone, Copy)]
+            pub enum Expect {
+                Anything,
+                /// There is no value.
+                Nothing,
+                /// The value is still of this version.
+                Version(u64),
+            }
+            impl ::core::fmt::Debug for Expect {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        Expect::Anything => f.debug_tuple("Expect::Anything").finish(),
+                        Expect::Nothing => f.debug_tuple("Expect::Nothing").finish(),
+                        Expect::Version(e) => {
+                            f.debug_tuple("Expect::Version").field(e).finish()
+                        }
+                    }
+                }
+            }
+            #[derive(Clone)]
+            pub enum Error {
+                /// What is there is not as expected. Nothing was written.
+                Conflict,
+                /// The key, the value or their number is over a limit; the text says which. Nothing was written.
+                Limit(_rt::String),
+            }
+            impl ::core::fmt::Debug for Error {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        Error::Conflict => f.debug_tuple("Error::Conflict").finish(),
+                        Error::Limit(e) => {
+                            f.debug_tuple("Error::Limit").field(e).finish()
+                        }
+                    }
+                }
+            }
+            impl ::core::fmt::Display for Error {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    write!(f, "{:?}", self)
+                }
+            }
+            impl ::core::error::Error for Error {}
+            #[allow(unused_unsafe, clippy::all)]
+            #[allow(async_fn_in_trait)]
+            pub fn get(scope: Scope, key: &str) -> ::core::option::Option<Entry> {
+                unsafe {
+                    #[repr(align(8))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 16 + 2 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 16
+                            + 2 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = key;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "fusebox:action/kv@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "get"]
+                        fn wit_import2(_: i32, _: *mut u8, _: usize, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import2(
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import2(scope.clone() as i32, ptr0.cast_mut(), len0, ptr1);
+                    let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                    let result8 = match l3 {
+                        0 => None,
+                        1 => {
+                            let e = {
+                                let l4 = *ptr1.add(8).cast::<*mut u8>();
+                                let l5 = *ptr1
+                                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len6 = l5;
+                                let l7 = *ptr1
+                                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                Entry {
+                                    value: <_ as From<
+                                        _rt::Vec<_>,
+                                    >>::from(_rt::Vec::from_raw_parts(l4.cast(), len6, len6)),
+                                    version: l7 as u64,
+                                }
+                            };
+                            Some(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result8
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Gone after `ttl-ms` if given. Whether what was expected still holds is looked at again when the attempt ends; if
+            /// it does not, the attempt has failed with a conflict and is tried again.
+            #[allow(async_fn_in_trait)]
+            pub fn set(
+                scope: Scope,
+                key: &str,
+                value: &[u8],
+                expect: Expect,
+                ttl_ms: ::core::option::Option<u64>,
+            ) -> ::core::result::Result<(), Error> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = key;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let vec1 = value;
+                    let ptr1 = vec1.as_ptr().cast::<u8>();
+                    let len1 = vec1.len();
+                    let (result2_0, result2_1) = match expect {
+                        Expect::Anything => (0i32, 0i64),
+                        Expect::Nothing => (1i32, 0i64),
+                        Expect::Version(e) => (2i32, _rt::as_i64(e)),
+                    };
+                    let (result3_0, result3_1) = match ttl_ms {
+                        Some(e) => (1i32, _rt::as_i64(e)),
+                        None => (0i32, 0i64),
+                    };
+                    let ptr4 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "fusebox:action/kv@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "set"]
+                        fn wit_import5(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: i64,
+                            _: i32,
+                            _: i64,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import5(
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: i64,
+                        _: i32,
+                        _: i64,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import5(
+                        scope.clone() as i32,
+                        ptr0.cast_mut(),
+                        len0,
+                        ptr1.cast_mut(),
+                        len1,
+                        result2_0,
+                        result2_1,
+                        result3_0,
+                        result3_1,
+                        ptr4,
+                    );
+                    let l6 = i32::from(*ptr4.add(0).cast::<u8>());
+                    let result12 = match l6 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l7 = i32::from(
+                                    *ptr4.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                let v11 = match l7 {
+                                    0 => Error::Conflict,
+                                    n => {
+                                        debug_assert_eq!(n, 1, "invalid enum discriminant");
+                                        let e11 = {
+                                            let l8 = *ptr4
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l9 = *ptr4
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len10 = l9;
+                                            let bytes10 = _rt::Vec::from_raw_parts(
+                                                l8.cast(),
+                                                len10,
+                                                len10,
+                                            );
+                                            _rt::string_lift(bytes10)
+                                        };
+                                        Error::Limit(e11)
+                                    }
+                                };
+                                v11
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result12
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            #[allow(async_fn_in_trait)]
+            pub fn delete(
+                scope: Scope,
+                key: &str,
+                expect: Expect,
+            ) -> ::core::result::Result<(), Error> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = key;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let (result1_0, result1_1) = match expect {
+                        Expect::Anything => (0i32, 0i64),
+                        Expect::Nothing => (1i32, 0i64),
+                        Expect::Version(e) => (2i32, _rt::as_i64(e)),
+                    };
+                    let ptr2 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "fusebox:action/kv@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "delete"]
+                        fn wit_import3(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: i64,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import3(
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: i64,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import3(
+                        scope.clone() as i32,
+                        ptr0.cast_mut(),
+                        len0,
+                        result1_0,
+                        result1_1,
+                        ptr2,
+                    );
+                    let l4 = i32::from(*ptr2.add(0).cast::<u8>());
+                    let result10 = match l4 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l5 = i32::from(
+                                    *ptr2.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                let v9 = match l5 {
+                                    0 => Error::Conflict,
+                                    n => {
+                                        debug_assert_eq!(n, 1, "invalid enum discriminant");
+                                        let e9 = {
+                                            let l6 = *ptr2
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l7 = *ptr2
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len8 = l7;
+                                            let bytes8 = _rt::Vec::from_raw_parts(
+                                                l6.cast(),
+                                                len8,
+                                                len8,
+                                            );
+                                            _rt::string_lift(bytes8)
+                                        };
+                                        Error::Limit(e9)
+                                    }
+                                };
+                                v9
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result10
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Keys that start with `prefix`, in order, after the key `after`: at most `limit` of them, and at most 1,000.
+            #[allow(async_fn_in_trait)]
+            pub fn list(
+                scope: Scope,
+                prefix: &str,
+                after: ::core::option::Option<&str>,
+                limit: u32,
+            ) -> _rt::Vec<_rt::String> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 2 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 2
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = prefix;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let (result2_0, result2_1, result2_2) = match after {
+                        Some(e) => {
+                            let vec1 = e;
+                            let ptr1 = vec1.as_ptr().cast::<u8>();
+                            let len1 = vec1.len();
+                            (1i32, ptr1.cast_mut(), len1)
+                        }
+                        None => (0i32, ::core::ptr::null_mut(), 0usize),
+                    };
+                    let ptr3 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "fusebox:action/kv@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "list"]
+                        fn wit_import4(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import4(
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import4(
+                        scope.clone() as i32,
+                        ptr0.cast_mut(),
+                        len0,
+                        result2_0,
+                        result2_1,
+                        result2_2,
+                        _rt::as_i32(&limit),
+                        ptr3,
+                    );
+                    let l5 = *ptr3.add(0).cast::<*mut u8>();
+                    let l6 = *ptr3
+                        .add(::core::mem::size_of::<*const u8>())
+                        .cast::<usize>();
+                    let base10 = l5;
+                    let len10 = l6;
+                    let mut result10 = _rt::Vec::with_capacity(len10);
+                    for i in 0..len10 {
+                        let base = base10
+                            .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                        let e10 = {
+                            let l7 = *base.add(0).cast::<*mut u8>();
+                            let l8 = *base
+                                .add(::core::mem::size_of::<*const u8>())
+                                .cast::<usize>();
+                            let len9 = l8;
+                            let bytes9 = _rt::Vec::from_raw_parts(l7.cast(), len9, len9);
+                            _rt::string_lift(bytes9)
+                        };
+                        result10.push(e10);
+                    }
+                    _rt::cabi_dealloc(
+                        base10,
+                        len10 * (2 * ::core::mem::size_of::<*const u8>()),
+                        ::core::mem::size_of::<*const u8>(),
+                    );
+                    let result11 = result10;
+                    result11
+                }
+            }
+        }
+        /// Fires further events when the run succeeds, and none when it does not.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod emit {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            pub type Json = super::super::super::fusebox::action::types::Json;
+            pub type ObjectRef = super::super::super::fusebox::action::types::ObjectRef;
+            #[derive(Clone)]
+            pub enum Error {
+                /// There is no such event type here, or it may not be fired; the text says what.
+                Refused(_rt::String),
+                /// The text says which limit.
+                Limit(_rt::String),
+            }
+            impl ::core::fmt::Debug for Error {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        Error::Refused(e) => {
+                            f.debug_tuple("Error::Refused").field(e).finish()
+                        }
+                        Error::Limit(e) => {
+                            f.debug_tuple("Error::Limit").field(e).finish()
+                        }
+                    }
+                }
+            }
+            impl ::core::fmt::Display for Error {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    write!(f, "{:?}", self)
+                }
+            }
+            impl ::core::error::Error for Error {}
+            #[allow(unused_unsafe, clippy::all)]
+            /// `object` is the object of this run's event when it is not given.
+            #[allow(async_fn_in_trait)]
+            pub fn event(
+                event_type: &str,
+                payload: &str,
+                object: ::core::option::Option<&ObjectRef>,
+            ) -> ::core::result::Result<(), Error> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = event_type;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let vec1 = payload;
+                    let ptr1 = vec1.as_ptr().cast::<u8>();
+                    let len1 = vec1.len();
+                    let (result5_0, result5_1, result5_2, result5_3, result5_4) = match object {
+                        Some(e) => {
+                            let super::super::super::fusebox::action::types::ObjectRef {
+                                object_type: object_type2,
+                                object_id: object_id2,
+                            } = e;
+                            let vec3 = object_type2;
+                            let ptr3 = vec3.as_ptr().cast::<u8>();
+                            let len3 = vec3.len();
+                            let vec4 = object_id2;
+                            let ptr4 = vec4.as_ptr().cast::<u8>();
+                            let len4 = vec4.len();
+                            (1i32, ptr3.cast_mut(), len3, ptr4.cast_mut(), len4)
+                        }
+                        None => {
+                            (
+                                0i32,
+                                ::core::ptr::null_mut(),
+                                0usize,
+                                ::core::ptr::null_mut(),
+                                0usize,
+                            )
+                        }
+                    };
+                    let ptr6 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "fusebox:action/emit@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "event"]
+                        fn wit_import7(
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import7(
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import7(
+                        ptr0.cast_mut(),
+                        len0,
+                        ptr1.cast_mut(),
+                        len1,
+                        result5_0,
+                        result5_1,
+                        result5_2,
+                        result5_3,
+                        result5_4,
+                        ptr6,
+                    );
+                    let l8 = i32::from(*ptr6.add(0).cast::<u8>());
+                    let result17 = match l8 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l9 = i32::from(
+                                    *ptr6.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                let v16 = match l9 {
+                                    0 => {
+                                        let e16 = {
+                                            let l10 = *ptr6
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l11 = *ptr6
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len12 = l11;
+                                            let bytes12 = _rt::Vec::from_raw_parts(
+                                                l10.cast(),
+                                                len12,
+                                                len12,
+                                            );
+                                            _rt::string_lift(bytes12)
+                                        };
+                                        Error::Refused(e16)
+                                    }
+                                    n => {
+                                        debug_assert_eq!(n, 1, "invalid enum discriminant");
+                                        let e16 = {
+                                            let l13 = *ptr6
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l14 = *ptr6
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len15 = l14;
+                                            let bytes15 = _rt::Vec::from_raw_parts(
+                                                l13.cast(),
+                                                len15,
+                                                len15,
+                                            );
+                                            _rt::string_lift(bytes15)
+                                        };
+                                        Error::Limit(e16)
+                                    }
+                                };
+                                v16
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result17
+                }
+            }
+        }
+        /// Outgoing HTTP in one call, for whoever has no `wasi:http`. Both go the same way: only to the hosts that the sink
+        /// type and the action allow, within the attempt's limits, and on the attempt's record.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod http {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            #[derive(Clone)]
+            pub struct Request {
+                pub method: _rt::String,
+                /// `https://host/path?query`.
+                pub url: _rt::String,
+                pub headers: _rt::Vec<(_rt::String, _rt::String)>,
+                pub body: _rt::Vec<u8>,
+                /// Of this call; the attempt's time limit holds all the same.
+                pub timeout_ms: ::core::option::Option<u64>,
+            }
+            impl ::core::fmt::Debug for Request {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Request")
+                        .field("method", &self.method)
+                        .field("url", &self.url)
+                        .field("headers", &self.headers)
+                        .field("body", &self.body)
+                        .field("timeout-ms", &self.timeout_ms)
+                        .finish()
+                }
+            }
+            #[derive(Clone)]
+            pub struct Response {
+                pub status: u16,
+                pub headers: _rt::Vec<(_rt::String, _rt::String)>,
+                pub body: _rt::Vec<u8>,
+            }
+            impl ::core::fmt::Debug for Response {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Response")
+                        .field("status", &self.status)
+                        .field("headers", &self.headers)
+                        .field("body", &self.body)
+                        .finish()
+                }
+            }
+            #[derive(Clone)]
+            pub enum Error {
+                /// Not allowed; the text says what and by whom it could be.
+                Denied(_rt::String),
+                /// The request is none; the text says what is wrong.
+                Invalid(_rt::String),
+                /// A limit of the attempt; the text says which.
+                Limit(_rt::String),
+                Timeout(_rt::String),
+                /// The peer could not be reached or did not speak HTTP.
+                Failed(_rt::String),
+            }
+            impl ::core::fmt::Debug for Error {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        Error::Denied(e) => {
+                            f.debug_tuple("Error::Denied").field(e).finish()
+                        }
+                        Error::Invalid(e) => {
+                            f.debug_tuple("Error::Invalid").field(e).finish()
+                        }
+                        Error::Limit(e) => {
+                            f.debug_tuple("Error::Limit").field(e).finish()
+                        }
+                        Error::Timeout(e) => {
+                            f.debug_tuple("Error::Timeout").field(e).finish()
+                        }
+                        Error::Failed(e) => {
+                            f.debug_tuple("Error::Failed").field(e).finish()
+                        }
+                    }
+                }
+            }
+            impl ::core::fmt::Display for Error {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    write!(f, "{:?}", self)
+                }
+            }
+            impl ::core::error::Error for Error {}
+            #[allow(unused_unsafe, clippy::all)]
+            /// Redirects are answers like others: they are not followed.
+            #[allow(async_fn_in_trait)]
+            pub fn send(request: &Request) -> ::core::result::Result<Response, Error> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 6 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 6
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let Request {
+                        method: method0,
+                        url: url0,
+                        headers: headers0,
+                        body: body0,
+                        timeout_ms: timeout_ms0,
+                    } = request;
+                    let vec1 = method0;
+                    let ptr1 = vec1.as_ptr().cast::<u8>();
+                    let len1 = vec1.len();
+                    let vec2 = url0;
+                    let ptr2 = vec2.as_ptr().cast::<u8>();
+                    let len2 = vec2.len();
+                    let vec6 = headers0;
+                    let len6 = vec6.len();
+                    let layout6 = _rt::alloc::Layout::from_size_align(
+                            vec6.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                            ::core::mem::size_of::<*const u8>(),
+                        )
+                        .unwrap();
+                    let (result6, _cleanup6) = wit_bindgen::rt::Cleanup::new(layout6);
+                    for (i, e) in vec6.into_iter().enumerate() {
+                        let base = result6
+                            .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                        {
+                            let (t3_0, t3_1) = e;
+                            let vec4 = t3_0;
+                            let ptr4 = vec4.as_ptr().cast::<u8>();
+                            let len4 = vec4.len();
+                            *base
+                                .add(::core::mem::size_of::<*const u8>())
+                                .cast::<usize>() = len4;
+                            *base.add(0).cast::<*mut u8>() = ptr4.cast_mut();
+                            let vec5 = t3_1;
+                            let ptr5 = vec5.as_ptr().cast::<u8>();
+                            let len5 = vec5.len();
+                            *base
+                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>() = len5;
+                            *base
+                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>() = ptr5.cast_mut();
+                        }
+                    }
+                    let vec7 = body0;
+                    let ptr7 = vec7.as_ptr().cast::<u8>();
+                    let len7 = vec7.len();
+                    let (result8_0, result8_1) = match timeout_ms0 {
+                        Some(e) => (1i32, _rt::as_i64(e)),
+                        None => (0i32, 0i64),
+                    };
+                    let ptr9 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "fusebox:action/http@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "send"]
+                        fn wit_import10(
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: i64,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import10(
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: i64,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import10(
+                        ptr1.cast_mut(),
+                        len1,
+                        ptr2.cast_mut(),
+                        len2,
+                        result6,
+                        len6,
+                        ptr7.cast_mut(),
+                        len7,
+                        result8_0,
+                        result8_1,
+                        ptr9,
+                    );
+                    let l11 = i32::from(*ptr9.add(0).cast::<u8>());
+                    let result42 = match l11 {
+                        0 => {
+                            let e = {
+                                let l12 = i32::from(
+                                    *ptr9.add(::core::mem::size_of::<*const u8>()).cast::<u16>(),
+                                );
+                                let l13 = *ptr9
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l14 = *ptr9
+                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base21 = l13;
+                                let len21 = l14;
+                                let mut result21 = _rt::Vec::with_capacity(len21);
+                                for i in 0..len21 {
+                                    let base = base21
+                                        .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                    let e21 = {
+                                        let l15 = *base.add(0).cast::<*mut u8>();
+                                        let l16 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len17 = l16;
+                                        let bytes17 = _rt::Vec::from_raw_parts(
+                                            l15.cast(),
+                                            len17,
+                                            len17,
+                                        );
+                                        let l18 = *base
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l19 = *base
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len20 = l19;
+                                        let bytes20 = _rt::Vec::from_raw_parts(
+                                            l18.cast(),
+                                            len20,
+                                            len20,
+                                        );
+                                        (_rt::string_lift(bytes17), _rt::string_lift(bytes20))
+                                    };
+                                    result21.push(e21);
+                                }
+                                _rt::cabi_dealloc(
+                                    base21,
+                                    len21 * (4 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                let l22 = *ptr9
+                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l23 = *ptr9
+                                    .add(5 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len24 = l23;
+                                Response {
+                                    status: l12 as u16,
+                                    headers: result21,
+                                    body: <_ as From<
+                                        _rt::Vec<_>,
+                                    >>::from(_rt::Vec::from_raw_parts(l22.cast(), len24, len24)),
+                                }
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l25 = i32::from(
+                                    *ptr9.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                let v41 = match l25 {
+                                    0 => {
+                                        let e41 = {
+                                            let l26 = *ptr9
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l27 = *ptr9
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len28 = l27;
+                                            let bytes28 = _rt::Vec::from_raw_parts(
+                                                l26.cast(),
+                                                len28,
+                                                len28,
+                                            );
+                                            _rt::string_lift(bytes28)
+                                        };
+                                        Error::Denied(e41)
+                                    }
+                                    1 => {
+                                        let e41 = {
+                                            let l29 = *ptr9
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l30 = *ptr9
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len31 = l30;
+                                            let bytes31 = _rt::Vec::from_raw_parts(
+                                                l29.cast(),
+                                                len31,
+                                                len31,
+                                            );
+                                            _rt::string_lift(bytes31)
+                                        };
+                                        Error::Invalid(e41)
+                                    }
+                                    2 => {
+                                        let e41 = {
+                                            let l32 = *ptr9
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l33 = *ptr9
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len34 = l33;
+                                            let bytes34 = _rt::Vec::from_raw_parts(
+                                                l32.cast(),
+                                                len34,
+                                                len34,
+                                            );
+                                            _rt::string_lift(bytes34)
+                                        };
+                                        Error::Limit(e41)
+                                    }
+                                    3 => {
+                                        let e41 = {
+                                            let l35 = *ptr9
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l36 = *ptr9
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len37 = l36;
+                                            let bytes37 = _rt::Vec::from_raw_parts(
+                                                l35.cast(),
+                                                len37,
+                                                len37,
+                                            );
+                                            _rt::string_lift(bytes37)
+                                        };
+                                        Error::Timeout(e41)
+                                    }
+                                    n => {
+                                        debug_assert_eq!(n, 4, "invalid enum discriminant");
+                                        let e41 = {
+                                            let l38 = *ptr9
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l39 = *ptr9
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len40 = l39;
+                                            let bytes40 = _rt::Vec::from_raw_parts(
+                                                l38.cast(),
+                                                len40,
+                                                len40,
+                                            );
+                                            _rt::string_lift(bytes40)
+                                        };
+                                        Error::Failed(e41)
+                                    }
+                                };
+                                v41
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result42
+                }
+            }
+        }
     }
 }
 #[rustfmt::skip]
@@ -840,15 +2004,15 @@ mod _rt {
     pub use alloc_crate::string::String;
     pub use alloc_crate::vec::Vec;
     pub use alloc_crate::alloc;
-    #[cfg(target_arch = "wasm32")]
-    pub fn run_ctors_once() {
-        wit_bindgen::rt::run_ctors_once();
-    }
-    pub unsafe fn string_lift(bytes: Vec<u8>) -> String {
+    pub unsafe fn bool_lift(val: u8) -> bool {
         if cfg!(debug_assertions) {
-            String::from_utf8(bytes).unwrap()
+            match val {
+                0 => false,
+                1 => true,
+                _ => panic!("invalid bool discriminant"),
+            }
         } else {
-            unsafe { String::from_utf8_unchecked(bytes) }
+            val != 0
         }
     }
     pub unsafe fn invalid_enum_discriminant<T>() -> T {
@@ -856,15 +2020,6 @@ mod _rt {
             panic!("invalid enum discriminant")
         } else {
             unsafe { core::hint::unreachable_unchecked() }
-        }
-    }
-    pub unsafe fn cabi_dealloc(ptr: *mut u8, size: usize, align: usize) {
-        if size == 0 {
-            return;
-        }
-        unsafe {
-            let layout = alloc::Layout::from_size_align_unchecked(size, align);
-            alloc::dealloc(ptr, layout);
         }
     }
     pub fn as_i64<T: AsI64>(t: T) -> i64 {
@@ -888,6 +2043,13 @@ mod _rt {
         #[inline]
         fn as_i64(self) -> i64 {
             self as i64
+        }
+    }
+    pub unsafe fn string_lift(bytes: Vec<u8>) -> String {
+        if cfg!(debug_assertions) {
+            String::from_utf8(bytes).unwrap()
+        } else {
+            unsafe { String::from_utf8_unchecked(bytes) }
         }
     }
     pub fn as_i32<T: AsI32>(t: T) -> i32 {
@@ -949,6 +2111,19 @@ mod _rt {
             self as i32
         }
     }
+    pub unsafe fn cabi_dealloc(ptr: *mut u8, size: usize, align: usize) {
+        if size == 0 {
+            return;
+        }
+        unsafe {
+            let layout = alloc::Layout::from_size_align_unchecked(size, align);
+            alloc::dealloc(ptr, layout);
+        }
+    }
+    #[cfg(target_arch = "wasm32")]
+    pub fn run_ctors_once() {
+        wit_bindgen::rt::run_ctors_once();
+    }
     extern crate alloc as alloc_crate;
 }
 /// Generates `#[unsafe(no_mangle)]` functions to export the specified type as
@@ -980,10 +2155,10 @@ macro_rules! __export_action_impl {
         "wasm32")] #[unsafe (link_section =
         "component-type:wit-bindgen:0.61.1:fusebox:action@0.1.0:action:imports and exports")]
         #[doc(hidden)] #[allow(clippy::octal_escapes)] pub static
-        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 908] = *
+        __WIT_BINDGEN_COMPONENT_TYPE : [u8; 1788] = *
         b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x8f\x06\x01A\x02\x01\
-A\x0e\x01B\x1a\x01s\x04\0\x04json\x03\0\0\x01w\x04\0\x0ctimestamp-ms\x03\0\x02\x01\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xff\x0c\x01A\x02\x01\
+A\x17\x01B\x1a\x01s\x04\0\x04json\x03\0\0\x01w\x04\0\x0ctimestamp-ms\x03\0\x02\x01\
 r\x02\x0bobject-types\x09object-ids\x04\0\x0aobject-ref\x03\0\x04\x01r\x03\x04fu\
 elw\x0cmemory-bytesw\x08deadline\x03\x04\0\x06budget\x03\0\x06\x01ks\x01k\x01\x01\
 r\x04\x04roots\x06parent\x08\x05depthy\x0eparent-outcome\x09\x04\0\x05chain\x03\0\
@@ -997,12 +2172,33 @@ ontext\x03\0\x0e\x01ps\x01r\x03\x06output\x09\x08warnings\x10\x05event\x09\x04\0
 n/types@0.1.0\x05\0\x02\x03\0\0\x04json\x01B\x08\x02\x03\x02\x01\x01\x04\0\x04js\
 on\x03\0\0\x01m\x05\x05trace\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\
 \0\x02\x01o\x02s\x01\x01p\x04\x01@\x03\x05level\x03\x07messages\x06fields\x05\x01\
-\0\x04\0\x05write\x01\x06\x03\0\x18fusebox:action/log@0.1.0\x05\x02\x02\x03\0\0\x07\
-context\x03\0\x07context\x03\0\x03\x02\x03\0\0\x07outcome\x03\0\x07outcome\x03\0\
-\x05\x02\x03\0\0\x07failure\x03\0\x07failure\x03\0\x07\x01j\x01\x06\x01\x08\x01@\
-\x01\x03ctx\x04\0\x09\x04\0\x03run\x01\x0a\x04\0\x1bfusebox:action/action@0.1.0\x04\
-\0\x0b\x0c\x01\0\x06action\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwi\
-t-component\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+\0\x04\0\x05write\x01\x06\x03\0\x18fusebox:action/log@0.1.0\x05\x02\x01B\x06\x01\
+r\x04\x04fuelw\x0cmemory-bytesw\x07time-msw\x0ahttp-callsy\x04\0\x09remaining\x03\
+\0\0\x01@\0\0\x01\x04\0\x04left\x01\x02\x01@\0\0\x7f\x04\0\x09cancelled\x01\x03\x03\
+\0\x1bfusebox:action/budget@0.1.0\x05\x03\x01B\x16\x01m\x02\x06action\x0aattachm\
+ent\x04\0\x05scope\x03\0\0\x01p}\x01r\x02\x05value\x02\x07versionw\x04\0\x05entr\
+y\x03\0\x03\x01q\x03\x08anything\0\0\x07nothing\0\0\x07version\x01w\0\x04\0\x06e\
+xpect\x03\0\x05\x01q\x02\x08conflict\0\0\x05limit\x01s\0\x04\0\x05error\x03\0\x07\
+\x01k\x04\x01@\x02\x05scope\x01\x03keys\0\x09\x04\0\x03get\x01\x0a\x01kw\x01j\0\x01\
+\x08\x01@\x05\x05scope\x01\x03keys\x05value\x02\x06expect\x06\x06ttl-ms\x0b\0\x0c\
+\x04\0\x03set\x01\x0d\x01@\x03\x05scope\x01\x03keys\x06expect\x06\0\x0c\x04\0\x06\
+delete\x01\x0e\x01ks\x01ps\x01@\x04\x05scope\x01\x06prefixs\x05after\x0f\x05limi\
+ty\0\x10\x04\0\x04list\x01\x11\x03\0\x17fusebox:action/kv@0.1.0\x05\x04\x02\x03\0\
+\0\x0aobject-ref\x01B\x0a\x02\x03\x02\x01\x01\x04\0\x04json\x03\0\0\x02\x03\x02\x01\
+\x05\x04\0\x0aobject-ref\x03\0\x02\x01q\x02\x07refused\x01s\0\x05limit\x01s\0\x04\
+\0\x05error\x03\0\x04\x01k\x03\x01j\0\x01\x05\x01@\x03\x0aevent-types\x07payload\
+\x01\x06object\x06\0\x07\x04\0\x05event\x01\x08\x03\0\x19fusebox:action/emit@0.1\
+.0\x05\x06\x01B\x0d\x01o\x02ss\x01p\0\x01p}\x01kw\x01r\x05\x06methods\x03urls\x07\
+headers\x01\x04body\x02\x0atimeout-ms\x03\x04\0\x07request\x03\0\x04\x01r\x03\x06\
+status{\x07headers\x01\x04body\x02\x04\0\x08response\x03\0\x06\x01q\x05\x06denie\
+d\x01s\0\x07invalid\x01s\0\x05limit\x01s\0\x07timeout\x01s\0\x06failed\x01s\0\x04\
+\0\x05error\x03\0\x08\x01j\x01\x07\x01\x09\x01@\x01\x07request\x05\0\x0a\x04\0\x04\
+send\x01\x0b\x03\0\x19fusebox:action/http@0.1.0\x05\x07\x02\x03\0\0\x07context\x03\
+\0\x07context\x03\0\x08\x02\x03\0\0\x07outcome\x03\0\x07outcome\x03\0\x0a\x02\x03\
+\0\0\x07failure\x03\0\x07failure\x03\0\x0c\x01j\x01\x0b\x01\x0d\x01@\x01\x03ctx\x09\
+\0\x0e\x04\0\x03run\x01\x0f\x04\0\x1bfusebox:action/action@0.1.0\x04\0\x0b\x0c\x01\
+\0\x06action\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x07\
+0.258.3\x10wit-bindgen-rust\x060.61.1";
         };
     };
 }
@@ -1015,9 +2211,9 @@ pub use __export_action_impl as export;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 948] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x97\x06\x01A\x02\x01\
-A\x0b\x01B\x1a\x01s\x04\0\x04json\x03\0\0\x01w\x04\0\x0ctimestamp-ms\x03\0\x02\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1828] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x87\x0d\x01A\x02\x01\
+A\x14\x01B\x1a\x01s\x04\0\x04json\x03\0\0\x01w\x04\0\x0ctimestamp-ms\x03\0\x02\x01\
 r\x02\x0bobject-types\x09object-ids\x04\0\x0aobject-ref\x03\0\x04\x01r\x03\x04fu\
 elw\x0cmemory-bytesw\x08deadline\x03\x04\0\x06budget\x03\0\x06\x01ks\x01k\x01\x01\
 r\x04\x04roots\x06parent\x08\x05depthy\x0eparent-outcome\x09\x04\0\x05chain\x03\0\
@@ -1031,12 +2227,33 @@ ontext\x03\0\x0e\x01ps\x01r\x03\x06output\x09\x08warnings\x10\x05event\x09\x04\0
 n/types@0.1.0\x05\0\x02\x03\0\0\x04json\x01B\x08\x02\x03\x02\x01\x01\x04\0\x04js\
 on\x03\0\0\x01m\x05\x05trace\x05debug\x04info\x04warn\x05error\x04\0\x05level\x03\
 \0\x02\x01o\x02s\x01\x01p\x04\x01@\x03\x05level\x03\x07messages\x06fields\x05\x01\
-\0\x04\0\x05write\x01\x06\x03\0\x18fusebox:action/log@0.1.0\x05\x02\x02\x03\0\0\x07\
-context\x03\0\x07context\x03\0\x03\x02\x03\0\0\x07outcome\x03\0\x07outcome\x03\0\
-\x05\x02\x03\0\0\x07failure\x03\0\x07failure\x03\0\x07\x04\0;fusebox:action/acti\
-on-with-all-of-its-exports-removed@0.1.0\x04\0\x0b,\x01\0&action-with-all-of-its\
--exports-removed\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-componen\
-t\x070.258.3\x10wit-bindgen-rust\x060.61.1";
+\0\x04\0\x05write\x01\x06\x03\0\x18fusebox:action/log@0.1.0\x05\x02\x01B\x06\x01\
+r\x04\x04fuelw\x0cmemory-bytesw\x07time-msw\x0ahttp-callsy\x04\0\x09remaining\x03\
+\0\0\x01@\0\0\x01\x04\0\x04left\x01\x02\x01@\0\0\x7f\x04\0\x09cancelled\x01\x03\x03\
+\0\x1bfusebox:action/budget@0.1.0\x05\x03\x01B\x16\x01m\x02\x06action\x0aattachm\
+ent\x04\0\x05scope\x03\0\0\x01p}\x01r\x02\x05value\x02\x07versionw\x04\0\x05entr\
+y\x03\0\x03\x01q\x03\x08anything\0\0\x07nothing\0\0\x07version\x01w\0\x04\0\x06e\
+xpect\x03\0\x05\x01q\x02\x08conflict\0\0\x05limit\x01s\0\x04\0\x05error\x03\0\x07\
+\x01k\x04\x01@\x02\x05scope\x01\x03keys\0\x09\x04\0\x03get\x01\x0a\x01kw\x01j\0\x01\
+\x08\x01@\x05\x05scope\x01\x03keys\x05value\x02\x06expect\x06\x06ttl-ms\x0b\0\x0c\
+\x04\0\x03set\x01\x0d\x01@\x03\x05scope\x01\x03keys\x06expect\x06\0\x0c\x04\0\x06\
+delete\x01\x0e\x01ks\x01ps\x01@\x04\x05scope\x01\x06prefixs\x05after\x0f\x05limi\
+ty\0\x10\x04\0\x04list\x01\x11\x03\0\x17fusebox:action/kv@0.1.0\x05\x04\x02\x03\0\
+\0\x0aobject-ref\x01B\x0a\x02\x03\x02\x01\x01\x04\0\x04json\x03\0\0\x02\x03\x02\x01\
+\x05\x04\0\x0aobject-ref\x03\0\x02\x01q\x02\x07refused\x01s\0\x05limit\x01s\0\x04\
+\0\x05error\x03\0\x04\x01k\x03\x01j\0\x01\x05\x01@\x03\x0aevent-types\x07payload\
+\x01\x06object\x06\0\x07\x04\0\x05event\x01\x08\x03\0\x19fusebox:action/emit@0.1\
+.0\x05\x06\x01B\x0d\x01o\x02ss\x01p\0\x01p}\x01kw\x01r\x05\x06methods\x03urls\x07\
+headers\x01\x04body\x02\x0atimeout-ms\x03\x04\0\x07request\x03\0\x04\x01r\x03\x06\
+status{\x07headers\x01\x04body\x02\x04\0\x08response\x03\0\x06\x01q\x05\x06denie\
+d\x01s\0\x07invalid\x01s\0\x05limit\x01s\0\x07timeout\x01s\0\x06failed\x01s\0\x04\
+\0\x05error\x03\0\x08\x01j\x01\x07\x01\x09\x01@\x01\x07request\x05\0\x0a\x04\0\x04\
+send\x01\x0b\x03\0\x19fusebox:action/http@0.1.0\x05\x07\x02\x03\0\0\x07context\x03\
+\0\x07context\x03\0\x08\x02\x03\0\0\x07outcome\x03\0\x07outcome\x03\0\x0a\x02\x03\
+\0\0\x07failure\x03\0\x07failure\x03\0\x0c\x04\0;fusebox:action/action-with-all-\
+of-its-exports-removed@0.1.0\x04\0\x0b,\x01\0&action-with-all-of-its-exports-rem\
+oved\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.258.3\
+\x10wit-bindgen-rust\x060.61.1";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -137,6 +137,6 @@ fn ms(time: crate::domain::Timestamp) -> u64 {
     u64::try_from(time.as_ms()).unwrap_or(0)
 }
 
-fn object(object: &ObjectRef) -> contract::ObjectRef<'_> {
-    contract::ObjectRef { object_type: &object.object_type, object_id: &object.object_id }
+fn object(object: &ObjectRef) -> contract::ObjectRefParam<'_> {
+    contract::ObjectRefParam { object_type: &object.object_type, object_id: &object.object_id }
 }
