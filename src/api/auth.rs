@@ -53,10 +53,7 @@ impl<N> Clone for Caller<N> {
 impl<N> Caller<N> {
     /// The same caller where it needs other rights.
     pub(super) fn raised<M: Needs>(&self) -> Result<Caller<M>, Problem> {
-        if !self.token.rights.allow(M::RIGHTS) {
-            return Err(Problem::forbidden(M::RIGHTS, self.token.rights));
-        }
-        Ok(Caller { token: Arc::clone(&self.token), needs: PhantomData })
+        Caller::with(Arc::clone(&self.token))
     }
 
     pub(super) fn tenant(&self) -> &TenantId {
@@ -118,21 +115,27 @@ pub(super) fn owner_for(tenant: &TenantId, asked: Option<TenantId>) -> Result<Te
     }
 }
 
-impl<N: Needs> FromRequestParts<Api> for Caller<N> {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Caller<N>, Problem> {
-        let token = match Credential::of(parts, api)? {
-            Credential::Token(token) => token,
-            Credential::Source(source) => {
-                let detail = format!("the source `{}` fires events and does nothing else", source.header.name);
-                return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail));
-            }
-        };
+impl<N: Needs> Caller<N> {
+    /// Whoever has this token, if it has the rights.
+    pub(super) fn with(token: Arc<Token>) -> Result<Caller<N>, Problem> {
         if !token.rights.allow(N::RIGHTS) {
             return Err(Problem::forbidden(N::RIGHTS, token.rights));
         }
         Ok(Caller { token, needs: PhantomData })
+    }
+}
+
+impl<N: Needs> FromRequestParts<Api> for Caller<N> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Caller<N>, Problem> {
+        match Credential::of(parts, api)? {
+            Credential::Token(token) => Caller::with(token),
+            Credential::Source(source) => {
+                let detail = format!("the source `{}` fires events and does nothing else", source.header.name);
+                Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail))
+            }
+        }
     }
 }
 

@@ -16,14 +16,14 @@ impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, api: &Api) -> Result<Body<T>, Problem> {
-        let bytes = read(request, "the body", api.bounds().body_bytes).await?;
+        let bytes = read(request.into_body(), "the body", api.bounds().body_bytes).await?;
         parse(&bytes).map(Body)
     }
 }
 
 /// Reads a body of at most `limit` bytes.
-pub(super) async fn read(request: Request, what: &str, limit: usize) -> Result<Bytes, Problem> {
-    match Limited::new(request.into_body(), limit).collect().await {
+pub(super) async fn read(body: axum::body::Body, what: &str, limit: usize) -> Result<Bytes, Problem> {
+    match Limited::new(body, limit).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(Problem::too_large(what, limit)),
         Err(error) => Err(Problem::bad_request(format!("{what} could not be read: {error}"))),

@@ -14,6 +14,7 @@ use crate::domain::{
     CallerKey, EventTypeName, Flow, Json, ObjectRef, Once, OnceKey, RequestDigest, Sameness, TenantId, Timestamp,
 };
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -78,9 +79,9 @@ pub(super) async fn fire(
     Query(DryRun { dry_run }): Query<DryRun>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let headers = request.headers().clone();
+    let (Parts { headers, .. }, body) = request.into_parts();
     let mode = Mode::of(&headers)?;
-    let bytes = extract::read(request, "the body", api.bounds().body_bytes).await?;
+    let bytes = extract::read(body, "the body", api.bounds().body_bytes).await?;
     let asked = (&headers, dry_run);
     let event = match mode {
         Mode::Plain => return fire_plain(&api, &firing, asked, &bytes).await,
@@ -165,12 +166,13 @@ pub(super) async fn trigger(
     };
     let run_at = delay::run_at(api.now(), query.run_at, query.delay);
     let run_at = run_at.map_err(|fault| Problem::bad_request(format!("the query of the URL: {}", fault.message)))?;
-    let headers = request.headers().clone();
-    let asked = request.uri().query().unwrap_or_default().to_owned();
-    let body = extract::read(request, "the payload", api.bounds().body_bytes).await?;
+    let (Parts { headers, uri, .. }, body) = request.into_parts();
+    let body = extract::read(body, "the payload", api.bounds().body_bytes).await?;
     let payload = if body.is_empty() { Json::empty_object() } else { extract::parse(&body)? };
     let event_type: EventTypeName = event_type;
-    let once = once(&headers, || RequestDigest::of(payload.as_str(), &["trigger", &event_type.folded(), &asked]))?;
+    let once = once(&headers, || {
+        RequestDigest::of(payload.as_str(), &["trigger", &event_type.folded(), uri.query().unwrap_or_default()])
+    })?;
     let fire = Fire {
         object,
         flow: query.flow.unwrap_or_default(),

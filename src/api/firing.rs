@@ -92,7 +92,7 @@ impl FromRequestParts<Api> for Firing {
 
     async fn from_request_parts(parts: &mut Parts, api: &Api) -> Result<Firing, Problem> {
         match Credential::of(parts, api)? {
-            Credential::Token(_) => Caller::from_request_parts(parts, api).await.map(Firing::Token),
+            Credential::Token(token) => Caller::with(token).map(Firing::Token),
             Credential::Source(source) if source.enabled => Ok(Firing::Source(source)),
             Credential::Source(source) => Err(Problem::source_disabled(&source.header.name)),
         }

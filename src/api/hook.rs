@@ -48,7 +48,7 @@ pub(super) async fn receive(
     request: Request,
 ) -> Result<Response, Problem> {
     let headers = request.headers().clone();
-    let body = extract::read(request, "the body", api.bounds().body_bytes).await?;
+    let body = extract::read(request.into_body(), "the body", api.bounds().body_bytes).await?;
     let Some(Delivery { source, fire }) = Delivery::read(&api, &source_id, &headers, &body)? else {
         return Ok(Data::ok(DeliveryOut { event_id: None, event_type: None }).into_response());
     };

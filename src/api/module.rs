@@ -85,7 +85,7 @@ pub(super) async fn upload(
             .map_err(|e| Problem::bad_request(e.to_string()))
     };
     check(query.version.as_deref().unwrap_or("0"))?;
-    let bytes = extract::read(request, "a module", api.bounds().module_bytes).await?;
+    let bytes = extract::read(request.into_body(), "a module", api.bounds().module_bytes).await?;
     if bytes.is_empty() {
         return Err(Problem::bad_request(
             "the body is empty; send a component, as in `curl --data-binary @action.wasm`",

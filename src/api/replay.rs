@@ -132,7 +132,7 @@ pub(super) async fn replay_run(
 }
 
 async fn how(api: &Api, request: Request) -> Result<ReplayIn, Problem> {
-    let body = extract::read(request, "the body", api.bounds().body_bytes).await?;
+    let body = extract::read(request.into_body(), "the body", api.bounds().body_bytes).await?;
     if body.is_empty() { Ok(ReplayIn::default()) } else { extract::parse(&body) }
 }
 

@@ -3,8 +3,8 @@
 //! An attempt takes three permits: of the server, of its tenant and of its sink type. Tenants take turns, so one that
 //! floods queues behind itself. Of one tenant, what came first goes first, unless its sink type is full.
 
-use crate::domain::{SinkTypeId, TenantId};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use crate::domain::{IdMap, SinkTypeId, TenantId};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How many attempts may run at once.
 #[derive(Clone, Copy, Debug)]
@@ -23,11 +23,11 @@ pub type Profile = Option<SinkTypeId>;
 pub(super) struct Capacity<J> {
     permits: Permits,
     /// Of tenants that may run more or less than usual.
-    limits: HashMap<TenantId, u32>,
+    limits: IdMap<TenantId, u32>,
     running: u32,
     queued: usize,
-    tenants: HashMap<TenantId, Tenant<J>>,
-    profiles: HashMap<Profile, Load>,
+    tenants: IdMap<TenantId, Tenant<J>>,
+    profiles: IdMap<Profile, Load>,
     /// Of every sink type that has a permit free, the turn that comes first.
     first: BTreeSet<(Turn, Profile)>,
     /// Counts what tells earlier turns from later ones.
@@ -41,7 +41,7 @@ struct Tenant<J> {
     /// When it began to wait for its turn.
     since: u64,
     /// By sink type the jobs that wait, each by its ticket; none is empty.
-    queues: HashMap<Profile, BTreeMap<u64, J>>,
+    queues: IdMap<Profile, BTreeMap<u64, J>>,
 }
 
 /// One sink type.
@@ -84,11 +84,11 @@ impl<J> Capacity<J> {
     pub(super) fn new(permits: Permits) -> Capacity<J> {
         Capacity {
             permits,
-            limits: HashMap::new(),
+            limits: IdMap::default(),
             running: 0,
             queued: 0,
-            tenants: HashMap::new(),
-            profiles: HashMap::new(),
+            tenants: IdMap::default(),
+            profiles: IdMap::default(),
             first: BTreeSet::new(),
             turns: 0,
         }
@@ -112,7 +112,7 @@ impl<J> Capacity<J> {
 
     /// Sets how many runs of these tenants may go on at once; others may have the usual number. What may start because
     /// of it is what [`Capacity::next`] gives.
-    pub(super) fn set_tenant_limits(&mut self, limits: HashMap<TenantId, u32>) {
+    pub(super) fn set_tenant_limits(&mut self, limits: IdMap<TenantId, u32>) {
         let touched: Vec<TenantId> = self.limits.keys().chain(limits.keys()).cloned().collect();
         touched.iter().for_each(|tenant| self.hide(tenant));
         self.limits = limits;
@@ -168,7 +168,7 @@ impl<J> Capacity<J> {
             running: 0,
             queued: 0,
             since: 0,
-            queues: HashMap::new(),
+            queues: IdMap::default(),
         });
         let Some(load) = self.profiles.get_mut(&profile) else {
             debug_assert!(false, "the limit of a sink type is set before anything is offered under it");

@@ -6,9 +6,9 @@ use super::capacity::{Capacity, Permits, Profile};
 use super::job::Job;
 use super::quota::permits_of;
 use super::sinks::{limit_of, profile_of};
-use crate::domain::{EntryName, EventId, EventTypeId, TenantId, Timestamp};
+use crate::domain::{EntryName, EventId, EventTypeId, IdMap, TenantId, Timestamp};
 use crate::store::Catalogue;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::Notify;
 
@@ -71,10 +71,10 @@ pub(super) struct Desk {
     waiting: BTreeMap<(Timestamp, u64), Job>,
     /// Those of each type that is paused in the order in which they were accepted.
     held: BTreeMap<(EventTypeId, EventId), Job>,
-    pauses: HashMap<EventTypeId, Pause>,
+    pauses: IdMap<EventTypeId, Pause>,
     /// How many of each tenant's wait for their time or are held.
-    parked_of: HashMap<TenantId, usize>,
-    places: HashMap<EventId, Place>,
+    parked_of: IdMap<TenantId, usize>,
+    places: IdMap<EventId, Place>,
     tickets: u64,
 }
 
@@ -84,9 +84,9 @@ impl Desk {
             capacity: Capacity::new(permits),
             waiting: BTreeMap::new(),
             held: BTreeMap::new(),
-            pauses: HashMap::new(),
-            parked_of: HashMap::new(),
-            places: HashMap::new(),
+            pauses: IdMap::default(),
+            parked_of: IdMap::default(),
+            places: IdMap::default(),
             tickets: 0,
         }
     }

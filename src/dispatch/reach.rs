@@ -3,7 +3,7 @@
 //! How much is looked at is bounded by what an event may run, not by how wide the graph is.
 
 use crate::domain::{Attachment, DEPTH_MAX, EventType, FAN_OUT_MAX, Flow, ObjectRef, TenantId, Walk};
-use crate::store::{Catalogue, Channel};
+use crate::store::{Catalogue, Channel, Spot};
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
@@ -40,29 +40,28 @@ pub(super) fn reach(
 ) -> Result<Vec<(Arc<Attachment>, u32)>, FanOut> {
     let mut reached = Vec::new();
     let channels = channels(tenant, event_type);
-    let mut take = |channel: &Channel, scope: &ObjectRef, distance: u32| {
-        let here = catalogue.attachments_here(channel, scope);
-        let seen = here.filter(|attachment| distance == 0 || attachment.inherits);
+    let mut take = |channel: &Channel, spot: Spot<'_>, distance: u32| {
+        let seen = spot.here(channel).filter(|attachment| distance == 0 || attachment.inherits);
         reached.extend(seen.map(|attachment| (Arc::clone(attachment), distance)));
         if reached.len() > FAN_OUT_MAX { Err(FanOut) } else { Ok(()) }
     };
-    let above = Walk::new(Arc::clone(object), |scope, found| {
-        if flow.goes_up() {
-            catalogue.parents(tenant, scope, found);
-        }
-    });
-    let mut above_ids = HashSet::new();
-    for (scope, distance) in above {
+    let mut above = HashSet::from([Arc::clone(object)]);
+    let mut queue = VecDeque::from([(Arc::clone(object), 0)]);
+    while let Some((scope, distance)) = queue.pop_front() {
         steps.take()?;
-        channels.iter().try_for_each(|channel| take(channel, &scope, distance))?;
-        above_ids.insert(scope);
+        let spot = catalogue.spot(&scope);
+        channels.iter().try_for_each(|channel| take(channel, spot, distance))?;
+        if flow.goes_up() && distance < DEPTH_MAX {
+            let parents = spot.parents(tenant).filter(|parent| above.insert(Arc::clone(parent)));
+            queue.extend(parents.map(|parent| (Arc::clone(parent), distance + 1)));
+        }
     }
     if flow.goes_down() {
         for channel in &channels {
             let leading = |scope: &ObjectRef| catalogue.leading(channel, scope);
             below(object, leading, steps, |scope, distance| {
                 // What lies above as well was taken on the way up.
-                if above_ids.contains(scope) { Ok(()) } else { take(channel, scope, distance) }
+                if above.contains(scope) { Ok(()) } else { take(channel, catalogue.spot(scope), distance) }
             })?;
         }
     }

@@ -10,9 +10,8 @@ use super::once::Claim;
 use super::raise::{Refusal, begin};
 use super::scheduler::Dispatch;
 use super::settle::{Next, settle};
-use crate::domain::{DedupKey, Event, Run, RunId, Timestamp};
+use crate::domain::{DedupKey, Event, IdMap, Run, RunId, Timestamp};
 use crate::store::{Change, CommitError, OnCommit, Transition};
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{oneshot, watch};
@@ -23,10 +22,10 @@ pub(super) struct Reservations(Mutex<Held>);
 
 #[derive(Debug, Default)]
 struct Held {
-    runs: HashMap<DedupKey, RunId>,
+    runs: IdMap<DedupKey, RunId>,
     /// Keys whose runs are part of a transition that expects something, and so may not be kept. They are few, and each
     /// for as long as a commit takes; what ends tells that it was decided.
-    unsure: HashMap<DedupKey, watch::Receiver<()>>,
+    unsure: IdMap<DedupKey, watch::Receiver<()>>,
 }
 
 /// An event that was planned, before its runs ask for their keys.
@@ -400,9 +399,9 @@ mod tests {
                 }
                 let open = runs.iter().filter(|run| !run.state.is_terminal());
                 let expected: Vec<(DedupKey, RunId)> = open.filter_map(|run| Some((run.dedup_key?, run.id))).collect();
-                let held: HashMap<DedupKey, RunId> = reservations.lock().0.runs.clone();
+                let held: IdMap<DedupKey, RunId> = reservations.lock().0.runs.clone();
                 prop_assert_eq!(held.len(), expected.len(), "two open runs have one key");
-                prop_assert_eq!(held, expected.into_iter().collect::<HashMap<_, _>>());
+                prop_assert_eq!(held, expected.into_iter().collect::<IdMap<_, _>>());
                 for run in runs.iter().filter(|run| run.duplicate_of.is_some()) {
                     let of = runs.iter().find(|other| Some(other.id) == run.duplicate_of).unwrap();
                     prop_assert!(of.duplicate_of.is_none() && of.id < run.id, "it points at what was there before it");

@@ -2,10 +2,15 @@
 
 use super::{Entropy, Timestamp};
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 use uuid::Uuid;
+
+/// A map by what the server or the platform makes: ids, digests, tenants. Its hashes are quick to compute and seeded anew
+/// by each process, but no match for somebody who chooses keys to make it slow, as whoever names things could.
+pub type IdMap<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {

@@ -62,7 +62,7 @@ pub use entry::{Entry, Header};
 pub use event::{Cause, Event, Origin};
 pub use event_type::EventType;
 pub use id::{
-    ActionId, AttachmentId, AuditId, EventId, EventTypeId, Ids, RequestId, RunId, ScheduleId, SecretId, SinkId,
+    ActionId, AttachmentId, AuditId, EventId, EventTypeId, IdMap, Ids, RequestId, RunId, ScheduleId, SecretId, SinkId,
     SinkTypeId, SourceId, SourceTypeId, TokenId,
 };
 pub use input_schema::full_input_schema;

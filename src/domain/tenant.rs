@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// A tenant's id, `owner_id` in the API. The empty one means shared by all.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -16,7 +16,8 @@ pub struct TenantIdError;
 
 impl TenantId {
     pub fn shared() -> TenantId {
-        TenantId(Arc::from(""))
+        static SHARED: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from(""));
+        TenantId(Arc::clone(&SHARED))
     }
 
     pub fn is_shared(&self) -> bool {

@@ -1,9 +1,8 @@
 //! Linked components, kept in memory.
 
 use super::guest::Guest;
-use crate::domain::Digest;
+use crate::domain::{Digest, IdMap};
 use arc_swap::ArcSwap;
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use wasmtime::Engine;
@@ -40,7 +39,7 @@ impl Prepared {
 
 /// A bounded number of prepared components. Reading takes no lock.
 pub(super) struct Shelf {
-    kept: ArcSwap<HashMap<Digest, Prepared>>,
+    kept: ArcSwap<IdMap<Digest, Prepared>>,
     size_max: usize,
 }
 
@@ -60,7 +59,7 @@ impl Shelf {
 
     pub(super) fn put(&self, prepared: &Prepared) {
         self.kept.rcu(|kept| {
-            let mut kept = HashMap::clone(kept);
+            let mut kept = IdMap::clone(kept);
             if kept.len() >= self.size_max && !kept.contains_key(&prepared.digest()) {
                 make_room(&mut kept);
             }
@@ -71,7 +70,7 @@ impl Shelf {
 
     pub(super) fn remove(&self, digest: &Digest) {
         self.kept.rcu(|kept| {
-            let mut kept = HashMap::clone(kept);
+            let mut kept = IdMap::clone(kept);
             kept.remove(digest);
             kept
         });
@@ -79,7 +78,7 @@ impl Shelf {
 }
 
 /// Removes one that was not used since the last time room was made, or any if all were.
-fn make_room(kept: &mut HashMap<Digest, Prepared>) {
+fn make_room(kept: &mut IdMap<Digest, Prepared>) {
     let mut idle = None;
     for (digest, prepared) in &*kept {
         if !prepared.0.used.swap(false, Ordering::Relaxed) {

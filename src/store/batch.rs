@@ -9,12 +9,12 @@ use super::retention::{Forget, forget};
 use super::transition::{Change, LogChunk, Transition};
 use super::{Catalogue, Notice, Subject, schema};
 use crate::domain::{
-    AcceptedOnce, Action, ActionId, AttachmentId, AuditEntry, AuditId, Digest, Event, EventId, Module, ObjectRef, Run,
-    RunId, State, TenantId,
+    AcceptedOnce, Action, ActionId, AttachmentId, AuditEntry, AuditId, Digest, Event, EventId, IdMap, Module,
+    ObjectRef, Run, RunId, State, TenantId,
 };
 use bytes::Bytes;
 use redb::{Database, ReadableTable, WriteTransaction};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -39,8 +39,8 @@ impl From<redb::TransactionError> for WriteError {
 /// Records that are not terminal, with the state under which the index by state has them.
 #[derive(Default)]
 pub(super) struct Open {
-    pub(super) events: HashMap<EventId, State>,
-    pub(super) runs: HashMap<RunId, State>,
+    pub(super) events: IdMap<EventId, State>,
+    pub(super) runs: IdMap<RunId, State>,
 }
 
 /// What a commit brought.

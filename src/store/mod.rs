@@ -38,7 +38,7 @@ pub use mentions::Mention;
 pub use named::{Named, NamedBounds, NamedId, Registry};
 pub use once::Expired;
 pub use open::{Config, OpenError, Store};
-pub use places::Channel;
+pub use places::{Channel, Spot};
 pub use read::{Page, Query};
 pub use restore::{RestoreError, restore_backup, verify_backup};
 pub use retention::{Forget, Seen};

@@ -62,6 +62,34 @@ impl Place {
     }
 }
 
+/// What is known at one object.
+#[derive(Clone, Copy)]
+pub struct Spot<'a>(Option<&'a Place>);
+
+impl<'a> Spot<'a> {
+    /// The objects right above, as the tenant sees it.
+    pub fn parents(self, tenant: &TenantId) -> impl Iterator<Item = &'a Arc<ObjectRef>> + use<'a> {
+        let records = self.0.map(|place| &place.records).filter(|records| !records.is_empty());
+        let seen = records.into_iter().flat_map({
+            let tenant = tenant.clone();
+            move |records| views(&tenant).filter_map(|view| records.get(&view))
+        });
+        seen.flat_map(|registered| registered.parents.iter())
+    }
+
+    /// The attachments of a channel on exactly this object.
+    pub fn here(self, channel: &Channel) -> impl Iterator<Item = &'a Arc<Attachment>> + use<'a> {
+        let reach = self.0.and_then(|place| place.channels.get(channel));
+        reach.into_iter().flat_map(|reach| reach.here.values())
+    }
+
+    /// The objects right below that lead to attachments of the channel which see events from above.
+    pub fn leading(self, channel: &Channel) -> impl Iterator<Item = &'a Arc<ObjectRef>> + use<'a> {
+        let reach = self.0.and_then(|place| place.channels.get(channel));
+        reach.into_iter().flat_map(|reach| reach.below.iter())
+    }
+}
+
 impl Places {
     /// The object as the maps have it, so that a reference is kept once.
     fn shared_ref(&self, object: &ObjectRef) -> Arc<ObjectRef> {
@@ -84,12 +112,14 @@ impl Places {
         self.0.get(object)?.records.get(tenant).map(|registered| &registered.record)
     }
 
+    /// What is known at an object, looked up once.
+    pub(super) fn spot(&self, object: &ObjectRef) -> Spot<'_> {
+        Spot(self.0.get(object))
+    }
+
     /// The objects right above, as `tenant` sees it.
     pub(super) fn parents(&self, tenant: &TenantId, object: &ObjectRef, found: &mut Vec<Arc<ObjectRef>>) {
-        let Some(place) = self.0.get(object) else { return };
-        for view in views(tenant) {
-            found.extend(place.records.get(&view).iter().flat_map(|registered| registered.parents.iter().cloned()));
-        }
+        found.extend(self.spot(object).parents(tenant).cloned());
     }
 
     /// The objects right below, as `tenant` sees it.
@@ -109,22 +139,6 @@ impl Places {
     /// Every attachment on exactly this object, whoever owns it.
     pub(super) fn attached(&self, object: &ObjectRef) -> impl Iterator<Item = &Arc<Attachment>> {
         self.0.get(object).into_iter().flat_map(|place| place.attached.values())
-    }
-
-    /// The attachments of a channel on exactly this object.
-    pub(super) fn here(&self, channel: &Channel, object: &ObjectRef) -> impl Iterator<Item = &Arc<Attachment>> {
-        let reach = self.0.get(object).and_then(|place| place.channels.get(channel));
-        reach.into_iter().flat_map(|reach| reach.here.values())
-    }
-
-    /// The children of an object that lead to attachments of the channel.
-    pub(super) fn leading(
-        &self,
-        channel: &Channel,
-        object: &ObjectRef,
-    ) -> impl Iterator<Item = &Arc<ObjectRef>> + use<'_> {
-        let reach = self.0.get(object).and_then(|place| place.channels.get(channel));
-        reach.into_iter().flat_map(|reach| reach.below.iter())
     }
 
     fn leads_on(&self, channel: &Channel, object: &ObjectRef) -> bool {

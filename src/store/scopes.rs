@@ -2,7 +2,7 @@
 
 use super::Catalogue;
 use super::catalogue::full;
-use super::places::{Channel, Places};
+use super::places::{Channel, Places, Spot};
 use super::transition::Conflict;
 use crate::domain::{
     Action, ActionId, Attachment, AttachmentId, Digest, EventTypeName, FAN_OUT_MAX, GraphError, ObjectRecord,
@@ -48,6 +48,11 @@ impl Catalogue {
     /// Adds the objects right above `object`, as the tenant sees it.
     pub fn parents(&self, tenant: &TenantId, object: &ObjectRef, found: &mut Vec<Arc<ObjectRef>>) {
         self.scopes.places.parents(tenant, object, found);
+    }
+
+    /// What is known at an object, for whoever wants to know more than one thing.
+    pub fn spot(&self, object: &ObjectRef) -> Spot<'_> {
+        self.scopes.places.spot(object)
     }
 
     /// The objects right below `object`, as the tenant sees it.
@@ -97,12 +102,12 @@ impl Catalogue {
 
     /// The attachments of a channel on exactly this object.
     pub fn attachments_here(&self, channel: &Channel, object: &ObjectRef) -> impl Iterator<Item = &Arc<Attachment>> {
-        self.scopes.places.here(channel, object)
+        self.spot(object).here(channel)
     }
 
     /// The children of an object that lead to attachments of the channel which see events from above.
     pub fn leading(&self, channel: &Channel, object: &ObjectRef) -> impl Iterator<Item = &Arc<ObjectRef>> + use<'_> {
-        self.scopes.places.leading(channel, object)
+        self.spot(object).leading(channel)
     }
 
     /// How often the attachments of an action changed since the store was opened, for [`super::Expectation`].

@@ -141,7 +141,7 @@ pub(super) async fn apply(
     request: Request,
 ) -> Result<Data<AppliedOut>, Problem> {
     let owner = caller.owner(options.owner_id.clone())?;
-    let bytes = extract::read(request, "a document", api.bounds().document_bytes).await?;
+    let bytes = extract::read(request.into_body(), "a document", api.bounds().document_bytes).await?;
     let document = Document::parse(&bytes)?;
     if !options.dry_run && !document.uploads.is_empty() {
         let message = "upload them before, with POST /module; only a dry run takes this";
