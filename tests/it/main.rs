@@ -9,6 +9,7 @@ mod bounds;
 mod broken_disk;
 mod cli;
 mod cli_apply;
+mod conformance;
 mod crash;
 mod crash_cascade;
 mod crash_chains;

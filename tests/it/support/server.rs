@@ -37,6 +37,13 @@ impl TestServer {
         TestServer::launch(change, Arc::new(SystemClock), Arc::new(ManualClock::new()))
     }
 
+    /// For as long as this process lives, with its data in a folder that is there afterwards.
+    pub(crate) fn with_data(data: &Path) -> TestServer {
+        let mut server = TestServer::with(|config| config.data = data.to_owned());
+        server.folder = None;
+        server
+    }
+
     /// With a clock that stands still until [`TestServer::pass`].
     pub(crate) fn with_manual_clock() -> TestServer {
         TestServer::with_manual_clock_and(|_| {})
