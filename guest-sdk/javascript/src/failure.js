@@ -1,13 +1,13 @@
 // Ways not to do the work. Thrown by actions, and by what the host refuses.
 
+import { trace } from "./trace.js";
+
 /** The result code of an error that an action did not mean to end with. */
 const CODE_ERROR = 1;
 /** The result code of a payload that is none, as in the other kits. */
 export const CODE_INVALID = 2;
 /** What the run's result code can be at most here: numbers cross the boundary as 32 bits with a sign. */
 const CODE_MAX = 2 ** 31 - 1;
-/** A message is read by people; a stack behind it says where. */
-const STACK_LINES_MAX = 8;
 
 export class Reject extends Error {
   constructor(message, { code = CODE_ERROR, cause } = {}) {
@@ -63,6 +63,8 @@ export function failure(error) {
   if (error instanceof Reject) {
     return { tag: "reject", val: { message: text(error.message), code: error.code } };
   }
+  // What fetch throws has the host's reason within.
+  if (error instanceof TypeError && error.cause instanceof HostError) return failure(error.cause);
   if (error instanceof HostError) {
     const message = text(error.message);
     if (PASSING.has(error.kind)) return { tag: "retry", val: { message, afterMs: null } };
@@ -74,9 +76,7 @@ export function failure(error) {
 /** An error that nobody meant: its name, what it says, and where it came from. */
 function told(error) {
   if (!(error instanceof Error)) return `the action threw ${shown(error)}`;
-  const said = `${error.name}: ${error.message}`;
-  const lines = (error.stack ?? "").split("\n").filter((line) => line.trim().startsWith("at "));
-  return [said, ...lines.slice(0, STACK_LINES_MAX)].join("\n");
+  return [`${error.name}: ${error.message}`, ...trace(error.stack)].join("\n");
 }
 
 function shown(value) {
