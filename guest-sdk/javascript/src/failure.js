@@ -10,6 +10,7 @@ export const CODE_INVALID = 2;
 const CODE_MAX = 2 ** 31 - 1;
 
 export class Reject extends Error {
+  /** @param {string} message @param {{ code?: number; cause?: unknown }} options */
   constructor(message, { code = CODE_ERROR, cause } = {}) {
     super(message, cause === undefined ? undefined : { cause });
     this.name = "Reject";
@@ -21,6 +22,7 @@ export class Reject extends Error {
 }
 
 export class Retry extends Error {
+  /** @param {string} message @param {{ afterMs?: number | null; cause?: unknown }} options */
   constructor(message, { afterMs = null, cause } = {}) {
     super(message, cause === undefined ? undefined : { cause });
     this.name = "Retry";
@@ -55,7 +57,11 @@ export function asking(source, call) {
   }
 }
 
-/** What was thrown, as the contract says it. */
+/**
+ * What was thrown, as the contract says it.
+ *
+ * @returns {import("fusebox:action/types").Failure}
+ */
 export function failure(error) {
   if (error instanceof Retry) {
     return { tag: "retry", val: { message: text(error.message), afterMs: error.afterMs } };

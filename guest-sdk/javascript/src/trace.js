@@ -3,6 +3,7 @@
 /** A message is read by people: so many places say enough. */
 const PLACES_MAX = 8;
 
+/** @type {any} */
 let table = null;
 
 export function trace(stack = "") {
@@ -14,7 +15,7 @@ export function trace(stack = "") {
 /** `at name (engine:user.js:12:3)` as `at name (src/action.ts:7)`, or nothing where it is not the author's. */
 function authors(place) {
   const [, name, line] = /^\s*at (.*?) ?\(?[^()\s]*:(\d+):\d+\)?$/.exec(place) ?? [];
-  const found = table.lines[line - 1];
+  const found = table.lines[Number(line) - 1];
   if (!found) return [];
   const [file, authorsLine] = found;
   return [`    at ${name || "<anonymous>"} (${table.files[file]}:${authorsLine})`];
