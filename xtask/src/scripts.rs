@@ -22,6 +22,7 @@ pub(crate) fn check() -> Result<()> {
     execute(kits.node("npm").args(["run", "--silent", "types"]).current_dir(kits.root.join(JAVASCRIPT)))?;
     execute(kits.python().args(["-m", "unittest", "discover", "-s", "tests"]).current_dir(kits.root.join(PYTHON)))?;
     kits.python_types()?;
+    kits.examples()?;
     build_guests(&kits)
 }
 
@@ -92,6 +93,11 @@ impl Kits {
         execute(command.arg(source).arg("--out").arg(out).current_dir(&self.root))
     }
 
+    /// What componentize-py makes of the contract.
+    fn bindings(&self) -> PathBuf {
+        self.root.join("target/python-bindings")
+    }
+
     fn node(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         // A build says what went wrong, not where to report it.
@@ -108,7 +114,7 @@ impl Kits {
 
     /// mypy over the kit, with the bindings that componentize-py makes of the contract as it is now.
     fn python_types(&self) -> Result<()> {
-        let bindings = self.root.join("target/python-bindings");
+        let bindings = self.bindings();
         if bindings.exists() {
             fs::remove_dir_all(&bindings)?;
         }
@@ -118,6 +124,20 @@ impl Kits {
         let mut mypy = self.python();
         mypy.args(["-m", "mypy", "src", "tests", "../../tests/conformance/python.py"]).env("MYPYPATH", &bindings);
         execute(mypy.current_dir(self.root.join(PYTHON)))
+    }
+
+    /// The native tests of the examples in these languages, and their types.
+    fn examples(&self) -> Result<()> {
+        let examples = self.root.join("examples");
+        let mut tests = self.node("node");
+        tests.arg(self.root.join(JAVASCRIPT).join("bin/tests.js"));
+        execute(tests.args(["booking-chat/action.test.js", "stripe-payments/action.test.ts"]).current_dir(&examples))?;
+        let order_score = examples.join("order-score");
+        execute(self.python().args(["-m", "unittest"]).current_dir(&order_score))?;
+        let mut mypy = self.python();
+        let kit = [self.root.join(PYTHON).join("src"), self.bindings()];
+        mypy.args(["-m", "mypy", "--strict", "."]).env("MYPYPATH", std::env::join_paths(kit)?);
+        execute(mypy.current_dir(&order_score))
     }
 }
 
