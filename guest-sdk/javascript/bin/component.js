@@ -25,9 +25,9 @@ const WASI = "0.2.6";
 const OFFERED = /^(fusebox|wasi):[\w-]+\/([\w-]+)$/;
 const WORLD = /^world action \{[\s\S]*?^\}/m;
 
-/** The contract: beside the kit in a published package, a folder further up in the repository. */
+/** The contract: beside the kit in the repository, in it in a published package. */
 async function contract() {
-  for (const path of ["../wit/action.wit", "../../wit/action.wit"]) {
+  for (const path of ["../../wit/action.wit", "../wit/action.wit"]) {
     const text = await readFile(here(path), "utf8").catch(() => null);
     if (text !== null) return text;
   }
