@@ -17,7 +17,7 @@ mod limits;
 mod prepared;
 
 pub use compile::{CompileLimits, SUBCOMMAND, compile_child};
-pub use host::HostServices;
+pub use host::{Answer, EmitRefusal, HostServices, Unavailable};
 pub use inspect::Refusal;
 pub use invoke::{Attempted, Invocation};
 pub use prepared::Prepared;

@@ -1,13 +1,14 @@
-// `console`, into the run's log.
+// `console`, into the run's log. `console.info("charged", { amount: 5 })` is a message with fields to search by.
 
 import { log } from "./log.js";
+import { trace } from "./trace.js";
 
-/** How deep and how long what is printed may be, as a person reads it. */
+/** How long what is printed may be, of a value that is no text: it is for a person to read. */
 const SHOWN_MAX = 10_000;
 
 function shown(value) {
   if (typeof value === "string") return value;
-  if (value instanceof Error) return value.stack ? `${value.name}: ${value.message}\n${value.stack}` : `${value.name}: ${value.message}`;
+  if (value instanceof Error) return [`${value.name}: ${value.message}`, ...trace(value.stack)].join("\n");
   try {
     return (typeof value === "object" && JSON.stringify(value)?.slice(0, SHOWN_MAX)) || String(value);
   } catch {
@@ -15,7 +16,17 @@ function shown(value) {
   }
 }
 
-const print = (level) => (...values) => log[level](values.map(shown).join(" "));
+function isPlain(value) {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
+const print = (level) => (...values) => {
+  const [message, fields] = values;
+  if (values.length === 2 && typeof message === "string" && isPlain(fields)) log[level](message, fields);
+  else log[level](values.map(shown).join(" "));
+};
 
 export const console = {
   trace: print("trace"),

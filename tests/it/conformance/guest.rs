@@ -100,7 +100,7 @@ impl Guest {
         let sources = root.join("tests/conformance");
         if let Kind::Source(language) = self.kind {
             if language != "python" || install_python() {
-                let text = std::fs::read_to_string(sources.join("source").join(self.name)).ok()?;
+                let text = std::fs::read_to_string(sources.join(self.name)).ok()?;
                 return Some(Code::Source(language, text));
             }
             return None;
