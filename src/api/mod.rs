@@ -4,8 +4,10 @@
 //! responses in `error` only. It does not know who listens, or how anything is stored.
 
 mod action;
+mod allowed_hosts;
 mod apply;
 mod attachment;
+mod attempt;
 mod audit;
 mod auth;
 mod backup;

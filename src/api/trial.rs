@@ -10,7 +10,9 @@ use super::extract::{Body, Path, Query};
 use super::page::{self, Data};
 use super::run::{LogLineOut, RunOut};
 use crate::dispatch::{Trial, Tried, TriedParameter, input_violations};
-use crate::domain::{Action, EventTypeName, GivenBy, Json, Limits, ObjectRef, ParameterValue, TenantId, Timestamp};
+use crate::domain::{
+    Action, EventTypeName, GivenBy, Json, LimitsPatch, ObjectRef, ParameterValue, TenantId, Timestamp,
+};
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -66,7 +68,7 @@ pub(super) struct TestOut {
     payload: Json,
     params: Vec<TestParameterOut>,
     #[schema(value_type = std::collections::BTreeMap<String, u64>)]
-    limits: Limits,
+    limits: LimitsPatch,
     /// When its `when` would let it start; it was tried at once.
     #[schema(value_type = Option<String>, format = DateTime)]
     due_at: Option<Timestamp>,
@@ -188,7 +190,7 @@ impl TestOut {
             object: event.object,
             payload: event.payload,
             params: params.into_iter().map(TestParameterOut::of).collect(),
-            limits: run.limits,
+            limits: run.limits.in_full(),
             due_at,
             faults: Vec::new(),
             log: LogLineOut::chunk(1, 0, log).collect(),

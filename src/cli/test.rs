@@ -2,8 +2,8 @@
 
 use super::{fire::read_json, output};
 use crate::domain::{
-    Chain, Clock, Context as ActionContext, Ending, Entropy, EventId, Failed, Ids, Json, LIMITS_WASM, Limits,
-    LimitsPatch, LogLine, ObjectRef, RunId, TenantId, Timestamp, Usage,
+    AllowedHost, Chain, Clock, Context as ActionContext, Ending, Entropy, EventId, Failed, HttpCall, Ids, Json,
+    LIMITS_WASM, Limits, LimitsPatch, LogLine, ObjectRef, Reach, RunId, SinkType, TenantId, Timestamp, Usage,
 };
 use crate::sandbox::{self, Attempted, HostServices, Invocation, Sandbox};
 use crate::server::SystemClock;
@@ -48,6 +48,10 @@ pub(super) struct Test {
     /// Tighter than the built-in profile: milliseconds
     #[arg(long)]
     timeout_ms: Option<u64>,
+    /// Let it send HTTP requests there: `https://api.example.com`, or `private http://127.0.0.1:*` for this machine
+    /// [default: nowhere]
+    #[arg(long = "allow-host", value_name = "RULE")]
+    allow_hosts: Vec<AllowedHost>,
 }
 
 pub(super) fn run(test: &Test, json: bool) -> Result<ExitCode> {
@@ -55,14 +59,22 @@ pub(super) fn run(test: &Test, json: bool) -> Result<ExitCode> {
     let limits = limits(test)?;
     let context = context(test, limits)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let host = Arc::new(Host { json, lines: Mutex::default() });
+    let action = test.file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let reach = Reach {
+        action,
+        of_action: test.allow_hosts.clone(),
+        sink_type: SinkType::WASM.to_owned(),
+        of_sink_type: test.allow_hosts.clone(),
+        hidden: Vec::new(),
+    };
+    let host = Arc::new(Host { json, reach, lines: Mutex::default(), calls: Mutex::default() });
     let attempted = runtime.block_on(attempt(bytes, context, Arc::clone(&host), json))?;
     runtime.shutdown_timeout(Duration::from_secs(1));
     let succeeded = matches!(attempted.ending, Ending::Outcome(_));
     if json {
         output::document(&document(&attempted, limits, &host));
     } else {
-        show(attempted, limits);
+        show(attempted, limits, &host);
     }
     Ok(if succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -134,7 +146,9 @@ fn context(test: &Test, limits: Limits) -> Result<ActionContext> {
 /// Prints what is logged as it comes, or keeps it for the document.
 struct Host {
     json: bool,
+    reach: Reach,
     lines: Mutex<Vec<LogLine>>,
+    calls: Mutex<Vec<HttpCall>>,
 }
 
 impl HostServices for Host {
@@ -150,6 +164,14 @@ impl HostServices for Host {
 
     fn now(&self) -> Timestamp {
         SystemClock.now()
+    }
+
+    fn reach(&self) -> Reach {
+        self.reach.clone()
+    }
+
+    fn http_call(&self, call: HttpCall) {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
     }
 }
 
@@ -169,6 +191,8 @@ fn usage(usage: &Usage, limits: Limits) -> Value {
         "cpu_ms": { "used": ms(usage.cpu_us), "limit": limits.timeout_ms },
         "output_bytes": { "used": usage.output_bytes, "limit": limits.output_bytes },
         "log_bytes": { "used": usage.log_bytes, "limit": limits.log_bytes },
+        "http_calls": { "used": usage.http_calls, "limit": limits.http_calls },
+        "http_bytes": { "used": usage.http_bytes, "limit": limits.http_bytes },
     })
 }
 
@@ -186,10 +210,11 @@ fn document(attempted: &Attempted, limits: Limits, host: &Host) -> Value {
         Ending::Broken { reason, message } => json!({ "state": "ERROR", "reason": reason, "message": message }),
     };
     let lines = host.lines.lock().unwrap_or_else(PoisonError::into_inner);
-    json!({ "result": ending, "usage": usage(&attempted.usage, limits), "log": *lines })
+    let calls = host.calls.lock().unwrap_or_else(PoisonError::into_inner);
+    json!({ "result": ending, "usage": usage(&attempted.usage, limits), "http": *calls, "log": *lines })
 }
 
-fn show(attempted: Attempted, limits: Limits) {
+fn show(attempted: Attempted, limits: Limits, host: &Host) {
     let used = usage(&attempted.usage, limits);
     match attempted.ending {
         Ending::Outcome(outcome) => {
@@ -219,6 +244,11 @@ fn show(attempted: Attempted, limits: Limits) {
                 message.replace('\n', "\n  ")
             );
         }
+    }
+    let calls = json!(*host.calls.lock().unwrap_or_else(PoisonError::into_inner));
+    output::http_calls(&calls);
+    if calls.as_array().is_some_and(|calls| calls.iter().any(|call| call["fault"] == "denied")) {
+        println!("  Here hosts are allowed with --allow-host.");
     }
     output::usage(&used);
 }

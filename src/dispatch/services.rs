@@ -1,17 +1,23 @@
 //! What a running guest may ask of the host.
 
 use super::mask::Mask;
-use crate::domain::{Clock, LogLine, Run, Timestamp};
+use super::scheduler::Dispatch;
+use super::unseal::Unsealed;
+use crate::domain::{HiddenSecret, HttpCall, LogLine, Reach, Run, Timestamp};
 use crate::sandbox::HostServices;
 use crate::store::{Change, LogChunk};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The host's side of one attempt.
 pub(super) struct AttemptServices {
-    clock: Arc<dyn Clock>,
+    dispatch: Dispatch,
+    run: Arc<Run>,
     /// Hides the secrets that the guest was given.
     mask: Option<Arc<Mask>>,
+    /// Those that the guest has placeholders of.
+    hidden: Vec<HiddenSecret>,
     log: Mutex<Log>,
+    calls: Mutex<Vec<HttpCall>>,
 }
 
 #[derive(Default)]
@@ -22,8 +28,20 @@ struct Log {
 }
 
 impl AttemptServices {
-    pub(super) fn new(clock: Arc<dyn Clock>, mask: Option<Arc<Mask>>) -> AttemptServices {
-        AttemptServices { clock, mask, log: Mutex::default() }
+    pub(super) fn new(dispatch: &Dispatch, run: &Arc<Run>, unsealed: Option<&Unsealed>) -> AttemptServices {
+        AttemptServices {
+            dispatch: dispatch.clone(),
+            run: Arc::clone(run),
+            mask: unsealed.map(|unsealed| Arc::clone(&unsealed.mask)),
+            hidden: unsealed.map(|unsealed| unsealed.hidden.clone()).unwrap_or_default(),
+            log: Mutex::default(),
+            calls: Mutex::default(),
+        }
+    }
+
+    /// What was sent by HTTP, in the order in which it began.
+    pub(super) fn take_calls(&self) -> Vec<HttpCall> {
+        std::mem::take(&mut self.calls.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What was logged since the last call.
@@ -56,6 +74,20 @@ impl HostServices for AttemptServices {
     }
 
     fn now(&self) -> Timestamp {
-        self.clock.now()
+        self.dispatch.now()
+    }
+
+    fn reach(&self) -> Reach {
+        Reach { hidden: self.hidden.clone(), ..self.dispatch.reach_of(&self.run) }
+    }
+
+    /// The sandbox bounds how many there are.
+    fn http_call(&self, call: HttpCall) {
+        self.dispatch.count_call(call.fault);
+        let call = match &self.mask {
+            Some(mask) => HttpCall { host: mask.text(call.host), message: mask.text(call.message), ..call },
+            None => call,
+        };
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
     }
 }

@@ -162,12 +162,14 @@ impl Dispatch {
             Err(message) => return Ok(run.refuse(Reason::SecretMissing, message, self.now())?),
         };
         let attempt = run.start(self.shared.entropy.pair(), self.now())?.clone();
-        let mask = unsealed.as_ref().map(|unsealed| Arc::clone(&unsealed.mask));
-        let services = Arc::new(AttemptServices::new(Arc::clone(&self.shared.clock), mask));
+        let services = Arc::new(AttemptServices::new(self, &Arc::new(run.clone()), unsealed.as_ref()));
         let host = Arc::<AttemptServices>::clone(&services);
         let invocation = Invocation { context: context(event, run, &attempt, unsealed.as_ref()), host };
         let attempted = self.attempt_trial(self.shared.sandbox.invoke(&prepared, invocation)).await;
         let attempted = attempted.ok_or(FireError::ShuttingDown)?;
+        if let Some(attempt) = run.attempts.last_mut() {
+            attempt.http = services.take_calls();
+        }
         end(run, masked(unsealed.as_ref(), attempted), 0, self.now())?;
         self.count_ending(run.state, run.reason);
         tried.log = services.take_lines();
@@ -235,6 +237,7 @@ fn with_params(
         required: true,
         default: None,
         locked: false,
+        reveal: true,
     }));
     (action, event_type)
 }

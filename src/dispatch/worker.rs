@@ -279,8 +279,7 @@ impl Work<'_> {
     async fn run(&mut self, prepared: Prepared) -> Ran {
         let run = Arc::clone(&self.live.runs[self.place]);
         let shared = &self.dispatch.shared;
-        let mask = self.unsealed.as_ref().map(|unsealed| Arc::clone(&unsealed.mask));
-        let services = Arc::new(AttemptServices::new(Arc::clone(&shared.clock), mask));
+        let services = Arc::new(AttemptServices::new(self.dispatch, &run, self.unsealed.as_ref()));
         self.services = Some(Arc::clone(&services));
         let Some(attempt) = run.attempts.last() else { return Ran::Broken };
         let host = Arc::<AttemptServices>::clone(&services);
@@ -325,7 +324,11 @@ impl Work<'_> {
     fn end(&mut self, ran: Ran) -> Result<(), IllegalChange> {
         let (now, (random, _)) = (self.dispatch.now(), self.dispatch.shared.entropy.pair());
         let unsealed = self.unsealed.take();
+        let calls = self.services.as_ref().map(|services| services.take_calls()).unwrap_or_default();
         let run = self.run_mut();
+        if let Some(attempt) = run.attempts.last_mut() {
+            attempt.http = calls;
+        }
         match ran {
             Ran::Cancelled => Ok(()),
             Ran::Stopped => run.interrupt(Interruption::Shutdown, now),

@@ -150,6 +150,9 @@ const fn offer(interface: &'static str, grants: &'static str) -> Offer {
 const OFFERS: &[Offer] = &[
     offer("fusebox:action/types@0.1", ""),
     offer("fusebox:action/log@0.1", "write lines to the log of the run"),
+    offer("fusebox:action/http@0.1", "send HTTP requests to the hosts that its action and sink type allow"),
+    offer("wasi:http/outgoing-handler@0.2", "send HTTP requests to the hosts that its action and sink type allow"),
+    offer("wasi:http/types@0.2", ""),
     offer("wasi:cli/stdin@0.2", "read its standard input, which is empty"),
     offer("wasi:cli/stdout@0.2", "print lines, which go to the log of the run"),
     offer("wasi:cli/stderr@0.2", "print lines, which go to the log of the run as warnings"),

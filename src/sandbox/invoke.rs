@@ -2,7 +2,7 @@
 
 use super::engine::FUEL_SLICE;
 use super::failure::{self, Stop};
-use super::host::{HostServices, Journal, State};
+use super::host::{Around, HostServices, Journal, Network, State};
 use super::limits::Limiter;
 use super::prepared::Prepared;
 use crate::domain::{Context, Ending, Limits, Reason, Usage};
@@ -27,28 +27,38 @@ pub struct Attempted {
 
 /// Handles of components and resources that a guest can hold at once.
 const HANDLES_MAX: usize = 2_000;
-/// Beyond twice the output (a string can be UTF-16 in the guest) what the host copies in one call.
+/// Beyond twice the output (a string can be UTF-16 in the guest), and what the guest may send in bodies, what the host copies
+/// in one call.
 const HOSTCALL_BYTES: u64 = 64 << 10;
 
 /// Runs one attempt when one of `slots` is free. Dropping the future ends the attempt and frees all it had.
-pub(super) async fn invoke(prepared: Prepared, invocation: Invocation, slots: Arc<Semaphore>) -> Attempted {
+pub(super) async fn invoke(
+    prepared: Prepared,
+    invocation: Invocation,
+    (slots, network): (Arc<Semaphore>, Arc<Network>),
+) -> Attempted {
     // The semaphore is never closed; without a permit the pool would answer with an error instead of waiting.
     let _slot = slots.acquire().await;
     let started = Instant::now();
     let mut processor = Processor::default();
-    let mut attempt = pin!(attempt(&prepared, &invocation));
+    let mut attempt = pin!(attempt(&prepared, &invocation, (network, started)));
     let mut attempted = std::future::poll_fn(|task| processor.time(|| attempt.as_mut().poll(task))).await;
     attempted.usage.wall_us = us(started.elapsed());
     attempted.usage.cpu_us = us(processor.spent);
     attempted
 }
 
-async fn attempt(prepared: &Prepared, Invocation { context, host }: &Invocation) -> Attempted {
+async fn attempt(
+    prepared: &Prepared,
+    Invocation { context, host }: &Invocation,
+    (network, started): (Arc<Network>, Instant),
+) -> Attempted {
     let limits = &context.limits;
     let journal = Arc::new(Journal::new(Arc::clone(host), limits.log_bytes));
-    let state = State::new(Limiter::new(limits.memory_bytes), Arc::clone(&journal), context.seed);
+    let around = Around { services: Arc::clone(host), network, limits: *limits, started };
+    let state = State::new(Limiter::new(limits.memory_bytes), Arc::clone(&journal), context.seed, around);
     let mut store = Store::new(prepared.engine(), state);
-    let ending = match limited(&mut store, limits) {
+    let ending = match limited(&mut store, limits, prepared) {
         Ok(()) => {
             let timeout = Duration::from_millis(limits.timeout_ms);
             match tokio::time::timeout(timeout, prepared.guest().run(&mut store, context)).await {
@@ -60,22 +70,26 @@ async fn attempt(prepared: &Prepared, Invocation { context, host }: &Invocation)
         Err(error) => Err(failure::read(&error, store.data(), limits)),
     };
     let ending = ending.unwrap_or_else(|Stop { reason, message }| Ending::Broken { reason, message });
+    let (http_calls, http_bytes) = store.data().http_used();
     let usage = Usage {
         fuel: limits.fuel.saturating_sub(store.get_fuel().unwrap_or(0)),
         memory_bytes: store.data().limiter.memory_bytes(),
         output_bytes: store.data().output_bytes,
         log_bytes: journal.finish(),
+        http_calls,
+        http_bytes,
         ..Usage::default()
     };
     Attempted { ending, usage }
 }
 
 /// Puts the limits on a store that nothing ran in yet.
-fn limited(store: &mut Store<State>, limits: &Limits) -> wasmtime::Result<()> {
+fn limited(store: &mut Store<State>, limits: &Limits, prepared: &Prepared) -> wasmtime::Result<()> {
     store.limiter(|state| &mut state.limiter);
     store.set_fuel(limits.fuel)?;
     store.fuel_async_yield_interval(Some(FUEL_SLICE))?;
-    let copied = limits.output_bytes.saturating_mul(2).saturating_add(HOSTCALL_BYTES);
+    let bodies = if prepared.hands_bodies_over() { limits.http_bytes } else { 0 };
+    let copied = limits.output_bytes.saturating_mul(2).saturating_add(HOSTCALL_BYTES).saturating_add(bodies);
     store.set_hostcall_fuel(usize::try_from(copied).unwrap_or(usize::MAX));
     store.set_max_component_handles(HANDLES_MAX);
     Ok(())

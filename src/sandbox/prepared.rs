@@ -1,12 +1,14 @@
 //! Linked components, kept in memory.
 
 use super::guest::Guest;
+use super::host::HTTP;
 use crate::domain::Digest;
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use wasmtime::Engine;
+use wasmtime::component::Component;
 
 /// A component that can be invoked at once, from any thread. Cheap to clone.
 #[derive(Clone)]
@@ -16,13 +18,21 @@ struct Loaded {
     digest: Digest,
     engine: Engine,
     guest: Guest,
+    /// Whether it hands whole bodies over for requests.
+    hands_bodies_over: bool,
     /// Set by a use, cleared when room is made: what was not used since goes first.
     used: AtomicBool,
 }
 
 impl Prepared {
-    pub(super) fn new(digest: Digest, engine: Engine, guest: Guest) -> Prepared {
-        Prepared(Arc::new(Loaded { digest, engine, guest, used: AtomicBool::new(true) }))
+    pub(super) fn new(digest: Digest, component: &Component, guest: Guest) -> Prepared {
+        let engine = component.engine().clone();
+        let hands_bodies_over = component.component_type().get_import(&engine, HTTP).is_some();
+        Prepared(Arc::new(Loaded { digest, engine, guest, hands_bodies_over, used: AtomicBool::new(true) }))
+    }
+
+    pub(super) fn hands_bodies_over(&self) -> bool {
+        self.0.hands_bodies_over
     }
 
     pub fn digest(&self) -> Digest {

@@ -28,6 +28,7 @@ mod http_limits;
 mod http_modules;
 mod http_once;
 mod http_pause;
+mod http_reach;
 mod http_replay;
 mod http_schedules;
 mod http_scopes;

@@ -143,6 +143,7 @@ pub(crate) fn action(id: ActionId, owner_id: &TenantId, name: &str, module: &str
         parameters: Vec::new(),
         retry: RetryPolicy::default(),
         limits: LimitsPatch::default(),
+        allowed_hosts: Vec::new(),
         when: None,
         version,
         created_by: "test".to_owned(),
@@ -605,8 +606,17 @@ pub(crate) fn attempt(number: u32, state: State, reason: Option<Reason>) -> Atte
         state,
         reason,
         message: reason.map(|reason| reason.to_string()).unwrap_or_default(),
-        usage: Usage { fuel: 1, memory_bytes: 2, wall_us: 3, cpu_us: 4, output_bytes: 5, log_bytes: 6 },
+        usage: Usage {
+            fuel: 1,
+            memory_bytes: 2,
+            wall_us: 3,
+            cpu_us: 4,
+            output_bytes: 5,
+            log_bytes: 6,
+            ..Usage::default()
+        },
         limits: LIMITS_WASM,
         seed: (7, 8),
+        http: Vec::new(),
     }
 }
