@@ -74,6 +74,9 @@ pub(super) struct RunOut {
     /// The event that its end fired.
     #[schema(value_type = Option<uuid::Uuid>)]
     child_event_id: Option<EventId>,
+    /// The events that its action emitted.
+    #[schema(value_type = Vec<uuid::Uuid>)]
+    emitted: Vec<EventId>,
     attempts: Vec<AttemptOut>,
     /// How often the server went down while it was running.
     interruptions: u32,
@@ -323,6 +326,7 @@ impl RunOut {
             output: run.output.clone(),
             event: run.chained.clone(),
             child_event_id: run.child_event_id,
+            emitted: run.emitted.clone(),
             attempts: run.attempts.iter().map(AttemptOut::of).collect(),
             interruptions: run.interruptions,
             due_at: run.due_at,

@@ -5,7 +5,7 @@ use super::failure::{self, Stop};
 use super::host::{Around, HostServices, Journal, Network, State};
 use super::limits::Limiter;
 use super::prepared::Prepared;
-use crate::domain::{Context, Ending, Limits, Reason, Usage};
+use crate::domain::{Context, Effects, Ending, KvSize, Limits, Reason, Usage};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,12 +23,16 @@ pub struct Invocation {
 pub struct Attempted {
     pub ending: Ending,
     pub usage: Usage,
+    /// What it wants done, if it returned an outcome and wants something.
+    pub effects: Option<Box<Effects>>,
 }
 
 /// Handles of components and resources that a guest can hold at once.
 const HANDLES_MAX: usize = 2_000;
-/// Beyond twice the output (a string can be UTF-16 in the guest), and what the guest may send in bodies, what the host copies
-/// in one call.
+/// The longest value and key that the host keeps; a list of bytes counts more than its bytes.
+const VALUE_BYTES: u64 = 2 * (KvSize::VALUE_BYTES_MAX + KvSize::KEY_BYTES_MAX) as u64;
+/// Beyond that, and twice the output (a string can be UTF-16 in the guest), and what it may send in bodies, what the host
+/// copies in one call.
 const HOSTCALL_BYTES: u64 = 64 << 10;
 
 /// Runs one attempt when one of `slots` is free. Dropping the future ends the attempt and frees all it had.
@@ -55,8 +59,8 @@ async fn attempt(
 ) -> Attempted {
     let limits = &context.limits;
     let journal = Arc::new(Journal::new(Arc::clone(host), limits.log_bytes));
-    let around = Around { services: Arc::clone(host), network, limits: *limits, started };
-    let state = State::new(Limiter::new(limits.memory_bytes), Arc::clone(&journal), context.seed, around);
+    let around = Around { services: Arc::clone(host), network, started };
+    let state = State::new(Limiter::new(limits.memory_bytes), Arc::clone(&journal), context, around);
     let mut store = Store::new(prepared.engine(), state);
     let ending = match limited(&mut store, limits, prepared) {
         Ok(()) => {
@@ -78,18 +82,24 @@ async fn attempt(
         log_bytes: journal.finish(),
         http_calls,
         http_bytes,
+        kv_bytes: store.data().kv_bytes,
+        emitted_events: store.data().effects.as_ref().map_or(0, |effects| effects.events.len() as u64),
         ..Usage::default()
     };
-    Attempted { ending, usage }
+    let effects = store.data_mut().effects.take().filter(|_| matches!(ending, Ending::Outcome(_)));
+    Attempted { ending, usage, effects }
 }
 
-/// Puts the limits on a store that nothing ran in yet.
+/// Puts the limits on a store that nothing ran in yet. In one call it can pass on as much as its output, or a value, and the
+/// body of a request.
 fn limited(store: &mut Store<State>, limits: &Limits, prepared: &Prepared) -> wasmtime::Result<()> {
     store.limiter(|state| &mut state.limiter);
     store.set_fuel(limits.fuel)?;
     store.fuel_async_yield_interval(Some(FUEL_SLICE))?;
+    let values = if prepared.reaches_further() { VALUE_BYTES } else { 0 };
     let bodies = if prepared.hands_bodies_over() { limits.http_bytes } else { 0 };
-    let copied = limits.output_bytes.saturating_mul(2).saturating_add(HOSTCALL_BYTES).saturating_add(bodies);
+    let copied =
+        limits.output_bytes.saturating_mul(2).max(values).saturating_add(HOSTCALL_BYTES).saturating_add(bodies);
     store.set_hostcall_fuel(usize::try_from(copied).unwrap_or(usize::MAX));
     store.set_max_component_handles(HANDLES_MAX);
     Ok(())

@@ -17,7 +17,7 @@ mod limits;
 mod prepared;
 
 pub use compile::{CompileLimits, SUBCOMMAND, compile_child};
-pub use host::{HostServices, Names, Peers};
+pub use host::{Answer, EmitRefusal, HostServices, Names, Peers, Unavailable};
 pub use inspect::Refusal;
 pub use invoke::{Attempted, Invocation};
 pub use prepared::Prepared;
@@ -315,7 +315,7 @@ impl Inner {
         let component = self.artifacts.load(&self.engine, &digest)?;
         let linked = self.linker.instantiate_pre(&component).map_err(LoadError::Unfit)?;
         let guest = guest::Guest::new(linked).map_err(LoadError::Unfit)?;
-        let prepared = Prepared::new(digest, &component, guest);
+        let prepared = Prepared::new(digest, self.engine.clone(), guest);
         self.shelf.put(&prepared);
         Ok(prepared)
     }

@@ -1,14 +1,13 @@
 //! Linked components, kept in memory.
 
 use super::guest::Guest;
-use super::host::HTTP;
+use super::host::{BUDGET, EMIT, HTTP, KV, WASI_HTTP};
 use crate::domain::Digest;
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use wasmtime::Engine;
-use wasmtime::component::Component;
 
 /// A component that can be invoked at once, from any thread. Cheap to clone.
 #[derive(Clone)]
@@ -20,23 +19,46 @@ struct Loaded {
     guest: Guest,
     /// Whether it hands whole bodies over for requests.
     hands_bodies_over: bool,
+    watches_cancellation: bool,
+    reaches_further: bool,
     /// Set by a use, cleared when room is made: what was not used since goes first.
     used: AtomicBool,
 }
 
 impl Prepared {
-    pub(super) fn new(digest: Digest, component: &Component, guest: Guest) -> Prepared {
-        let engine = component.engine().clone();
-        let hands_bodies_over = component.component_type().get_import(&engine, HTTP).is_some();
-        Prepared(Arc::new(Loaded { digest, engine, guest, hands_bodies_over, used: AtomicBool::new(true) }))
+    pub(super) fn new(digest: Digest, engine: Engine, guest: Guest) -> Prepared {
+        let watches_cancellation = guest.imports(BUDGET);
+        let hands_bodies_over = guest.imports(HTTP);
+        let sends = hands_bodies_over || guest.imports_any_of(WASI_HTTP);
+        let reaches_further = sends || guest.imports(KV) || guest.imports(EMIT);
+        let used = AtomicBool::new(true);
+        Prepared(Arc::new(Loaded {
+            digest,
+            engine,
+            guest,
+            hands_bodies_over,
+            watches_cancellation,
+            reaches_further,
+            used,
+        }))
     }
 
     pub(super) fn hands_bodies_over(&self) -> bool {
         self.0.hands_bodies_over
     }
 
+    /// Whether it asks if it was cancelled, and so is given a moment then.
+    pub fn watches_cancellation(&self) -> bool {
+        self.0.watches_cancellation
+    }
+
     pub fn digest(&self) -> Digest {
         self.0.digest
+    }
+
+    /// Whether it can keep values or emit events.
+    pub fn reaches_further(&self) -> bool {
+        self.0.reaches_further
     }
 
     pub(super) fn engine(&self) -> &Engine {

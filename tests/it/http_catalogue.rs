@@ -209,6 +209,8 @@ fn an_action_with_a_fault_is_refused_where_the_fault_is() {
         ("log_bytes", 262_144),
         ("http_calls", 10),
         ("http_bytes", 4_194_304),
+        ("kv_bytes", 1_048_576),
+        ("emitted_events", 32),
     ] {
         refused(("limits", json!({ field: widest + 1 })), &[&format!("/limits/{field}")]);
         refused(("limits", json!({ field: 0 })), &[&format!("/limits/{field}")]);

@@ -102,6 +102,9 @@ pub(in crate::api) struct LimitsSchema {
     http_calls: Option<u64>,
     /// What they send and get together.
     http_bytes: Option<u64>,
+    /// Keys and values that it writes.
+    kv_bytes: Option<u64>,
+    emitted_events: Option<u64>,
 }
 
 /// The time of a run: one in the payload and an offset. A past time is now.

@@ -19,6 +19,7 @@ pub(in crate::sandbox) use gate::Http;
 pub(in crate::sandbox) use network::Network;
 pub use network::{Names, Peers};
 pub(super) use wasi::Hooks;
+pub(in crate::sandbox) use wasi::INTERFACE as WASI_INTERFACE;
 
 use super::State;
 use crate::domain::HttpFault;

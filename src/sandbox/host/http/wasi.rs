@@ -26,6 +26,9 @@ const CHUNK_BYTES: usize = 16 << 10;
 /// How long a guest that says something of time, but not of this, waits for a connection and for an answer.
 const USUAL_STEP: Duration = Duration::from_secs(30);
 
+/// What sends, without its version.
+pub(in crate::sandbox) const INTERFACE: &str = "wasi:http/outgoing-handler";
+
 pub(super) fn offer(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)
 }
