@@ -84,6 +84,7 @@ impl Bench {
             permits: Permits { total: 128, per_tenant: 32 },
             queue_per_tenant: 1_000_000,
             chain: ChainLimits::default(),
+            hosts_of_wasm: Vec::new(),
             keep: dispatch::Keep::days(30, 365),
             grace: Duration::from_secs(5),
         };
@@ -248,6 +249,7 @@ fn action(id: ActionId, name: &str, module: ModuleRef, owner_id: TenantId, now: 
         parameters: Vec::new(),
         retry: RetryPolicy::default(),
         limits: LimitsPatch::default(),
+        allowed_hosts: Vec::new(),
         when: None,
         version: 1,
         created_by: "bench".to_owned(),

@@ -62,6 +62,7 @@ fn fill(folder: &Path) {
             parameters: Vec::new(),
             retry: RetryPolicy::default(),
             limits: LimitsPatch::default(),
+            allowed_hosts: Vec::new(),
             when: None,
             version: 1,
             created_by: "bench".to_owned(),

@@ -128,6 +128,7 @@ fn action(number: usize) -> Action {
         parameters: Vec::new(),
         retry: RetryPolicy::default(),
         limits: LimitsPatch::default(),
+        allowed_hosts: Vec::new(),
         when: None,
         version: 1,
         created_by: "bench".to_owned(),

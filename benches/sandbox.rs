@@ -5,10 +5,13 @@
 
 use criterion::Criterion;
 use fusebox::domain::{
-    Chain, Context, Ending, Entropy, EventId, Ids, Json, LIMITS_WASM, LogLine, RunId, TenantId, Timestamp,
+    AllowedHost, Chain, Context, Ending, Entropy, EventId, Ids, Json, LIMITS_WASM, LogLine, Reach, RunId, TenantId,
+    Timestamp,
 };
 use fusebox::sandbox::{Config, HostServices, Invocation, Prepared, Sandbox};
 use std::hint::black_box;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -36,6 +39,7 @@ fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     attempts(&mut criterion);
     first_load(&mut criterion);
+    http_call(&mut criterion);
     criterion.final_summary();
 }
 
@@ -75,6 +79,11 @@ impl HostServices for Silent {
 
     fn now(&self) -> Timestamp {
         NOW
+    }
+
+    fn reach(&self) -> Reach {
+        let anywhere: Vec<AllowedHost> = vec!["private http://*:*".parse().expect("a rule")];
+        Reach { of_action: anywhere.clone(), of_sink_type: anywhere, ..Reach::default() }
     }
 }
 
@@ -140,6 +149,60 @@ fn attempts(criterion: &mut Criterion) {
         group.bench_function("bare", |bencher| bencher.iter(|| runtime.block_on(bare.attempt())));
         group.finish();
     }
+}
+
+/// What a request by HTTP costs beside the same request without a sandbox: a connection, a few bytes each way. An attempt of
+/// the guest without one is taken off.
+fn http_call(criterion: &mut Criterion) {
+    let runtime = runtime();
+    let folder = tempfile::tempdir().expect("a folder");
+    let sandbox = Sandbox::start(config(folder.path())).expect("a sandbox");
+    let digest = runtime.block_on(sandbox.inspect(wasm("reach").into())).expect("an action").digest;
+    let prepared = sandbox.find_prepared(&digest).expect("just prepared");
+    let address = stub();
+    let host = Arc::new(Silent);
+    let asking = |via: &str, requests: usize| {
+        let request = format!(r#"{{"url":"http://{address}/"}}"#);
+        let requests = vec![request; requests].join(",");
+        let payload = Json::parse(format!(r#"{{"via":"{via}","requests":[{requests}]}}"#)).expect("JSON");
+        Context { payload, ..context() }
+    };
+    let bare = || {
+        let mut connection = TcpStream::connect(address).expect("the stub");
+        connection.write_all(b"GET / HTTP/1.1\r\nhost: stub\r\n\r\n").expect("the stub");
+        connection.read_to_end(&mut Vec::new()).expect("an answer");
+    };
+    let us = |duration: Duration| duration.as_secs_f64() * 1e6;
+    let floor = us(measure(1_000, bare).0);
+    let mut group = criterion.benchmark_group("http");
+    for via in ["fusebox", "wasi"] {
+        let (none, one) = (asking(via, 0), asking(via, 1));
+        let of =
+            |context: &Context| us(measure(1_000, || runtime.block_on(attempt(&sandbox, &prepared, &host, context))).0);
+        let call = of(&one) - of(&none);
+        println!("a call by {via}: {call:.1} µs, without a sandbox {floor:.1} µs, ratio {:.2}", call / floor);
+        group.bench_function(via, |bencher| {
+            bencher.iter(|| runtime.block_on(attempt(&sandbox, &prepared, &host, &one)));
+        });
+    }
+    group.bench_function("bare", |bencher| bencher.iter(bare));
+    group.finish();
+}
+
+/// Answers every request with the same few bytes.
+fn stub() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let Ok(mut connection) = connection else { return };
+            let mut request = [0; 1024];
+            // Whoever breaks off is not waited for.
+            let _ = connection.read(&mut request);
+            let _ = connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
+        }
+    });
+    address
 }
 
 /// The first use of a module after a restart beside reading its artifact.

@@ -62,6 +62,12 @@ pub(super) async fn metrics(caller: Caller<Read>, State(api): State<Api>) -> Res
     for ((state, reason), count) in endings {
         let _ = writeln!(text, "{name}{{state=\"{state}\",reason=\"{reason}\"}} {count}");
     }
+    let name = "fusebox_http_calls_total";
+    let _ =
+        write!(text, "# HELP {name} Requests that actions sent by HTTP, by what went wrong.\n# TYPE {name} counter\n");
+    for (fault, count) in api.dispatch().http_calls() {
+        let _ = writeln!(text, "{name}{{fault=\"{fault}\"}} {count}");
+    }
     let writer = api.store().writer_stats();
     let counters = [
         ("fusebox_store_commits_total", "Commits of the store.", writer.commits),

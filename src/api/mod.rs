@@ -4,6 +4,7 @@
 //! responses in `error` only. It does not know who listens, or how anything is stored.
 
 mod action;
+mod allowed_hosts;
 mod apply;
 mod attachment;
 mod attempt;

@@ -22,6 +22,9 @@ pub(super) struct ParameterSchema {
     /// Taken when the value is missing; a `SECRET` has none.
     default: Option<serde_json::Value>,
     locked: Option<bool>,
+    /// Default true. A `SECRET` with false is not given to the guest: its param is a placeholder, for which the value stands
+    /// in the headers, the query and the body of requests to the `allowed_hosts` of the secret.
+    reveal: Option<bool>,
 }
 
 /// Names are given once each and are not too many.

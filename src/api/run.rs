@@ -1,6 +1,7 @@
 //! Runs: what ran, what it used, what it said.
 
 use super::Api;
+use super::attempt::AttemptOut;
 use super::auth::{Caller, Execute, Read};
 use super::error::Problem;
 use super::event_filter::of_owner;
@@ -8,8 +9,8 @@ use super::extract::{Path, Query};
 use super::page::{self, Data, List, decode_cursor, encode_cursor};
 use crate::dispatch::{Target, explain_wait, waits_for};
 use crate::domain::{
-    ActionId, ActionName, AttachmentId, Attempt, Deed, EventId, Json, Level, LogLine, Noted, ObjectRef, Reason, Run,
-    RunId, SinkType, State as RunState, TenantId, Timestamp,
+    ActionId, ActionName, AttachmentId, Deed, EventId, Json, Level, LogLine, Noted, ObjectRef, Reason, Run, RunId,
+    SinkType, State as RunState, TenantId, Timestamp,
 };
 use crate::store::{self, Catalogue};
 use axum::extract::State;
@@ -88,46 +89,6 @@ pub(super) struct RunOut {
     started_at: Option<Timestamp>,
     #[schema(value_type = Option<String>, format = DateTime)]
     ended_at: Option<Timestamp>,
-}
-
-/// One execution in one fresh Wasm instance.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct AttemptOut {
-    number: u32,
-    #[schema(value_type = String, format = DateTime)]
-    started_at: Timestamp,
-    #[schema(value_type = Option<String>, format = DateTime)]
-    ended_at: Option<Timestamp>,
-    #[schema(value_type = String)]
-    state: RunState,
-    #[schema(value_type = Option<String>)]
-    reason: Option<Reason>,
-    message: String,
-    usage: UsageOut,
-}
-
-/// What an attempt used beside what it may use.
-#[derive(Debug, Serialize, ToSchema)]
-struct UsageOut {
-    /// Deterministic instructions.
-    fuel: Used<u64>,
-    /// The highest sum over all linear memories.
-    memory_bytes: Used<u64>,
-    /// From instantiation to teardown.
-    wall_ms: Used<f64>,
-    /// Time on a processor; its limit is the wall time's.
-    cpu_ms: Used<f64>,
-    output_bytes: Used<u64>,
-    log_bytes: Used<u64>,
-    /// Keys and values that it wrote.
-    kv_bytes: Used<u64>,
-    emitted_events: Used<u64>,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-struct Used<T> {
-    used: T,
-    limit: T,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -372,33 +333,6 @@ impl RunOut {
             queued_at: run.queued_at,
             started_at: run.started_at,
             ended_at: run.ended_at,
-        }
-    }
-}
-
-impl AttemptOut {
-    fn of(attempt: &Attempt) -> AttemptOut {
-        let (usage, limits) = (attempt.usage, attempt.limits);
-        let count = |used, limit| Used { used, limit };
-        #[expect(clippy::cast_precision_loss, reason = "milliseconds for people; no attempt lasts 285 years")]
-        let ms = |used_us: u64| Used { used: used_us as f64 / 1000.0, limit: limits.timeout_ms as f64 };
-        AttemptOut {
-            number: attempt.number,
-            started_at: attempt.started_at,
-            ended_at: attempt.ended_at,
-            state: attempt.state,
-            reason: attempt.reason,
-            message: attempt.message.clone(),
-            usage: UsageOut {
-                fuel: count(usage.fuel, limits.fuel),
-                memory_bytes: count(usage.memory_bytes, limits.memory_bytes),
-                wall_ms: ms(usage.wall_us),
-                cpu_ms: ms(usage.cpu_us),
-                output_bytes: count(usage.output_bytes, limits.output_bytes),
-                log_bytes: count(usage.log_bytes, limits.log_bytes),
-                kv_bytes: count(usage.kv_bytes, limits.kv_bytes),
-                emitted_events: count(usage.emitted_events, limits.emitted_events),
-            },
         }
     }
 }

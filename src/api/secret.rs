@@ -1,6 +1,7 @@
 //! Secrets: written, replaced, deleted, and never read (DESIGN §3.6).
 
 use super::Api;
+use super::allowed_hosts::{MayBePrivate, check_hosts};
 use super::auth::{Admin, Caller, Read, Write};
 use super::error::{Fault, Problem};
 use super::extract::{Body, Path, Query};
@@ -8,7 +9,8 @@ use super::page::{self, Data, Filter, List, Row};
 use super::precondition::{check_preconditions, check_version};
 use crate::dispatch::Sealing;
 use crate::domain::{
-    Deed, EntryName, Header, Noted, Parameter, Secret, SecretId, SecretText, Source, TenantId, Timestamp,
+    AllowedHost, AllowedHostError, Deed, EntryName, Header, Noted, Parameter, Secret, SecretId, SecretText, Source,
+    TenantId, Timestamp,
 };
 use crate::store::{Catalogue, Change, Conflict, Expectation, NamedId, Transition};
 use axum::extract::State;
@@ -30,6 +32,9 @@ struct SecretSchema {
     value: Option<String>,
     /// Left out, it stays as it was.
     description: Option<String>,
+    /// Where it may be sent for a parameter with `reveal: false`, as far as the action and the sink type also allow it.
+    /// Left out, it stays as it was; at first nowhere. A rule is a text such as `https://api.example.com`.
+    allowed_hosts: Option<Vec<String>>,
     /// The tenant it is for; only the platform names another than its own. Empty: the platform.
     owner_id: Option<String>,
 }
@@ -37,6 +42,7 @@ struct SecretSchema {
 struct SecretIn {
     value: Option<SecretText>,
     description: Option<String>,
+    allowed_hosts: Option<Vec<AllowedHost>>,
     owner_id: Option<TenantId>,
 }
 
@@ -46,7 +52,10 @@ pub(super) struct SecretOut {
     key: String,
     owner_id: String,
     description: String,
-    /// Counts the values it had.
+    /// Where it may be sent for a parameter with `reveal: false`.
+    #[schema(value_type = Vec<String>)]
+    allowed_hosts: Vec<AllowedHost>,
+    /// Counts the changes of its value and of what is said about it.
     version: u64,
     created_by: String,
     #[schema(value_type = String, format = DateTime)]
@@ -104,7 +113,7 @@ pub(super) async fn set(
     (key, body): (EntryName, Value),
     headers: &HeaderMap,
 ) -> Result<Data<SecretOut>, Problem> {
-    let SecretIn { value, description, owner_id } = SecretIn::read(body)?;
+    let SecretIn { value, description, allowed_hosts, owner_id } = SecretIn::read(body)?;
     let owner = caller.owner(owner_id)?;
     let old = find(&api.catalogue(), &owner, &key);
     check_preconditions(headers, "secret", old.as_ref().map(|old| old.header.version))?;
@@ -115,11 +124,12 @@ pub(super) async fn set(
         None => Header::new((SecretId::new(api.ids(), now), owner, key), caller.name(), now),
     };
     header.description = description.unwrap_or(header.description);
-    let secret = match (value, &old) {
+    let mut secret = match (value, &old) {
         (Some(value), _) => sealing.seal(&value, header),
         (None, Some(old)) => sealing.seal_again(old, header).map_err(|error| Problem::internal(&error))?,
         (None, None) => return Err(Problem::invalid(vec![Fault::new("/value", "a secret has a value")])),
     };
+    secret.allowed_hosts = allowed_hosts.or_else(|| Some(old.as_ref()?.allowed_hosts.clone())).unwrap_or_default();
     let out = SecretOut::of(&secret);
     let expected = old.as_ref().map(|old| Expectation::Version(NamedId::Secret(old.header.id), old.header.version));
     let put = Transition { expect: expected.into_iter().collect(), ..Transition::of([Change::Put(secret.into())]) };
@@ -272,14 +282,41 @@ impl SecretIn {
             let message = format!("a description has at most {DESCRIPTION_BYTES_MAX} bytes");
             faults.push(Fault::new("/description", message));
         }
+        let allowed_hosts = hosts(&mut fields, &mut faults);
         let owner = text(&mut fields, "owner_id", &mut faults).map(|owner| owner.parse::<TenantId>());
         let owner_id = owner.transpose().map_err(|error| faults.push(Fault::new("/owner_id", error))).ok().flatten();
         faults.extend(fields.keys().map(|name| {
             let pointer = format!("/{}", super::extract::escaped(name));
-            Fault::new(pointer, "a secret has `value`, `description` and `owner_id`")
+            Fault::new(pointer, "a secret has `value`, `description`, `allowed_hosts` and `owner_id`")
         }));
-        if faults.is_empty() { Ok(SecretIn { value, description, owner_id }) } else { Err(Problem::invalid(faults)) }
+        if faults.is_empty() {
+            Ok(SecretIn { value, description, allowed_hosts, owner_id })
+        } else {
+            Err(Problem::invalid(faults))
+        }
     }
+}
+
+/// Takes the rules, each with what is wrong with it.
+fn hosts(fields: &mut Map<String, Value>, faults: &mut Vec<Fault>) -> Option<Vec<AllowedHost>> {
+    let texts = match fields.remove("allowed_hosts")? {
+        Value::Null => return None,
+        Value::Array(texts) => texts,
+        _ => {
+            faults.push(Fault::new("/allowed_hosts", "`allowed_hosts` is a list of texts"));
+            return None;
+        }
+    };
+    let mut rules = Vec::with_capacity(texts.len().min(AllowedHost::LIST_MAX));
+    for (place, text) in texts.iter().enumerate() {
+        let rule = text.as_str().ok_or("a rule is a text".to_owned());
+        match rule.and_then(|text| text.parse().map_err(|error: AllowedHostError| error.to_string())) {
+            Ok(rule) => rules.push(rule),
+            Err(message) => faults.push(Fault::new(format!("/allowed_hosts/{place}"), message)),
+        }
+    }
+    faults.extend(check_hosts(&rules, MayBePrivate::Never));
+    Some(rules)
 }
 
 /// Takes a text that may be missing.
@@ -308,6 +345,7 @@ impl SecretOut {
             key: name.to_string(),
             owner_id: owner_id.to_string(),
             description: description.clone(),
+            allowed_hosts: secret.allowed_hosts.clone(),
             version: *version,
             created_by: secret.header.created_by.clone(),
             created_at: secret.header.created_at,

@@ -2,6 +2,7 @@
 
 use super::Api;
 use super::action::LimitsSchema;
+use super::allowed_hosts::{MayBePrivate, check_given, check_hosts};
 use super::auth::{Caller, Read, Write};
 use super::entry::{self, HeaderOut, Naming};
 use super::error::{Fault, Problem};
@@ -9,7 +10,7 @@ use super::extract::{Body, Path, Query};
 use super::page::{self, Data, Filter, List};
 use crate::dispatch::{Profile, find_sink_type, is_taken, sink_types};
 use crate::domain::{
-    EntryName, LIMITS_MAX, LIMITS_WASM, Limits, LimitsPatch, NotTighter, SinkType, SinkTypeId, TenantId,
+    AllowedHost, EntryName, LIMITS_MAX, LIMITS_WASM, Limits, LimitsPatch, NotTighter, SinkType, SinkTypeId, TenantId,
 };
 use crate::store::Catalogue;
 use axum::extract::State;
@@ -29,12 +30,19 @@ pub(super) struct SinkTypeIn {
     #[serde(default)]
     description: String,
     /// What is left out is as in `wasm`. At most `fuel` 10^13, `memory_bytes` 512 MiB, `timeout_ms` one hour,
-    /// `output_bytes`, `log_bytes` and `kv_bytes` 16 MiB each, `emitted_events` 256; only the platform gives more than `wasm` does.
+    /// `output_bytes`, `log_bytes` and `kv_bytes` 16 MiB each, `http_calls` 1000, `http_bytes` 64 MiB, `emitted_events` 256;
+    /// only the platform gives more than `wasm` does.
     #[serde(default)]
     #[schema(value_type = LimitsSchema)]
     limits: LimitsPatch,
     /// How many runs of it go on at once, 1 to what the server runs in all. Default: as many as the server runs.
     concurrency: Option<u32>,
+    /// Where its runs may send HTTP requests, as far as their action also allows it; default nowhere. A rule is a text such
+    /// as `https://api.example.com`, `GET,POST https://*.example.com:8443/v1` or, to reach what is no address of the
+    /// internet, `private http://10.0.0.5:*`. A tenant gives only what `wasm` has; the platform gives more.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    allowed_hosts: Vec<AllowedHost>,
     /// The tenant it is for; only the platform names another than its own, and only when creating.
     #[schema(value_type = Option<String>)]
     owner_id: Option<TenantId>,
@@ -46,8 +54,11 @@ pub(super) struct SinkTypeOut {
     #[serde(flatten)]
     header: HeaderOut,
     #[schema(value_type = LimitsSchema)]
-    limits: Limits,
+    limits: LimitsPatch,
     concurrency: Option<u32>,
+    /// Where its runs may send HTTP requests, as far as their action also allows it.
+    #[schema(value_type = Vec<String>)]
+    allowed_hosts: Vec<AllowedHost>,
     /// Whether it is `wasm`, which serves when nothing else is named and is not changed.
     built_in: bool,
     /// Whether a sink is online that takes it.
@@ -65,10 +76,11 @@ pub(super) async fn create(
     State(api): State<Api>,
     Body(body): Body<SinkTypeIn>,
 ) -> Result<Data<SinkTypeOut>, Problem> {
-    let (limits, concurrency) = body.check(&api, caller.tenant(), LIMITS_WASM)?;
+    let (limits, concurrency) = body.check(&api, caller.tenant(), (LIMITS_WASM, &[]))?;
+    let allowed_hosts = body.allowed_hosts.clone();
     let id = SinkTypeId::new(api.ids(), api.now());
     let header = entry::new_header(&api, &caller, id, body.naming())?;
-    let sink_type = SinkType { header, limits, concurrency };
+    let sink_type = SinkType { header, limits, concurrency, allowed_hosts };
     entry::put(&api, &caller, sink_type.clone()).await?;
     Ok(Data::created(View::of(&api).out(&sink_type)).versioned(1))
 }
@@ -112,9 +124,11 @@ pub(super) async fn change(
     let old = find(&api.catalogue(), caller.tenant(), &id)?;
     check_own(&old)?;
     // What the platform gave stays given.
-    let (limits, concurrency) = body.check(&api, caller.tenant(), LIMITS_WASM.widest(old.limits))?;
+    let given = (LIMITS_WASM.widest(old.limits), old.allowed_hosts.as_slice());
+    let (limits, concurrency) = body.check(&api, caller.tenant(), given)?;
+    let allowed_hosts = body.allowed_hosts.clone();
     let header = entry::next_header(&api, &caller, &headers, old.as_ref(), body.naming())?;
-    let sink_type = SinkType { header, limits, concurrency };
+    let sink_type = SinkType { header, limits, concurrency, allowed_hosts };
     entry::put(&api, &caller, sink_type.clone()).await?;
     Ok(Data::ok(View::of(&api).out(&sink_type)).versioned(sink_type.header.version))
 }
@@ -157,7 +171,12 @@ pub(super) fn widest_limits(catalogue: &Catalogue, owner: &TenantId) -> Limits {
 
 impl SinkTypeIn {
     /// Gives the limits in full. What is wider than `given`, the platform gives.
-    fn check(&self, api: &Api, tenant: &TenantId, given: Limits) -> Result<(Limits, Option<u32>), Problem> {
+    fn check(
+        &self,
+        api: &Api,
+        tenant: &TenantId,
+        (given, given_hosts): (Limits, &[AllowedHost]),
+    ) -> Result<(Limits, Option<u32>), Problem> {
         let widest = if tenant.is_shared() { LIMITS_MAX } else { given };
         let fault = |refused: &NotTighter| {
             let limit = if tenant.is_shared() { "" } else { ": the platform gives more" };
@@ -173,6 +192,11 @@ impl SinkTypeIn {
                 "/concurrency",
                 format!("must be between 1 and {total}, what the server runs at once"),
             ));
+        }
+        faults.extend(check_hosts(&self.allowed_hosts, MayBePrivate::BySinkType));
+        if !tenant.is_shared() {
+            let given = [api.dispatch().hosts_of_wasm(), given_hosts].concat();
+            faults.extend(check_given(&self.allowed_hosts, &given));
         }
         if !faults.is_empty() {
             return Err(Problem::invalid(faults));
@@ -194,12 +218,14 @@ impl SinkTypeOut {
 /// What a sink type is shown by.
 struct View {
     catalogue: Arc<Catalogue>,
+    hosts_of_wasm: Vec<AllowedHost>,
     loads: HashMap<Profile, (u32, usize)>,
 }
 
 impl View {
     fn of(api: &Api) -> View {
-        View { catalogue: api.catalogue(), loads: api.dispatch().loads() }
+        let hosts_of_wasm = api.dispatch().hosts_of_wasm().to_vec();
+        View { catalogue: api.catalogue(), hosts_of_wasm, loads: api.dispatch().loads() }
     }
 
     fn out(&self, sink_type: &SinkType) -> SinkTypeOut {
@@ -207,8 +233,9 @@ impl View {
         let (running, queued) = self.loads.get(&profile).copied().unwrap_or_default();
         SinkTypeOut {
             header: HeaderOut::of(&sink_type.header),
-            limits: sink_type.limits,
+            limits: sink_type.limits.in_full(),
             concurrency: sink_type.concurrency,
+            allowed_hosts: if sink_type.is_built_in() { &self.hosts_of_wasm } else { &sink_type.allowed_hosts }.clone(),
             built_in: sink_type.is_built_in(),
             online: is_taken(&self.catalogue, profile),
             running,

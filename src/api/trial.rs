@@ -11,7 +11,7 @@ use super::page::{self, Data};
 use super::run::{LogLineOut, RunOut};
 use crate::dispatch::{Trial, Tried, TriedParameter, input_violations};
 use crate::domain::{
-    Action, Emitted, EventTypeName, GivenBy, Json, Limits, ObjectRef, ParameterValue, TenantId, Timestamp,
+    Action, Emitted, EventTypeName, GivenBy, Json, LimitsPatch, ObjectRef, ParameterValue, TenantId, Timestamp,
 };
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -68,7 +68,7 @@ pub(super) struct TestOut {
     payload: Json,
     params: Vec<TestParameterOut>,
     #[schema(value_type = std::collections::BTreeMap<String, u64>)]
-    limits: Limits,
+    limits: LimitsPatch,
     /// When its `when` would let it start; it was tried at once.
     #[schema(value_type = Option<String>, format = DateTime)]
     due_at: Option<Timestamp>,
@@ -209,7 +209,7 @@ impl TestOut {
             object: event.object,
             payload: event.payload,
             params: params.into_iter().map(TestParameterOut::of).collect(),
-            limits: run.limits,
+            limits: run.limits.in_full(),
             due_at,
             faults: Vec::new(),
             log: LogLineOut::chunk(1, 0, log).collect(),

@@ -2,7 +2,8 @@
 
 use super::output;
 use crate::domain::{
-    Clock, Context as ActionContext, Effects, Emitted, KvEntry, KvScope, KvSize, KvWrite, LogLine, Timestamp,
+    Clock, Context as ActionContext, Effects, Emitted, HttpCall, KvEntry, KvScope, KvSize, KvWrite, LogLine, Reach,
+    Timestamp,
 };
 use crate::sandbox::{self, Answer, Attempted, EmitRefusal, HostServices, Invocation, Sandbox};
 use crate::server::SystemClock;
@@ -30,6 +31,9 @@ pub(super) struct Host {
     versions: AtomicU64,
     /// Where time stands; without it that of this machine.
     now: Option<Timestamp>,
+    /// Where its requests may go: nowhere, unless somebody says otherwise.
+    pub(super) reach: Reach,
+    calls: Mutex<Vec<HttpCall>>,
 }
 
 impl Host {
@@ -45,12 +49,25 @@ impl Host {
             Ok(((KvScope::Action, key), entry))
         };
         let values = values.into_iter().map(entry).collect::<Result<_>>()?;
-        Ok(Host { lines, kept: Mutex::default(), values, versions, now })
+        Ok(Host {
+            lines,
+            kept: Mutex::default(),
+            values,
+            versions,
+            now,
+            reach: Reach::default(),
+            calls: Mutex::default(),
+        })
     }
 
     /// What was logged and not shown.
     pub(super) fn lines(&self) -> Vec<LogLine> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What was sent by HTTP.
+    pub(super) fn calls(&self) -> Vec<HttpCall> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The values as they are after `effects`.
@@ -79,6 +96,14 @@ impl HostServices for Host {
 
     fn now(&self) -> Timestamp {
         self.now.unwrap_or_else(|| SystemClock.now())
+    }
+
+    fn reach(&self) -> Reach {
+        self.reach.clone()
+    }
+
+    fn http_call(&self, call: HttpCall) {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
     }
 
     fn find_value<'a>(&'a self, scope: KvScope, key: &'a str) -> Answer<'a, Option<KvEntry>> {

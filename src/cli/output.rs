@@ -85,11 +85,29 @@ pub(super) fn run(run: &Value) {
     for attempt in run["attempts"].as_array().map(Vec::as_slice).unwrap_or_default() {
         let reason = attempt["reason"].as_str();
         println!("attempt {} {}", attempt["number"], state(attempt["state"].as_str().unwrap_or(""), reason));
+        http_calls(&attempt["http"]);
         usage(&attempt["usage"]);
     }
     for (name, value) in [("output", &run["output"]), ("chained event", &run["event"])] {
         if !value.is_null() {
             println!("{name}\n{value:#}");
+        }
+    }
+}
+
+/// What was sent by HTTP, a line each.
+pub(super) fn http_calls(calls: &Value) {
+    for call in calls.as_array().map(Vec::as_slice).unwrap_or_default() {
+        let text = |name: &str| call[name].as_str().unwrap_or("");
+        let end = match (call["status"].as_u64(), text("fault")) {
+            (Some(status), "") => status.to_string(),
+            (_, fault) => fault.to_owned(),
+        };
+        let number = |name: &str| group(call[name].as_f64().unwrap_or(0.0));
+        let (sent, received, ms) = (number("sent_bytes"), number("received_bytes"), number("ms"));
+        println!("  {} {} {end}   {sent} bytes out, {received} in, {ms} ms", text("method"), text("host"));
+        if !text("message").is_empty() {
+            println!("    {}", text("message"));
         }
     }
 }
@@ -103,6 +121,8 @@ pub(super) fn usage(usage: &Value) {
         ("cpu_ms", "ms on a processor"),
         ("output_bytes", "bytes of output"),
         ("log_bytes", "bytes of log"),
+        ("http_calls", "HTTP calls"),
+        ("http_bytes", "bytes by HTTP"),
         ("kv_bytes", "bytes of values written"),
         ("emitted_events", "events emitted"),
     ] {

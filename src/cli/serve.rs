@@ -2,7 +2,7 @@
 
 use super::{ServerArgs, demo};
 use crate::dispatch::Keep;
-use crate::domain::ChainLimits;
+use crate::domain::{AllowedHost, ChainLimits};
 use crate::server::{Config, Server, SystemClock};
 use anyhow::{Context, Result};
 use clap::Args;
@@ -54,6 +54,10 @@ pub(super) struct Serve {
     /// Events of one chain, that which began it included
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     chain_events: u32,
+    /// Let runs of the built-in sink type send HTTP requests there, if their action allows it too: `https://*` for every
+    /// host of the internet, `private http://10.0.0.5:8000` for what is none [default: nowhere]
+    #[arg(long = "allow-host", value_name = "RULE")]
+    allow_hosts: Vec<AllowedHost>,
     /// How long a shutdown lets attempts finish; what does not is run again at the next start
     #[arg(long, default_value_t = 5, value_name = "SECONDS")]
     grace: u64,
@@ -77,6 +81,7 @@ pub(super) fn run(serve: &Serve, server: &ServerArgs, json: bool) -> Result<Exit
         cache_bytes: serve.cache as usize * (1 << 20),
         keep: Keep::days(serve.retention_days, serve.audit_retention_days),
         chain: ChainLimits { depth: serve.chain_depth, repeats: serve.chain_repeats, events: serve.chain_events },
+        hosts_of_wasm: serve.allow_hosts.clone(),
         grace: Duration::from_secs(serve.grace),
         secrets_key: serve.secrets_key.clone(),
         ..Config::new(serve.listen, server.data.clone(), compiler)

@@ -1,11 +1,12 @@
 //! `fusebox test`: one attempt here, without a server, under the limits a server has.
 
+use super::build;
 use super::fire::read_json;
 use super::local::{self, Host, Lines};
 use super::output;
 use crate::domain::{
-    Chain, Clock, Context as ActionContext, Effects, Ending, Entropy, EventId, Failed, Ids, Json, LIMITS_WASM, Limits,
-    LimitsPatch, ObjectRef, RunId, TenantId, Usage,
+    AllowedHost, Chain, Clock, Context as ActionContext, Effects, Ending, Entropy, EventId, Failed, Ids, Json,
+    LIMITS_WASM, Limits, LimitsPatch, ObjectRef, Reach, RunId, SinkType, TenantId, Usage,
 };
 use crate::sandbox::Attempted;
 use crate::server::SystemClock;
@@ -19,11 +20,11 @@ use std::sync::Arc;
 /// Run a component here with a sample event, without a server, under the same limits.
 #[derive(Debug, Args)]
 pub(super) struct Test {
-    /// The component: binary, or WAT
+    /// The component, binary or WAT; or the folder of an action, which is built then
     file: PathBuf,
-    /// The payload: JSON, a file, or - for standard input
-    #[arg(long, short, default_value = "{}", value_name = "JSON|FILE|-")]
-    payload: String,
+    /// The payload: JSON, a file, or - for standard input; without it `sample.json` of the folder, or {}
+    #[arg(long, short, value_name = "JSON|FILE|-")]
+    payload: Option<String>,
     /// The parameters
     #[arg(long, default_value = "{}", value_name = "JSON|FILE|-")]
     params: String,
@@ -51,14 +52,21 @@ pub(super) struct Test {
     /// Tighter than the built-in profile: milliseconds
     #[arg(long)]
     timeout_ms: Option<u64>,
+    /// Let it send HTTP requests there: `https://api.example.com`, or `private http://127.0.0.1:*` for this machine
+    /// [default: nowhere]
+    #[arg(long = "allow-host", value_name = "RULE")]
+    allow_hosts: Vec<AllowedHost>,
 }
 
 pub(super) fn run(test: &Test, json: bool) -> Result<ExitCode> {
-    let bytes = std::fs::read(&test.file).with_context(|| format!("{} cannot be read", test.file.display()))?;
+    let file = if test.file.is_dir() { build::built(&test.file)? } else { test.file.clone() };
+    let bytes = std::fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))?;
     let limits = limits(test)?;
     let context = context(test, limits)?;
     let lines = if json { Lines::Kept } else { Lines::Shown };
-    let host = Arc::new(Host::new(lines, None, read_json(&test.kv)?)?);
+    let mut host = Host::new(lines, None, read_json(&test.kv)?)?;
+    host.reach = reach(test);
+    let host = Arc::new(host);
     let mut attempted = local::attempt(bytes, context, &host)?;
     let succeeded = matches!(attempted.ending, Ending::Outcome(_));
     let effects = attempted.effects.take();
@@ -68,7 +76,7 @@ pub(super) fn run(test: &Test, json: bool) -> Result<ExitCode> {
         (document["kv"], document["emitted"]) = (values, events);
         output::document(&document);
     } else {
-        show(attempted, limits);
+        show(attempted, limits, &host);
         show_wanted(effects.as_deref(), &values, &events);
     }
     Ok(if succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -109,7 +117,7 @@ fn context(test: &Test, limits: Limits) -> Result<ActionContext> {
         tenant: TenantId::shared(),
         object: object.transpose()?,
         scope: None,
-        payload: read(&test.payload)?,
+        payload: payload(test)?,
         params: read(&test.params)?,
         input: read(&test.input)?,
         chain: Chain { root: event_id, parent: None, depth: 0, parent_outcome: None },
@@ -117,6 +125,32 @@ fn context(test: &Test, limits: Limits) -> Result<ActionContext> {
         now,
         seed: entropy.pair(),
     })
+}
+
+/// Both sides allow what the command line does.
+fn reach(test: &Test) -> Reach {
+    Reach {
+        action: test.file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+        of_action: test.allow_hosts.clone(),
+        sink_type: SinkType::WASM.to_owned(),
+        of_sink_type: test.allow_hosts.clone(),
+        hidden: Vec::new(),
+    }
+}
+
+/// What was given, else the sample that lies in the folder, else nothing to speak of.
+fn payload(test: &Test) -> Result<Json> {
+    let sample = test.file.join("sample.json");
+    let value = match &test.payload {
+        Some(argument) => read_json(argument)?,
+        None if sample.is_file() => {
+            let text =
+                std::fs::read_to_string(&sample).with_context(|| format!("{} cannot be read", sample.display()))?;
+            serde_json::from_str(&text).with_context(|| format!("{} is not JSON", sample.display()))?
+        }
+        None => json!({}),
+    };
+    Ok(Json::from(value))
 }
 
 fn usage(usage: &Usage, limits: Limits) -> Value {
@@ -129,6 +163,8 @@ fn usage(usage: &Usage, limits: Limits) -> Value {
         "cpu_ms": { "used": ms(usage.cpu_us), "limit": limits.timeout_ms },
         "output_bytes": { "used": usage.output_bytes, "limit": limits.output_bytes },
         "log_bytes": { "used": usage.log_bytes, "limit": limits.log_bytes },
+        "http_calls": { "used": usage.http_calls, "limit": limits.http_calls },
+        "http_bytes": { "used": usage.http_bytes, "limit": limits.http_bytes },
         "kv_bytes": { "used": usage.kv_bytes, "limit": limits.kv_bytes },
         "emitted_events": { "used": usage.emitted_events, "limit": limits.emitted_events },
     })
@@ -147,7 +183,8 @@ fn document(attempted: &Attempted, limits: Limits, host: &Host) -> Value {
         }
         Ending::Broken { reason, message } => json!({ "state": "ERROR", "reason": reason, "message": message }),
     };
-    json!({ "result": ending, "usage": usage(&attempted.usage, limits), "log": host.lines() })
+    let usage = usage(&attempted.usage, limits);
+    json!({ "result": ending, "usage": usage, "http": host.calls(), "log": host.lines() })
 }
 
 /// What it wrote and emitted.
@@ -161,7 +198,7 @@ fn show_wanted(effects: Option<&Effects>, values: &Value, events: &Value) {
     }
 }
 
-fn show(attempted: Attempted, limits: Limits) {
+fn show(attempted: Attempted, limits: Limits, host: &Host) {
     let used = usage(&attempted.usage, limits);
     match attempted.ending {
         Ending::Outcome(outcome) => {
@@ -191,6 +228,11 @@ fn show(attempted: Attempted, limits: Limits) {
                 message.replace('\n', "\n  ")
             );
         }
+    }
+    let calls = json!(host.calls());
+    output::http_calls(&calls);
+    if calls.as_array().is_some_and(|calls| calls.iter().any(|call| call["fault"] == "denied")) {
+        println!("  Here hosts are allowed with --allow-host.");
     }
     output::usage(&used);
 }

@@ -32,6 +32,7 @@ impl Work<'_> {
     pub(super) async fn end(mut self, ran: Ran, waiter: Waiter, permit: Permit) -> Result<(), WorkError> {
         let (now, (random, _)) = (self.dispatch.now(), self.dispatch.shared.entropy.pair());
         let unsealed = self.unsealed.take();
+        self.take_calls();
         let mut effects = None;
         match ran {
             Ran::Cancelled => {}
@@ -54,6 +55,17 @@ impl Work<'_> {
         }
         self.settle(effects.map_or_else(Vec::new, |effects| effects.events), waiter, permit);
         Ok(())
+    }
+
+    /// Puts what was sent by HTTP into the record, however the attempt ended.
+    fn take_calls(&mut self) {
+        let calls = self.services.as_ref().map(|services| services.take_calls()).unwrap_or_default();
+        if calls.is_empty() {
+            return;
+        }
+        if let Some(attempt) = self.run_mut().attempts.last_mut() {
+            attempt.http = calls;
+        }
     }
 
     /// One transition for all that follows; then the permit comes back and the event goes on.

@@ -90,7 +90,7 @@ impl Dispatch {
         let desk = self.lock_desk();
         let (queued, running) = (desk.parked_of(&tenant.id), desk.running_of(&tenant.id));
         drop(desk);
-        let config = self.shared.config;
+        let config = &self.shared.config;
         let queue = tenant.quotas.queued_events.unwrap_or(config.queue_per_tenant as u64);
         UnderWay {
             events_per_minute: Used {

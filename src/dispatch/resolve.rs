@@ -197,6 +197,7 @@ pub(super) fn planned(
         module: module.map_or_else(|| crate::domain::Digest::of(b""), |module| module.digest),
         // An action does not know under which sink types it will run: the tighter of both holds.
         limits: sink_type.limits.capped(&action.limits),
+        allowed_hosts: action.allowed_hosts.clone(),
         sink_type: (!sink_type.is_built_in()).then(|| sink_type.header.name.clone()),
         ..Run::queued(id, event.id, event.owner_id.clone(), action.id, now)
     };

@@ -64,6 +64,7 @@ pub(super) fn action(number: u8, owner_id: &TenantId) -> Action {
         parameters: Vec::new(),
         retry: RetryPolicy::default(),
         limits: LimitsPatch::default(),
+        allowed_hosts: Vec::new(),
         when: None,
         version: 1,
         created_by: "test".into(),

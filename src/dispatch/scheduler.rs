@@ -18,7 +18,8 @@ use super::secrets::Secrets;
 use super::sinks::Heartbeat;
 use super::worker::{self, Permit};
 use crate::domain::{
-    ChainLimits, Clock, Entropy, EntryName, EventId, EventType, Ids, Json, Reason, State, TenantId, Timestamp,
+    AllowedHost, ChainLimits, Clock, Entropy, EntryName, EventId, EventType, HttpFault, Ids, Json, Reason, State,
+    TenantId, Timestamp,
 };
 use crate::sandbox::Sandbox;
 use crate::store::{ReadError, Store};
@@ -35,13 +36,15 @@ const LIVE_WAIT_MS: u64 = 60_000;
 /// The longest sleep between two looks at the clock: bounds how late a jump of the clock is noticed.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Config {
     pub permits: Permits,
     /// Events of one tenant that may wait for a permit or for their time, or be held; one more is refused with 429.
     pub queue_per_tenant: usize,
     /// How far chains go.
     pub chain: ChainLimits,
+    /// What the built-in sink type lets be reached by HTTP.
+    pub hosts_of_wasm: Vec<AllowedHost>,
     pub keep: Keep,
     /// How long a shutdown lets running attempts finish.
     pub grace: Duration,
@@ -112,6 +115,8 @@ pub(super) struct Shared {
     pub(super) minutes: Minutes,
     /// Attempts that ended since the start, by state and reason.
     endings: Mutex<BTreeMap<(State, Option<Reason>), u64>>,
+    /// Requests by HTTP since the start, by what went wrong.
+    http_calls: Mutex<BTreeMap<Option<HttpFault>, u64>>,
 }
 
 impl Dispatch {
@@ -126,6 +131,7 @@ impl Dispatch {
         clock: Arc<dyn Clock>,
         (ids, entropy, secrets): (Arc<Ids>, Arc<Entropy>, Secrets),
     ) -> Result<Dispatch, StartError> {
+        let permits = config.permits;
         let shared = Shared {
             config,
             store,
@@ -135,7 +141,7 @@ impl Dispatch {
             entropy,
             secrets,
             placement: Placement::start()?,
-            desk: Mutex::new(Desk::new(config.permits)),
+            desk: Mutex::new(Desk::new(permits)),
             any_paused: AtomicBool::new(false),
             sooner: Notify::new(),
             tasks: TaskTracker::new(),
@@ -150,6 +156,7 @@ impl Dispatch {
             heartbeat: Heartbeat::default(),
             minutes: Minutes::default(),
             endings: Mutex::default(),
+            http_calls: Mutex::default(),
         };
         let dispatch = Dispatch { shared: Arc::new(shared) };
         dispatch.permits_changed();
@@ -191,6 +198,16 @@ impl Dispatch {
 
     pub(super) fn count_ending(&self, state: State, reason: Option<Reason>) {
         *self.shared.endings.lock().unwrap_or_else(PoisonError::into_inner).entry((state, reason)).or_default() += 1;
+    }
+
+    /// Requests that guests sent by HTTP since the start: what went wrong (empty for nothing), count.
+    pub fn http_calls(&self) -> Vec<(&'static str, u64)> {
+        let calls = self.shared.http_calls.lock().unwrap_or_else(PoisonError::into_inner);
+        calls.iter().map(|(fault, n)| (fault.map_or("", HttpFault::as_str), *n)).collect()
+    }
+
+    pub(super) fn count_call(&self, fault: Option<HttpFault>) {
+        *self.shared.http_calls.lock().unwrap_or_else(PoisonError::into_inner).entry(fault).or_default() += 1;
     }
 
     /// Does everything that is due at `now`, and says when the next thing is.

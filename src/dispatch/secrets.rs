@@ -119,6 +119,10 @@ impl Secrets {
         self.open_record(secret)
     }
 
+    pub(super) fn entropy(&self) -> &Entropy {
+        &self.0.entropy
+    }
+
     pub(super) fn open_record(&self, secret: &Secret) -> Result<SecretText, SecretError> {
         let opened = self.0.keyring.load().open(&secret.sealed, &secret.header);
         opened.map_err(|error| SecretError::Unopened { key: secret.header.name.clone(), error })
@@ -172,9 +176,9 @@ impl Secrets {
         for secret in catalogue.secrets().iter().filter(|secret| secret.sealed.key != key).take(BATCH) {
             let text = self.open_record(secret)?;
             let sealed = self.seal(&text, &secret.header);
-            let header = secret.header.clone();
+            let Secret { header, allowed_hosts, .. } = secret.as_ref().clone();
             transition.expect.push(Expectation::Version(NamedId::Secret(header.id), header.version));
-            transition.changes.push(Change::Put(Secret { header, sealed }.into()));
+            transition.changes.push(Change::Put(Secret { header, sealed, allowed_hosts }.into()));
         }
         Ok(transition)
     }
@@ -189,7 +193,7 @@ impl Secrets {
 impl Sealing<'_> {
     /// The record of a secret with this header.
     pub fn seal(&self, text: &SecretText, header: Header<SecretId>) -> Secret {
-        Secret { sealed: self.secrets.seal(text, &header), header }
+        Secret { sealed: self.secrets.seal(text, &header), header, allowed_hosts: Vec::new() }
     }
 
     /// The same value under another header: what is sealed belongs to one version.

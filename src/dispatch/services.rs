@@ -3,7 +3,10 @@
 use super::mask::Mask;
 use super::scheduler::Dispatch;
 use super::worker::blocking;
-use crate::domain::{Clock, Emitted, Event, EventTypeId, KvEntry, KvScope, KvSize, KvSpace, LogLine, Run, Timestamp};
+use crate::domain::{
+    Clock, Emitted, Event, EventTypeId, HiddenSecret, HttpCall, KvEntry, KvScope, KvSize, KvSpace, LogLine, Reach, Run,
+    Timestamp,
+};
 use crate::sandbox::{Answer, EmitRefusal, HostServices, Unavailable};
 use crate::store::{Change, LogChunk, ReadError, Store};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,15 +19,18 @@ pub(super) struct AttemptServices {
     mask: Option<Arc<Mask>>,
     log: Mutex<Log>,
     cancelled: AtomicBool,
-    /// For those that keep values or emit events; most do neither, and are spared it.
+    calls: Mutex<Vec<HttpCall>>,
+    /// For those that keep values, emit events or send requests; most do neither, and are spared it.
     further: Option<Further>,
 }
 
-/// What the values and events of an attempt are told by.
+/// What the values, events and requests of an attempt are told by.
 pub(super) struct Further {
     pub(super) dispatch: Dispatch,
     pub(super) event: Arc<Event>,
     pub(super) run: Arc<Run>,
+    /// Secrets that the guest has placeholders of.
+    pub(super) hidden: Vec<HiddenSecret>,
 }
 
 #[derive(Default)]
@@ -36,7 +42,13 @@ struct Log {
 
 impl AttemptServices {
     pub(super) fn new(clock: Arc<dyn Clock>, mask: Option<Arc<Mask>>, further: Option<Further>) -> AttemptServices {
-        AttemptServices { clock, mask, log: Mutex::default(), cancelled: AtomicBool::new(false), further }
+        let (log, calls) = (Mutex::default(), Mutex::default());
+        AttemptServices { clock, mask, log, cancelled: AtomicBool::new(false), calls, further }
+    }
+
+    /// What was sent by HTTP, in the order in which it began.
+    pub(super) fn take_calls(&self) -> Vec<HttpCall> {
+        std::mem::take(&mut self.calls.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Lets the guest see that somebody cancelled its run.
@@ -75,6 +87,23 @@ impl HostServices for AttemptServices {
 
     fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    fn reach(&self) -> Reach {
+        let Some(Further { dispatch, run, hidden, .. }) = &self.further else { return Reach::default() };
+        Reach { hidden: hidden.clone(), ..dispatch.reach_of(run) }
+    }
+
+    /// The sandbox bounds how many there are.
+    fn http_call(&self, call: HttpCall) {
+        if let Some(further) = &self.further {
+            further.dispatch.count_call(call.fault);
+        }
+        let call = match &self.mask {
+            Some(mask) => HttpCall { host: mask.text(call.host), message: mask.text(call.message), ..call },
+            None => call,
+        };
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
     }
 
     fn is_cancelled(&self) -> bool {
@@ -139,7 +168,7 @@ impl AttemptServices {
 impl Further {
     /// Refuses what the end of the run would only store as refused.
     fn check_emitted(&self, Emitted { event_type, payload, .. }: &Emitted) -> Result<(), EmitRefusal> {
-        let Further { dispatch, event, run } = self;
+        let Further { dispatch, event, run, .. } = self;
         let catalogue = dispatch.store().catalogue();
         let Some(found) = catalogue.event_type_named(&run.owner_id, event_type) else {
             return Err(EmitRefusal::Refused(format!("there is no event type `{event_type}` here")));

@@ -5,7 +5,9 @@
 
 use super::capacity::Profile;
 use super::scheduler::Dispatch;
-use crate::domain::{EntryName, EventType, Reason, Run, Sink, SinkId, SinkType, State, TenantId, Timestamp};
+use crate::domain::{
+    AllowedHost, EntryName, EventType, Reach, Reason, Run, Sink, SinkId, SinkType, State, TenantId, Timestamp,
+};
 use crate::store::Catalogue;
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
@@ -110,6 +112,31 @@ impl Heartbeat {
 }
 
 impl Dispatch {
+    /// What the built-in sink type lets be reached, as this server was started.
+    pub fn hosts_of_wasm(&self) -> &[AllowedHost] {
+        &self.shared.config.hosts_of_wasm
+    }
+
+    /// What an attempt of a run that begins now may reach. What the action allows was planned with the run; what its sink
+    /// type allows is asked anew, so that taking a host away holds at once.
+    pub(super) fn reach_of(&self, run: &Run) -> Reach {
+        let catalogue = self.store().catalogue();
+        let named = run.sink_type.as_ref().and_then(|name| catalogue.sink_types().named(&run.owner_id, name));
+        let of_sink_type = match (&run.sink_type, named) {
+            (_, Some(found)) => found.allowed_hosts.clone(),
+            (None, None) => self.hosts_of_wasm().to_vec(),
+            // It was deleted meanwhile.
+            (Some(_), None) => Vec::new(),
+        };
+        Reach {
+            action: run.action.clone(),
+            of_action: run.allowed_hosts.clone(),
+            sink_type: run.sink_type.as_ref().map_or_else(|| SinkType::WASM.to_owned(), ToString::to_string),
+            of_sink_type,
+            hidden: Vec::new(),
+        }
+    }
+
     /// To be called when sinks or sink types were changed: what may start because of it starts.
     pub fn permits_changed(&self) {
         self.shared.heartbeat.beat(&self.store().catalogue(), self.now());

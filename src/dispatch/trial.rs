@@ -170,12 +170,16 @@ impl Dispatch {
             dispatch: self.clone(),
             event: Arc::new(event.clone()),
             run: Arc::new(run.clone()),
+            hidden: unsealed.as_ref().map(|unsealed| unsealed.hidden.clone()).unwrap_or_default(),
         });
         let services = Arc::new(AttemptServices::new(Arc::clone(&self.shared.clock), mask, further));
         let host = Arc::<AttemptServices>::clone(&services);
         let invocation = Invocation { context: context(event, run, &attempt, unsealed.as_ref()), host };
         let attempted = self.attempt_trial(self.shared.sandbox.invoke(&prepared, invocation)).await;
         let attempted = attempted.ok_or(FireError::ShuttingDown)?;
+        if let Some(attempt) = run.attempts.last_mut() {
+            attempt.http = services.take_calls();
+        }
         let mut attempted = masked(unsealed.as_ref(), attempted);
         // What it wrote is not kept.
         tried.emits = attempted.effects.take().map_or_else(Vec::new, |effects| effects.events);
@@ -246,6 +250,7 @@ fn with_params(
         required: true,
         default: None,
         locked: false,
+        reveal: true,
     }));
     (action, event_type)
 }

@@ -3,7 +3,7 @@
 use super::mask::Mask;
 use super::scheduler::Dispatch;
 use super::secrets::{SecretError, Secrets, own};
-use crate::domain::{Json, Run, Secret, SecretReach, SecretText, SecretUse, TenantId};
+use crate::domain::{HiddenSecret, Json, Run, Secret, SecretReach, SecretText, SecretUse, TenantId};
 use crate::sandbox::Attempted;
 use crate::store::Catalogue;
 use aho_corasick::BuildError;
@@ -20,6 +20,8 @@ pub(super) struct Unsealed {
     /// With the values.
     pub(super) params: Json,
     pub(super) mask: Arc<Mask>,
+    /// Those whose values the guest does not get: its params have their placeholders.
+    pub(super) hidden: Vec<HiddenSecret>,
 }
 
 /// Why a run cannot begin.
@@ -95,10 +97,17 @@ impl Secrets {
     async fn unseal(&self, catalogue: &Catalogue, run: &Run) -> Result<Unsealed, UnsealError> {
         let mut params: Map<String, Value> = run.params.to().unwrap_or_default();
         let mut texts = Vec::with_capacity(run.secrets.len());
+        let mut hidden = Vec::new();
         for named in &run.secrets {
             match self.find(catalogue, &run.owner_id, named)? {
-                Some(text) => {
-                    params.insert(named.parameter.clone(), text.expose().into());
+                Some((secret, text)) => {
+                    let shown = if named.hidden {
+                        hidden.push(self.hide(named, secret, &text));
+                        hidden[hidden.len() - 1].placeholder.as_str()
+                    } else {
+                        text.expose()
+                    };
+                    params.insert(named.parameter.clone(), shown.into());
                     texts.push(text);
                 }
                 None if named.required => return Err(UnsealError::missing(named)),
@@ -119,16 +128,28 @@ impl Secrets {
                 Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
             }
         };
-        Ok(Unsealed { params: params.into(), mask: Arc::new(mask) })
+        Ok(Unsealed { params: params.into(), mask: Arc::new(mask), hidden })
     }
 
-    fn find(
+    /// What stands for a secret in one attempt. Nobody guesses it, and with the attempt it loses its meaning.
+    fn hide(&self, named: &SecretUse, secret: &Secret, text: &SecretText) -> HiddenSecret {
+        let (high, low) = self.entropy().pair();
+        HiddenSecret {
+            parameter: named.parameter.clone(),
+            placeholder: format!("fusebox-secret-{high:016x}{low:016x}"),
+            text: text.clone(),
+            allowed_hosts: secret.allowed_hosts.clone(),
+        }
+    }
+
+    fn find<'a>(
         &self,
-        catalogue: &Catalogue,
+        catalogue: &'a Catalogue,
         tenant: &TenantId,
         named: &SecretUse,
-    ) -> Result<Option<SecretText>, UnsealError> {
-        let opened = record(catalogue, tenant, named).map(|secret| self.open_record(secret)).transpose();
+    ) -> Result<Option<(&'a Secret, SecretText)>, UnsealError> {
+        let open = |secret: &'a Secret| Ok((secret, self.open_record(secret)?));
+        let opened = record(catalogue, tenant, named).map(open).transpose();
         opened.map_err(|error| UnsealError::Unopened { parameter: named.parameter.clone(), error })
     }
 }

@@ -284,6 +284,7 @@ impl Work<'_> {
             dispatch: self.dispatch.clone(),
             event: Arc::clone(&self.live.event),
             run: Arc::clone(&run),
+            hidden: self.unsealed.as_ref().map(|unsealed| unsealed.hidden.clone()).unwrap_or_default(),
         });
         let services = Arc::new(AttemptServices::new(Arc::clone(&shared.clock), mask, further));
         self.services = Some(Arc::clone(&services));

@@ -1,8 +1,8 @@
 //! Actions: what to run, and what happens next.
 
 use super::{
-    ActionId, ActionName, EventTypeName, Json, LimitsPatch, ModuleRef, Parameter, RetryPolicy, TenantId, Timestamp,
-    When,
+    ActionId, ActionName, AllowedHost, EventTypeName, Json, LimitsPatch, ModuleRef, Parameter, RetryPolicy, TenantId,
+    Timestamp, When,
 };
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +41,9 @@ pub struct Action {
     pub retry: RetryPolicy,
     #[serde(default)]
     pub limits: LimitsPatch,
+    /// Where it may send HTTP requests, as far as its sink type also allows it; empty for nowhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed_hosts: Vec<AllowedHost>,
     /// Puts its runs off to a time in the payload.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<When>,

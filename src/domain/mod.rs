@@ -4,6 +4,8 @@
 //! here can be tested as a table. Every other layer may use this one; it uses none.
 
 mod action;
+mod address;
+mod allowed_host;
 mod attachment;
 mod audit;
 mod byte_text;
@@ -11,12 +13,14 @@ mod canonical;
 mod chain;
 mod context;
 mod dedup;
+mod destination;
 mod digest;
 mod effects;
 mod entropy;
 mod entry;
 mod event;
 mod event_type;
+mod http_call;
 mod id;
 mod input_schema;
 mod json;
@@ -31,6 +35,7 @@ mod object;
 mod once;
 mod outcome;
 mod parameter;
+mod reach;
 mod retry;
 mod run;
 #[cfg(test)]
@@ -53,18 +58,22 @@ mod webhook_tests;
 mod when;
 
 pub use action::{Action, DedupMode};
+pub use address::AddressKind;
+pub use allowed_host::{AllowedHost, AllowedHostError};
 pub use attachment::{Attachment, Pin};
 pub use audit::{AuditEntry, Author, Deed, Noted};
 pub use canonical::canonical_json;
 pub use chain::{ChainLimits, FollowUp, Lineage, ParentOutcome};
 pub use context::{Chain, Context};
 pub use dedup::{CallerKey, CallerKeyError, DedupKey, Fingerprint, Sameness};
+pub use destination::{Destination, Host, HostError, Scheme};
 pub use digest::{Digest, DigestError};
 pub use effects::{Effects, Emitted};
 pub use entropy::Entropy;
 pub use entry::{Entry, Header};
 pub use event::{Cause, Event, Origin};
 pub use event_type::EventType;
+pub use http_call::{HttpCall, HttpFault};
 pub use id::{
     ActionId, AttachmentId, AuditId, EventId, EventTypeId, IdMap, Ids, RequestId, RunId, ScheduleId, SecretId, SinkId,
     SinkTypeId, SourceId, SourceTypeId, TokenId,
@@ -85,6 +94,7 @@ pub use parameter::{
     GivenBy, Parameter, ParameterLevel, ParameterMissing, ParameterValue, Params, Resolved, resolve_parameters,
     resolved,
 };
+pub use reach::{Granted, HiddenSecret, Reach};
 pub use retry::{RetryPolicy, RetryPolicyError};
 pub use run::{Attempt, IllegalChange, Interruption, Run};
 pub use schedule::{Firing, Schedule, Timing};

@@ -31,6 +31,9 @@ pub struct Parameter {
     /// On an action: an event type may not give a parameter of this name.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub locked: bool,
+    /// Whether the guest is given the value. A secret that it is not given, the host puts into its requests.
+    #[serde(skip_serializing_if = "is_yes")]
+    pub reveal: bool,
 }
 
 impl Parameter {
@@ -56,6 +59,8 @@ struct Flat {
     default: Option<Value>,
     #[serde(default)]
     locked: bool,
+    #[serde(default = "yes")]
+    reveal: bool,
 }
 
 #[derive(Deserialize)]
@@ -70,7 +75,10 @@ impl TryFrom<Flat> for Parameter {
     type Error = String;
 
     fn try_from(flat: Flat) -> Result<Parameter, String> {
-        let Flat { name, r#type, value, required, default, locked } = flat;
+        let Flat { name, r#type, value, required, default, locked, reveal } = flat;
+        if !reveal && !matches!(r#type, Type::Secret) {
+            return Err("`reveal` is for SECRET parameters: the guest sees all others".into());
+        }
         let value = match (r#type, value) {
             (Type::Static, value) => ParameterValue::Static(value),
             (Type::Data, Value::String(path)) => ParameterValue::Data(path),
@@ -84,7 +92,7 @@ impl TryFrom<Flat> for Parameter {
             }
             (Type::Secret, _) => return Err("the `value` of a SECRET parameter is a text: the key of a secret".into()),
         };
-        Ok(Parameter { name, value, required, default, locked })
+        Ok(Parameter { name, value, required, default, locked, reveal })
     }
 }
 
@@ -179,12 +187,13 @@ pub fn resolve_parameters(
     let mut params = Map::new();
     let mut secrets = Vec::new();
     for Resolved { parameter, by, value, .. } in resolved(action, event_type, &payload) {
-        let Parameter { name, required, .. } = parameter;
+        let Parameter { name, required, reveal, .. } = parameter;
         match (value, &parameter.value) {
             (_, ParameterValue::Secret(key)) => {
                 let reach = if by == GivenBy::Action { of_action } else { of_event_type };
                 params.insert(name.clone(), json!({ "secret": key }));
-                secrets.push(SecretUse { parameter: name.clone(), key: key.clone(), required: *required, reach });
+                let (parameter, key) = (name.clone(), key.clone());
+                secrets.push(SecretUse { parameter, key, required: *required, reach, hidden: !reveal });
             }
             (Some(value), _) => {
                 params.insert(name.clone(), value.clone());
@@ -257,6 +266,7 @@ mod tests {
             key: key.parse().unwrap(),
             required,
             reach,
+            hidden: false,
         };
         let expected = [
             secret("own", "bank.key", true, SecretReach::Own),
@@ -280,9 +290,13 @@ mod tests {
             parameter
         };
         assert!(refused(with("default", json!("hunter2"))).contains("no `default`"));
-        assert!(refused(with("reveal", json!(false))).contains("unknown field `reveal`"));
-        let written = with("required", json!(false));
-        let read: Parameter = serde_json::from_value(written.clone()).unwrap();
-        assert_eq!(serde_json::to_value(&read).unwrap(), written);
+        for field in ["required", "reveal"] {
+            let written = with(field, json!(false));
+            let read: Parameter = serde_json::from_value(written.clone()).unwrap();
+            assert_eq!(serde_json::to_value(&read).unwrap(), written);
+        }
+        assert!(refused(with("revaal", json!(false))).contains("unknown field `revaal`"));
+        let shown = json!({"name": "p", "type": "STATIC", "value": 1, "reveal": false});
+        assert!(refused(shown).contains("`reveal` is for SECRET parameters"));
     }
 }

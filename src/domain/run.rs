@@ -1,8 +1,9 @@
 //! Runs: one action executed for one event. Every legal change of a run's state is a method here.
 
 use super::{
-    ActionId, AttachmentId, DedupKey, Digest, EntryName, EventId, EventTypeName, Failed, FollowUp, Json, LIMITS_WASM,
-    Limits, ObjectRef, Outcome, Reason, RetryPolicy, RunId, SecretUse, State, TenantId, Timestamp, Usage,
+    ActionId, AllowedHost, AttachmentId, DedupKey, Digest, EntryName, EventId, EventTypeName, Failed, FollowUp,
+    HttpCall, Json, LIMITS_WASM, Limits, ObjectRef, Outcome, Reason, RetryPolicy, RunId, SecretUse, State, TenantId,
+    Timestamp, Usage,
 };
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,9 @@ pub struct Attempt {
     pub limits: Limits,
     /// The random bits it was given; with `started_at` they make it repeatable.
     pub seed: (u64, u64),
+    /// What it sent by HTTP, in the order in which it began.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub http: Vec<HttpCall>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +63,9 @@ pub struct Run {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sink_type: Option<EntryName>,
     pub limits: Limits,
+    /// Where its action lets it send HTTP requests; what its sink type says is asked at each attempt.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed_hosts: Vec<AllowedHost>,
     pub retry: RetryPolicy,
     pub continue_on_fail: bool,
     pub state: State,
@@ -125,6 +132,7 @@ impl Run {
             input: Json::empty_object(),
             sink_type: None,
             limits: LIMITS_WASM,
+            allowed_hosts: Vec::new(),
             retry: RetryPolicy::default(),
             continue_on_fail: false,
             state: State::Queued,
@@ -180,6 +188,7 @@ impl Run {
             usage: Usage::default(),
             limits: self.limits,
             seed,
+            http: Vec::new(),
         });
         Ok(&self.attempts[self.attempts.len() - 1])
     }

@@ -1,6 +1,6 @@
 //! Secrets: write-only values, encrypted at rest (DESIGN §3.6).
 
-use super::{Entry, EntryName, Header, KeyId, SecretId};
+use super::{AllowedHost, Entry, EntryName, Header, KeyId, SecretId};
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 use zeroize::Zeroizing;
@@ -11,6 +11,9 @@ pub struct Secret {
     pub header: Header<SecretId>,
     #[serde(serialize_with = "sealed_for_files")]
     pub sealed: Sealed,
+    /// Where the host may send it for a guest that does not see it; empty for nowhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed_hosts: Vec<AllowedHost>,
 }
 
 /// In JSON, and wherever else people read, it is a word that says so.
@@ -98,6 +101,9 @@ pub struct SecretUse {
     pub required: bool,
     #[serde(default, skip_serializing_if = "super::is_default")]
     pub reach: SecretReach,
+    /// The guest gets a placeholder, for which the host puts the value into requests.
+    #[serde(default, skip_serializing_if = "super::is_default")]
+    pub hidden: bool,
 }
 
 /// Whose secrets a parameter may name.

@@ -1,6 +1,6 @@
 //! Sink types: execution profiles (DESIGN §3.10).
 
-use super::{Entry, EntryName, Header, LIMITS_WASM, Limits, SinkTypeId, TenantId, Timestamp};
+use super::{AllowedHost, Entry, EntryName, Header, LIMITS_WASM, Limits, SinkTypeId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// The limits under which actions run, and how many at once.
@@ -11,6 +11,9 @@ pub struct SinkType {
     /// Runs at once; `None` leaves it to the server's own bound.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u32>,
+    /// Where its runs may send HTTP requests, as far as their action also allows it; empty for nowhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allowed_hosts: Vec<AllowedHost>,
 }
 
 impl SinkType {
@@ -27,6 +30,8 @@ impl SinkType {
             header: Header { description: "Built in".to_owned(), ..header },
             limits: LIMITS_WASM,
             concurrency: None,
+            // What a server lets it have besides is a matter of the server.
+            allowed_hosts: Vec::new(),
         }
     }
 

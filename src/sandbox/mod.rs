@@ -17,7 +17,7 @@ mod limits;
 mod prepared;
 
 pub use compile::{CompileLimits, SUBCOMMAND, compile_child};
-pub use host::{Answer, EmitRefusal, HostServices, Unavailable};
+pub use host::{Answer, EmitRefusal, HostServices, Names, Peers, Unavailable};
 pub use inspect::Refusal;
 pub use invoke::{Attempted, Invocation};
 pub use prepared::Prepared;
@@ -26,7 +26,7 @@ use crate::domain::{Digest, Kind, LIMITS_MAX, Permission};
 use bytes::Bytes;
 use cache::{Artifacts, LoadError};
 use compile::{CompileError, Compiled, Compiler};
-use host::State;
+use host::{Network, State};
 use prepared::Shelf;
 use std::collections::HashMap;
 use std::fmt;
@@ -53,6 +53,8 @@ pub struct Config {
     pub memory_bytes_max: u64,
     /// Components kept in memory, ready to run.
     pub prepared_max: usize,
+    /// How guests find and trust those whom they send HTTP requests to.
+    pub peers: Peers,
 }
 
 impl Config {
@@ -66,6 +68,7 @@ impl Config {
             concurrency: 256,
             memory_bytes_max: LIMITS_MAX.memory_bytes,
             prepared_max: 512,
+            peers: Peers::default(),
         }
     }
 }
@@ -78,6 +81,8 @@ pub enum StartError {
     Artifacts(#[from] io::Error),
     #[error("the WebAssembly engine: {0:#}")]
     Engine(String),
+    #[error("the certificates that are trusted: {0}")]
+    Roots(String),
 }
 
 /// Why an upload was not taken.
@@ -150,6 +155,8 @@ struct Inner {
     preparing: Mutex<HashMap<Digest, Arc<tokio::sync::Mutex<()>>>>,
     /// A place in the pool each.
     slots: Arc<Semaphore>,
+    /// The way out for guests.
+    network: Arc<Network>,
 }
 
 impl Sandbox {
@@ -158,7 +165,8 @@ impl Sandbox {
     /// # Errors
     /// The settings ask for more than there can be, or the folder cannot be used.
     pub fn start(config: Config) -> Result<Sandbox, StartError> {
-        let Config { artifacts, artifact_key, compiler, compile, concurrency, memory_bytes_max, prepared_max } = config;
+        let Config { artifacts, artifact_key, compiler, compile, concurrency, memory_bytes_max, prepared_max, peers } =
+            config;
         if !(1..=engine::CONCURRENCY_MAX).contains(&concurrency) {
             return Err(StartError::Concurrency { asked: concurrency, max: engine::CONCURRENCY_MAX });
         }
@@ -176,6 +184,7 @@ impl Sandbox {
             shelf: Shelf::new(prepared_max.max(1)),
             preparing: Mutex::default(),
             slots: Arc::new(Semaphore::new(concurrency as usize)),
+            network: Arc::new(Network::new(peers).map_err(|error| StartError::Roots(error.to_string()))?),
         })))
     }
 
@@ -243,7 +252,8 @@ impl Sandbox {
         prepared: &Prepared,
         invocation: Invocation,
     ) -> impl Future<Output = Attempted> + Send + 'static + use<> {
-        invoke::invoke(prepared.clone(), invocation, Arc::clone(&self.0.slots))
+        let shared = (Arc::clone(&self.0.slots), Arc::clone(&self.0.network));
+        invoke::invoke(prepared.clone(), invocation, shared)
     }
 
     fn preparing(&self) -> std::sync::MutexGuard<'_, HashMap<Digest, Arc<tokio::sync::Mutex<()>>>> {

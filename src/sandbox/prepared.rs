@@ -1,7 +1,7 @@
 //! Linked components, kept in memory.
 
 use super::guest::Guest;
-use super::host::{BUDGET, EMIT, KV};
+use super::host::{BUDGET, EMIT, HTTP, KV, WASI_HTTP};
 use crate::domain::{Digest, IdMap};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
@@ -16,6 +16,8 @@ struct Loaded {
     digest: Digest,
     engine: Engine,
     guest: Guest,
+    /// Whether it hands whole bodies over for requests.
+    hands_bodies_over: bool,
     watches_cancellation: bool,
     reaches_further: bool,
     /// Set by a use, cleared when room is made: what was not used since goes first.
@@ -25,9 +27,23 @@ struct Loaded {
 impl Prepared {
     pub(super) fn new(digest: Digest, engine: Engine, guest: Guest) -> Prepared {
         let watches_cancellation = guest.imports(BUDGET);
-        let reaches_further = guest.imports(KV) || guest.imports(EMIT);
+        let hands_bodies_over = guest.imports(HTTP);
+        let sends = hands_bodies_over || guest.imports_any_of(WASI_HTTP);
+        let reaches_further = sends || guest.imports(KV) || guest.imports(EMIT);
         let used = AtomicBool::new(true);
-        Prepared(Arc::new(Loaded { digest, engine, guest, watches_cancellation, reaches_further, used }))
+        Prepared(Arc::new(Loaded {
+            digest,
+            engine,
+            guest,
+            hands_bodies_over,
+            watches_cancellation,
+            reaches_further,
+            used,
+        }))
+    }
+
+    pub(super) fn hands_bodies_over(&self) -> bool {
+        self.0.hands_bodies_over
     }
 
     /// Whether it asks if it was cancelled, and so is given a moment then.

@@ -7,7 +7,7 @@ mod restore;
 
 use crate::api::{self, Bounds};
 use crate::dispatch::{self, Dispatch, Keep, Load, Permits, Secrets};
-use crate::domain::{ChainLimits, Clock, Entropy, Ids, Timestamp};
+use crate::domain::{AllowedHost, ChainLimits, Clock, Entropy, Ids, Timestamp};
 use crate::sandbox::{self, Sandbox};
 use crate::store::{self, CatalogueBounds, Store};
 use install::Installation;
@@ -47,6 +47,8 @@ pub struct Config {
     pub queue_per_tenant: usize,
     /// How far chains go.
     pub chain: ChainLimits,
+    /// Where runs of the built-in sink type may send HTTP requests, as far as their action also allows it.
+    pub hosts_of_wasm: Vec<AllowedHost>,
     /// How long history is kept.
     pub keep: Keep,
     /// How long a shutdown lets attempts finish.
@@ -74,6 +76,7 @@ impl Config {
             connections: 10_000,
             queue_per_tenant: 1_000_000,
             chain: ChainLimits::default(),
+            hosts_of_wasm: Vec::new(),
             keep: Keep::days(30, 365),
             grace: Duration::from_secs(5),
         }
@@ -143,6 +146,7 @@ impl Server {
             permits: Permits { total: config.concurrency, per_tenant: config.concurrency_per_tenant },
             queue_per_tenant: config.queue_per_tenant,
             chain: config.chain,
+            hosts_of_wasm: config.hosts_of_wasm,
             keep: config.keep,
             grace: config.grace,
         };

@@ -414,7 +414,8 @@ mod tests {
     fn a_secret_is_told_without_its_value() {
         let header = (SecretId::from_bytes([1; 16]), TenantId::shared(), "key".parse().unwrap());
         let sealed = Sealed { key: "00".repeat(8).parse().unwrap(), nonce: [7; 24], ciphertext: vec![7; 40] };
-        let secret = Secret { header: Header::new(header, "test", Timestamp::from_ms(0)), sealed };
+        let secret =
+            Secret { header: Header::new(header, "test", Timestamp::from_ms(0)), sealed, allowed_hosts: Vec::new() };
         let told = put(None, &Named::from(secret)).unwrap();
         let after = told.after.unwrap();
         assert_eq!((&after["sealed"], &after["header"]["name"]), (&json!("sealed"), &json!("key")));

@@ -213,7 +213,7 @@ mod tests {
     fn secret(id: u8, tenant: &str, name: &str) -> Change {
         let header = (SecretId::from_bytes([id; 16]), tenant.parse().unwrap(), name.parse().unwrap());
         let sealed = Sealed { key: "00".repeat(8).parse().unwrap(), nonce: [0; 24], ciphertext: vec![id] };
-        Change::Put(Secret { header: Header::new(header, "test", NOW), sealed }.into())
+        Change::Put(Secret { header: Header::new(header, "test", NOW), sealed, allowed_hosts: Vec::new() }.into())
     }
 
     fn counts(catalogue: &Catalogue) -> [u64; 2] {

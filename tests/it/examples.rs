@@ -71,4 +71,5 @@ fn the_limits_that_authors_read_are_the_limits_that_hold() {
     row("time", format!("{} s", limits.timeout_ms / 1_000));
     row("output", format!("{} MiB", limits.output_bytes >> 20));
     row("log", format!("{} KiB", limits.log_bytes >> 10));
+    row("HTTP", format!("{} calls, {} MiB", limits.http_calls, limits.http_bytes >> 20));
 }

@@ -49,7 +49,7 @@ fn an_action_keeps_everything_it_was_given() {
             { "name": "b", "type": "DATA", "value": "/b", "required": false, "default": 3 },
         ],
         "retry": { "attempts": 20, "base_ms": 0, "factor": 1, "cap_ms": 86_400_000 },
-        "limits": { "fuel": 1, "memory_bytes": 67_108_864, "timeout_ms": 10_000, "output_bytes": 1, "log_bytes": 262_144 },
+        "limits": { "fuel": 1, "memory_bytes": 67_108_864, "timeout_ms": 10_000, "output_bytes": 1, "log_bytes": 262_144, "http_calls": 10, "http_bytes": 1 },
     });
     assert_has(server.admin.post("/action", &body).expect(201), &body);
 }
@@ -207,6 +207,8 @@ fn an_action_with_a_fault_is_refused_where_the_fault_is() {
         ("timeout_ms", 10_000),
         ("output_bytes", 1_048_576),
         ("log_bytes", 262_144),
+        ("http_calls", 10),
+        ("http_bytes", 4_194_304),
         ("kv_bytes", 1_048_576),
         ("emitted_events", 32),
     ] {

@@ -299,7 +299,7 @@ fn json_that_no_parser_would_read_is_refused() {
 #[test]
 fn every_attempt_shows_what_it_used_beside_its_limits() {
     let server = TestServer::start();
-    let limits = json!({ "fuel": 500_000_000, "memory_bytes": 33_554_432, "timeout_ms": 9_000, "output_bytes": 1_000, "log_bytes": 2_000 });
+    let limits = json!({ "fuel": 500_000_000, "memory_bytes": 33_554_432, "timeout_ms": 9_000, "output_bytes": 1_000, "log_bytes": 2_000, "http_calls": 3, "http_bytes": 4_000 });
     server.install("noop", "noop", json!({ "limits": limits }));
     let event = server.fire_and_wait("noop", json!({ "n": 1 }));
     let attempt = &run_of(&event)["attempts"][0];
@@ -315,10 +315,12 @@ fn every_attempt_shows_what_it_used_beside_its_limits() {
         ("cpu_ms", 9_000.0),
         ("output_bytes", 1_000.0),
         ("log_bytes", 2_000.0),
+        ("http_calls", 3.0),
+        ("http_bytes", 4_000.0),
     ] {
         let (used, of) = (usage[name]["used"].as_f64().unwrap(), usage[name]["limit"].as_f64().unwrap());
         assert!(used <= of && (of - limit).abs() < f64::EPSILON, "{name}: {used} of {of}");
-        assert!(used > 0.0 || name == "log_bytes", "{name} was not measured");
+        assert!(used > 0.0 || ["log_bytes", "http_calls", "http_bytes"].contains(&name), "{name} was not measured");
     }
     assert_eq!(usage["output_bytes"]["used"], json!({ "n": 1 }).to_string().len());
 }

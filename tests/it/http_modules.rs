@@ -209,11 +209,11 @@ fn a_core_module_is_refused_with_what_to_do() {
 fn an_import_that_is_not_offered_is_named() {
     let server = TestServer::start();
     let foreign = r#"(component
-        (import "wasi:http/outgoing-handler@0.2.0" (instance))
+        (import "wasi:keyvalue/store@0.2.0" (instance))
         (import "evil:host/root@1.0.0" (instance)))"#;
     let answer =
-        refused(&server, foreign, &["wasi:http/outgoing-handler@0.2.0", "evil:host/root@1.0.0", "fusebox:action/log"]);
-    answer.points_at(&["/imports/wasi:http~1outgoing-handler@0.2.0", "/imports/evil:host~1root@1.0.0"]);
+        refused(&server, foreign, &["wasi:keyvalue/store@0.2.0", "evil:host/root@1.0.0", "fusebox:action/log"]);
+    answer.points_at(&["/imports/wasi:keyvalue~1store@0.2.0", "/imports/evil:host~1root@1.0.0"]);
 }
 
 #[test]

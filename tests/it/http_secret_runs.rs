@@ -132,7 +132,7 @@ fn a_secret_parameter_that_is_wrong_is_refused() {
         (json!({ "name": "p", "type": "SECRET", "value": 5 }), "/parameters/1"),
         (json!({ "name": "p", "type": "SECRET", "value": "hunter2 hunter2" }), "/parameters/1"),
         (json!({ "name": "p", "type": "SECRET", "value": "k", "default": "hunter2" }), "/parameters/1"),
-        (json!({ "name": "p", "type": "SECRET", "value": "k", "reveal": true }), "/parameters/1/reveal"),
+        (json!({ "name": "p", "type": "SECRET", "value": "k", "reveal": "no" }), "/parameters/1/reveal"),
         (json!({ "name": "p", "type": "SECRETS", "value": "k" }), "/parameters/1/type"),
         (json!({ "name": "first", "type": "SECRET", "value": "k" }), "/parameters/1/name"),
     ];

@@ -42,7 +42,17 @@ fn a_secret_is_set_replaced_and_deleted_and_never_shown() {
     assert_eq!(created.header("etag"), "\"1\"");
     let mut members: Vec<&str> = shown.as_object().unwrap().keys().map(String::as_str).collect();
     members.sort_unstable();
-    let known = ["created_at", "created_by", "description", "key", "owner_id", "updated_at", "updated_by", "version"];
+    let known = [
+        "allowed_hosts",
+        "created_at",
+        "created_by",
+        "description",
+        "key",
+        "owner_id",
+        "updated_at",
+        "updated_by",
+        "version",
+    ];
     assert_eq!(members, known, "nothing that says more than that it is there");
     assert_eq!((&shown["key"], &shown["version"]), (&json!("api_key"), &json!(1)));
 

@@ -143,6 +143,7 @@ pub(crate) fn action(id: ActionId, owner_id: &TenantId, name: &str, module: &str
         parameters: Vec::new(),
         retry: RetryPolicy::default(),
         limits: LimitsPatch::default(),
+        allowed_hosts: Vec::new(),
         when: None,
         version,
         created_by: "test".to_owned(),
@@ -616,5 +617,6 @@ pub(crate) fn attempt(number: u32, state: State, reason: Option<Reason>) -> Atte
         },
         limits: LIMITS_WASM,
         seed: (7, 8),
+        http: Vec::new(),
     }
 }

@@ -1,14 +1,15 @@
 //! Actions as they are sent and as they are shown.
 
 use crate::api::Api;
+use crate::api::allowed_hosts::{MayBePrivate, check_hosts};
 use crate::api::attachment;
 use crate::api::error::{Fault, Problem};
 use crate::api::module::check_exists;
 use crate::api::parameter::{ParameterSchema, check_parameters};
 use crate::api::sink_type::widest_limits;
 use crate::domain::{
-    Action, ActionId, ActionName, DedupMode, EventType, EventTypeId, EventTypeName, Json, LimitsPatch, ModuleRef,
-    NotTighter, Parameter, RetryPolicy, TenantId, Timestamp, When,
+    Action, ActionId, ActionName, AllowedHost, DedupMode, EventType, EventTypeId, EventTypeName, Json, LimitsPatch,
+    ModuleRef, NotTighter, Parameter, RetryPolicy, TenantId, Timestamp, When,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -59,6 +60,11 @@ pub(in crate::api) struct ActionIn {
     #[serde(default)]
     #[schema(value_type = LimitsSchema)]
     limits: LimitsPatch,
+    /// Where it may send HTTP requests, as far as its sink type also allows it; default nowhere. A rule is a text such as
+    /// `https://api.example.com` or `GET,POST https://*.example.com:8443/v1`.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    allowed_hosts: Vec<AllowedHost>,
     /// Puts its runs off to a time in the payload.
     #[schema(value_type = Option<WhenSchema>)]
     when: Option<When>,
@@ -92,6 +98,10 @@ pub(in crate::api) struct LimitsSchema {
     timeout_ms: Option<u64>,
     output_bytes: Option<u64>,
     log_bytes: Option<u64>,
+    /// Outgoing HTTP requests of one attempt.
+    http_calls: Option<u64>,
+    /// What they send and get together.
+    http_bytes: Option<u64>,
     /// Keys and values that it writes.
     kv_bytes: Option<u64>,
     emitted_events: Option<u64>,
@@ -143,6 +153,9 @@ pub(in crate::api) struct ActionOut {
     retry: RetryPolicy,
     #[schema(value_type = LimitsSchema)]
     limits: LimitsPatch,
+    /// Where it may send HTTP requests, as far as the sink type also allows it.
+    #[schema(value_type = Vec<String>)]
+    allowed_hosts: Vec<AllowedHost>,
     #[schema(value_type = Option<WhenSchema>)]
     when: Option<When>,
     /// Every change makes a new one.
@@ -189,6 +202,7 @@ impl ActionIn {
             let message = |error: &NotTighter| format!("{error}; no sink type gives more");
             faults.extend(refused.iter().map(|error| Fault::new(format!("/limits/{}", error.field), message(error))));
         }
+        faults.extend(check_hosts(&self.allowed_hosts, MayBePrivate::Never));
         if faults.is_empty() { Ok(()) } else { Err(Problem::invalid(faults)) }
     }
 
@@ -217,6 +231,7 @@ impl ActionIn {
             parameters: self.parameters,
             retry: self.retry,
             limits: self.limits,
+            allowed_hosts: self.allowed_hosts,
             when: self.when,
             version: stamp.version,
             created_by: stamp.created_by,
@@ -259,6 +274,7 @@ impl From<Action> for ActionIn {
             parameters: action.parameters,
             retry: action.retry,
             limits: action.limits,
+            allowed_hosts: action.allowed_hosts,
             when: action.when,
             owner_id: None,
         }
@@ -295,6 +311,7 @@ impl ActionOut {
             secrets: action.parameters.iter().filter_map(Parameter::secret).map(ToString::to_string).collect(),
             retry: action.retry,
             limits: action.limits,
+            allowed_hosts: action.allowed_hosts.clone(),
             when: action.when.clone(),
             version: action.version,
             created_by: action.created_by.clone(),

@@ -45,10 +45,21 @@ impl Guest {
 
     /// Whether the component imports an interface, in whatever compatible version.
     pub(super) fn imports(&self, interface: &str) -> bool {
-        let component = match self {
-            Guest::Action(action) => action.instance_pre().component(),
-        };
+        let component = self.component();
         component.component_type().get_import(component.engine(), interface).is_some()
+    }
+
+    /// Whether it imports an interface in any of its versions.
+    pub(super) fn imports_any_of(&self, interface: &str) -> bool {
+        let component = self.component();
+        let ty = component.component_type();
+        ty.imports(component.engine()).any(|(name, _)| name.split('@').next() == Some(interface))
+    }
+
+    fn component(&self) -> &Component {
+        match self {
+            Guest::Action(action) => action.instance_pre().component(),
+        }
     }
 
     /// One attempt in a fresh instance.

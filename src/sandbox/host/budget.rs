@@ -22,7 +22,7 @@ async fn left(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<(contra
         fuel,
         memory_bytes: state.limits.memory_bytes.saturating_sub(state.limiter.memory_bytes()),
         time_ms: state.ends_at.ms_since(state.journal.services().now()),
-        http_calls: 0,
+        http_calls: u32::try_from(state.limits.http_calls.saturating_sub(state.http_used().0)).unwrap_or(u32::MAX),
     };
     Ok((remaining,))
 }

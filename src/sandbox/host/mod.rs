@@ -2,6 +2,7 @@
 
 mod budget;
 mod emit;
+mod http;
 mod journal;
 mod kv;
 mod log;
@@ -10,16 +11,22 @@ mod wasi;
 
 pub(super) use budget::INTERFACE as BUDGET;
 pub(super) use emit::INTERFACE as EMIT;
+pub(super) use http::{INTERFACE as HTTP, Network, WASI_INTERFACE as WASI_HTTP};
+pub use http::{Names, Peers};
 pub(super) use journal::Journal;
 pub(super) use kv::INTERFACE as KV;
 
 use super::engine::FUEL_SLICE;
 use super::failure::Stop;
 use super::limits::Limiter;
-use crate::domain::{Context, Effects, Emitted, KvEntry, KvScope, KvSize, Limits, LogLine, Reason, Timestamp};
+use crate::domain::{
+    Context, Effects, Emitted, HttpCall, KvEntry, KvScope, KvSize, Limits, LogLine, Reach, Reason, Timestamp,
+};
+use http::Http;
 use std::future::ready;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Instant;
 use wasi::Wasi;
 use wasmtime::component::Linker;
 use wasmtime::{StoreContextMut, Trap};
@@ -32,6 +39,16 @@ pub trait HostServices: Send + Sync + 'static {
 
     fn now(&self) -> Timestamp;
 
+    /// What the guest may reach by HTTP. Asked when it first sends a request: nowhere, unless somebody says otherwise.
+    fn reach(&self) -> Reach {
+        Reach::default()
+    }
+
+    /// A request that the guest sent has come to its end. They arrive in the order in which they began, before the attempt
+    /// ends; the attempt's limit bounds them.
+    fn http_call(&self, call: HttpCall) {
+        let _ = call;
+    }
     /// Whether somebody cancelled the run.
     fn is_cancelled(&self) -> bool {
         false
@@ -107,13 +124,23 @@ pub(super) struct State {
     /// Whether an attachment made it run.
     is_attached: bool,
     seed: (u64, u64),
+    around: Around,
     /// Made when the guest first calls WASI, which most never do.
     wasi: Option<Box<Wasi>>,
+    /// Made when the guest first uses HTTP.
+    http: Option<Box<Http>>,
     pace: Pace,
 }
 
+/// What the host functions of one attempt work with.
+pub(super) struct Around {
+    pub(super) services: Arc<dyn HostServices>,
+    pub(super) network: Arc<Network>,
+    pub(super) started: Instant,
+}
+
 impl State {
-    pub(super) fn new(limiter: Limiter, journal: Arc<Journal>, context: &Context) -> State {
+    pub(super) fn new(limiter: Limiter, journal: Arc<Journal>, context: &Context, around: Around) -> State {
         State {
             limiter,
             journal,
@@ -125,9 +152,22 @@ impl State {
             ends_at: context.now.plus_ms(context.limits.timeout_ms),
             is_attached: context.scope.is_some(),
             seed: context.seed,
+            around,
             wasi: None,
+            http: None,
             pace: Pace::default(),
         }
+    }
+
+    /// Calls and bytes that the guest has used by HTTP.
+    pub(super) fn http_used(&self) -> (u64, u64) {
+        self.http.as_ref().map_or((0, 0), |http| http.used())
+    }
+
+    fn outgoing(&mut self) -> &Http {
+        let Around { services, network, started } = &self.around;
+        let limits = &self.limits;
+        self.http.get_or_insert_with(|| Box::new(Http::new(services, network, (limits, *started))))
     }
 
     /// Counts what the guest returned.
@@ -148,6 +188,7 @@ impl State {
 /// Everything that can be offered; a component gets what it imports.
 pub(super) fn offer(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     wasi::offer(linker)?;
+    http::offer(linker)?;
     budget::offer(linker)?;
     kv::offer(linker)?;
     emit::offer(linker)?;

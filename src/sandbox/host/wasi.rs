@@ -4,6 +4,7 @@
 //! Functions whose work grows with what the guest passes are replaced by ones that take fuel for it: else a guest could
 //! keep a thread busy for minutes between two yields, and no limit of time would end it.
 
+use super::http::Hooks;
 use super::stdio::Printed;
 use super::{Journal, State, charge};
 use crate::domain::LogSource;
@@ -28,7 +29,8 @@ const CALL_FUEL: u64 = 500;
 
 pub(super) struct Wasi {
     context: WasiCtx,
-    resources: ResourceTable,
+    pub(super) resources: ResourceTable,
+    pub(super) http: Hooks,
 }
 
 impl Wasi {
@@ -44,15 +46,21 @@ impl Wasi {
             .allow_udp(false)
             .allow_ip_name_lookup(false)
             .build();
-        Wasi { context, resources }
+        Wasi { context, resources, http: Hooks::default() }
     }
 }
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let (journal, seed) = (&self.journal, self.seed);
-        let Wasi { context, resources } = &mut **self.wasi.get_or_insert_with(|| Box::new(Wasi::new(journal, seed)));
+        let Wasi { context, resources, .. } = self.wasi();
         WasiCtxView { ctx: context, table: resources }
+    }
+}
+
+impl State {
+    pub(super) fn wasi(&mut self) -> &mut Wasi {
+        let (journal, seed) = (&self.journal, self.seed);
+        self.wasi.get_or_insert_with(|| Box::new(Wasi::new(journal, seed)))
     }
 }
 

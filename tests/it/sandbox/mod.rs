@@ -4,6 +4,8 @@ mod artifacts;
 mod attempts;
 mod fairness;
 pub(crate) mod guest;
+mod http;
+mod http_peers;
 mod limits;
 mod uploads;
 

@@ -3,11 +3,13 @@
 mod client;
 mod clock;
 mod components;
+mod peer;
 mod program;
 mod server;
 
 pub(crate) use client::{Answer, Client};
 pub(crate) use clock::ManualClock;
 pub(crate) use components::{ECHO, component, pass_params_on, show_params, show_parent_outcome, wat_with};
+pub(crate) use peer::{Peer, ok};
 pub(crate) use program::{Ran, Serving, fusebox, fusebox_with, program, program_path};
 pub(crate) use server::{PATIENCE, TestServer, is_ended};

@@ -19,7 +19,7 @@ pub(super) fn all(catalogue: &Catalogue, owner: &TenantId) -> Vec<Map<String, Va
 fn describe(out: &ActionOut) -> Map<String, Value> {
     let usual = json!({
         "description": "", "enabled": true, "public": false, "dedup_mode": "per_attachment", "continue_on_fail": false,
-        "parameters": [], "retry": RetryPolicy::default(), "limits": {},
+        "parameters": [], "retry": RetryPolicy::default(), "limits": {}, "allowed_hosts": [],
     });
     described(out, &["secrets"], &usual)
 }

@@ -17,7 +17,7 @@ pub(super) fn all(catalogue: &Catalogue, owner: &TenantId) -> Vec<Map<String, Va
 }
 
 fn describe(out: &SecretOut) -> Map<String, Value> {
-    described(out, &[], &json!({ "description": "" }))
+    described(out, &[], &json!({ "description": "", "allowed_hosts": [] }))
 }
 
 pub(super) async fn put(at: At<'_>, mut body: Map<String, Value>) -> Result<Made, Problem> {
@@ -25,6 +25,7 @@ pub(super) async fn put(at: At<'_>, mut body: Map<String, Value>) -> Result<Made
     let key: EntryName = key.parse().map_err(|error| Problem::invalid(vec![Fault::new("/key", error)]))?;
     let old = secret::find(&at.api.catalogue(), at.owner, &key);
     body.entry("description").or_insert("".into());
+    body.entry("allowed_hosts").or_insert(Value::Array(Vec::new()));
     if old.is_some() {
         body.remove("value");
     } else if body.get("value").is_none_or(Value::is_null) {

@@ -17,8 +17,12 @@ pub(super) fn all(api: &Api, catalogue: &Catalogue, owner: &TenantId) -> Vec<Map
 }
 
 fn describe(out: &SinkTypeOut) -> Map<String, Value> {
-    let mut body = described(out, &["built_in", "online", "running", "queued"], &json!({ "description": "" }));
-    let usual = json!(LIMITS_WASM);
+    let mut body = described(
+        out,
+        &["built_in", "online", "running", "queued"],
+        &json!({ "description": "", "allowed_hosts": [] }),
+    );
+    let usual = json!(LIMITS_WASM.in_full());
     if let Some(Value::Object(limits)) = body.get_mut("limits") {
         limits.retain(|limit, value| usual.get(limit) != Some(value));
         if limits.is_empty() {
