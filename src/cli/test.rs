@@ -19,7 +19,7 @@ use std::time::Duration;
 /// Run a component here with a sample event, without a server, under the same limits.
 #[derive(Debug, Args)]
 pub(super) struct Test {
-    /// The component: binary, or WAT
+    /// The component or core module: binary, or WAT
     file: PathBuf,
     /// The payload: JSON, a file, or - for standard input
     #[arg(long, short, default_value = "{}", value_name = "JSON|FILE|-")]
@@ -191,7 +191,7 @@ fn document(attempted: &Attempted, limits: Limits, host: &Host) -> Value {
 
 fn show(attempted: Attempted, limits: Limits) {
     let used = usage(&attempted.usage, limits);
-    match attempted.ending {
+    match attempted.ending.cut() {
         Ending::Outcome(outcome) => {
             let state = if outcome.warnings.is_empty() { "SUCCESS" } else { "WARNING" };
             anstream::println!("{}", output::state(state, None));

@@ -36,13 +36,13 @@ pub(super) enum UnsealError {
     Mask(#[from] BuildError),
 }
 
-/// What an attempt came to, without the secrets that it was given.
+/// What an attempt came to, without the secrets that it was given, and no longer than is kept.
 pub(super) fn masked(unsealed: Option<&Unsealed>, Attempted { ending, usage }: Attempted) -> Attempted {
     let ending = match unsealed {
         Some(unsealed) => unsealed.mask.ending(ending),
         None => ending,
     };
-    Attempted { ending, usage }
+    Attempted { ending: ending.cut(), usage }
 }
 
 impl Dispatch {

@@ -6,12 +6,15 @@ mod stdio;
 mod wasi;
 
 pub(super) use journal::Journal;
+pub(super) use stdio::Printout;
 
 use super::engine::FUEL_SLICE;
 use super::failure::Stop;
 use super::limits::Limiter;
 use crate::domain::{LogLine, Timestamp};
+use bytes::Bytes;
 use std::sync::Arc;
+use stdio::Pipes;
 use wasi::Wasi;
 use wasmtime::component::Linker;
 use wasmtime::{StoreContextMut, Trap};
@@ -31,6 +34,8 @@ pub(super) struct State {
     /// What the guest returned, as counted against its limit.
     pub(super) output_bytes: u64,
     seed: (u64, u64),
+    /// Of a command.
+    pipes: Option<Pipes>,
     /// Made when the guest first calls WASI, which most never do.
     wasi: Option<Box<Wasi>>,
     pace: Pace,
@@ -38,7 +43,17 @@ pub(super) struct State {
 
 impl State {
     pub(super) fn new(limiter: Limiter, journal: Arc<Journal>, seed: (u64, u64)) -> State {
-        State { limiter, journal, output_bytes: 0, seed, wasi: None, pace: Pace::default() }
+        State { limiter, journal, output_bytes: 0, seed, pipes: None, wasi: None, pace: Pace::default() }
+    }
+
+    /// Ends what the guest left open: streams, bodies, answers that were never given. After it ran.
+    pub(super) fn close(&mut self) {
+        self.wasi = None;
+    }
+
+    /// Gives the guest a standard input, and keeps what it prints to standard output. Before it runs.
+    pub(super) fn pipe(&mut self, stdin: Bytes, stdout: Printout) {
+        self.pipes = Some(Pipes { stdin, stdout });
     }
 }
 

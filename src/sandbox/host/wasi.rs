@@ -4,20 +4,32 @@
 //! Functions whose work grows with what the guest passes are replaced by ones that take fuel for it: else a guest could
 //! keep a thread busy for minutes between two yields, and no limit of time would end it.
 
-use super::stdio::Printed;
-use super::{Journal, State, charge};
+use super::stdio::{Pipes, Stream};
+use super::{HostServices, Journal, State, charge};
 use crate::domain::LogSource;
+use blake3::OutputReader;
+use bytes::Bytes;
 use std::sync::Arc;
+use std::time::Duration;
 use wasmtime::component::{Linker, Resource, ResourceTable};
 use wasmtime::{AsContextMut, StoreContextMut, bail};
 use wasmtime_wasi::p2::DynPollable;
 use wasmtime_wasi::p2::bindings::io::poll::Host as _;
 use wasmtime_wasi::p2::bindings::sockets::ip_name_lookup::ResolveAddressStream;
 use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, Network};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::p2::pipe::MemoryInputPipe;
+use wasmtime_wasi::{HostWallClock, WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::p2::bindings::http::types as http_types;
+use wasmtime_wasi_http::{
+    Error, RequestOptions, WasiBody, WasiHttp, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView,
+};
 
 /// Streams, timers and the like that a guest can hold at once.
 const RESOURCES_MAX: usize = 1_000;
+/// Headers of one message, in memory: about twice their bytes.
+const FIELDS_BYTES_MAX: usize = 16 << 10;
+/// What a guest may write to a body at once; the host holds two of them.
+const BODY_CHUNK_BYTES: usize = 64 << 10;
 /// Random bytes of one call; whoever needs more calls again.
 const RANDOM_BYTES_MAX: u64 = 64 << 10;
 /// Things to wait for in one call.
@@ -29,46 +41,113 @@ const CALL_FUEL: u64 = 500;
 pub(super) struct Wasi {
     context: WasiCtx,
     resources: ResourceTable,
+    random: OutputReader,
+    http: WasiHttpCtx,
+    hooks: Hooks,
 }
 
 impl Wasi {
-    fn new(journal: &Arc<Journal>, (low, high): (u64, u64)) -> Wasi {
-        let printed = |source| Printed { journal: Arc::clone(journal), source };
+    fn new(journal: &Arc<Journal>, pipes: Option<Pipes>, (low, high): (u64, u64)) -> Wasi {
+        let log = |source| Stream::Log(Arc::clone(journal), source);
+        let (stdin, stdout) = match pipes {
+            Some(Pipes { stdin, stdout }) => (stdin, Stream::Output(stdout)),
+            None => (Bytes::new(), log(LogSource::Stdout)),
+        };
         let mut resources = ResourceTable::new();
         resources.set_max_capacity(RESOURCES_MAX);
         let context = WasiCtx::builder()
-            .stdout(printed(LogSource::Stdout))
-            .stderr(printed(LogSource::Stderr))
+            .wall_clock(Wall(journal.services()))
+            .stdin(MemoryInputPipe::new(stdin))
+            .stdout(stdout)
+            .stderr(log(LogSource::Stderr))
             .insecure_random_seed(u128::from(low) | u128::from(high) << 64)
             .allow_tcp(false)
             .allow_udp(false)
             .allow_ip_name_lookup(false)
             .build();
-        Wasi { context, resources }
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(FIELDS_BYTES_MAX);
+        Wasi { context, resources, random: random((low, high)), http, hooks: Hooks }
     }
 }
 
+/// Random bytes that are as unpredictable as the seed, and the same for the same seed, so that a run can be repeated
+/// exactly. The seed is 128 bits of the server's generator; whoever knows it knows what the guest drew.
+fn random((low, high): (u64, u64)) -> OutputReader {
+    let mut hasher = blake3::Hasher::new_derive_key("fusebox: what an attempt draws from wasi:random");
+    hasher.update(&low.to_le_bytes()).update(&high.to_le_bytes());
+    hasher.finalize_xof()
+}
+
+/// The time of the layers above: the machine's, or that of the run that is repeated.
+struct Wall(Arc<dyn HostServices>);
+
+impl HostWallClock for Wall {
+    fn resolution(&self) -> Duration {
+        Duration::from_millis(1)
+    }
+
+    fn now(&self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.now().as_ms()).unwrap_or(0))
+    }
+}
+
+/// How messages of HTTP are handled. There is nobody to send one to: `outgoing-handler` is not offered.
+struct Hooks;
+
+impl WasiHttpHooks for Hooks {
+    fn send_request(
+        &mut self,
+        _: hyper::Request<WasiBody>,
+        _: Option<RequestOptions>,
+        _: Sending,
+    ) -> Box<dyn Future<Output = Result<(hyper::Response<WasiBody>, Sending), Error>> + Send> {
+        Box::new(std::future::ready(Err(Error::HttpRequestDenied)))
+    }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        BODY_CHUNK_BYTES
+    }
+}
+
+type Sending = Box<dyn Future<Output = Result<(), Error>> + Send>;
+
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let (journal, seed) = (&self.journal, self.seed);
-        let Wasi { context, resources } = &mut **self.wasi.get_or_insert_with(|| Box::new(Wasi::new(journal, seed)));
+        let Wasi { context, resources, .. } = self.wasi();
         WasiCtxView { ctx: context, table: resources }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        let Wasi { resources, http, hooks, .. } = self.wasi();
+        WasiHttpCtxView { hooks, table: resources, ctx: http }
+    }
+}
+
+impl State {
+    fn wasi(&mut self) -> &mut Wasi {
+        let (journal, pipes, seed) = (&self.journal, &mut self.pipes, self.seed);
+        self.wasi.get_or_insert_with(|| Box::new(Wasi::new(journal, pipes.take(), seed)))
     }
 }
 
 pub(super) fn offer(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    let options = wasmtime_wasi_http::p2::bindings::LinkOptions::default();
+    http_types::add_to_linker::<_, WasiHttp>(linker, &(&options).into(), State::http)?;
     linker.allow_shadowing(true);
     linker
         .instance("wasi:io/poll@0.2.12")?
         .func_wrap_async("poll", |store, (pollables,): (_,)| Box::new(poll(store, pollables)))?;
-    for (interface, function) in [
-        ("wasi:random/random@0.2.12", "get-random-bytes"),
-        ("wasi:random/insecure@0.2.12", "get-insecure-random-bytes"),
+    for (interface, bytes, number) in [
+        ("wasi:random/random@0.2.12", "get-random-bytes", "get-random-u64"),
+        ("wasi:random/insecure@0.2.12", "get-insecure-random-bytes", "get-insecure-random-u64"),
     ] {
-        linker
-            .instance(interface)?
-            .func_wrap_async(function, |store, (len,): (u64,)| Box::new(random_bytes(store, len)))?;
+        let mut interface = linker.instance(interface)?;
+        interface.func_wrap_async(bytes, |store, (len,): (u64,)| Box::new(random_bytes(store, len)))?;
+        interface.func_wrap_async(number, |store, (): ()| Box::new(random_number(store)))?;
     }
     linker
         .instance("wasi:sockets/ip-name-lookup@0.2.12")?
@@ -97,12 +176,19 @@ async fn resolve_addresses(store: StoreContextMut<'_, State>, name_bytes: usize)
     Ok((Err(ErrorCode::PermanentResolverFailure),))
 }
 
-async fn random_bytes(store: StoreContextMut<'_, State>, len: u64) -> wasmtime::Result<(Vec<u8>,)> {
+async fn random_bytes(mut store: StoreContextMut<'_, State>, len: u64) -> wasmtime::Result<(Vec<u8>,)> {
     if len > RANDOM_BYTES_MAX {
         bail!("the action asks for {len} random bytes at once, of which {RANDOM_BYTES_MAX} are allowed");
     }
-    charge(store, CALL_FUEL + len).await?;
+    charge(store.as_context_mut(), CALL_FUEL + len).await?;
     let mut bytes = vec![0; usize::try_from(len)?];
-    getrandom::fill(&mut bytes)?;
+    store.data_mut().wasi().random.fill(&mut bytes);
     Ok((bytes,))
+}
+
+async fn random_number(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<(u64,)> {
+    charge(store.as_context_mut(), CALL_FUEL).await?;
+    let mut bytes = [0; 8];
+    store.data_mut().wasi().random.fill(&mut bytes);
+    Ok((u64::from_le_bytes(bytes),))
 }

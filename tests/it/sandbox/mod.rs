@@ -2,8 +2,11 @@
 
 mod artifacts;
 mod attempts;
+mod commands;
 mod fairness;
 pub(crate) mod guest;
+mod handlers;
+mod kinds;
 mod limits;
 mod uploads;
 
