@@ -1,0 +1,27 @@
+// `console`, into the run's log.
+
+import { log } from "./log.js";
+
+/** How deep and how long what is printed may be, as a person reads it. */
+const SHOWN_MAX = 10_000;
+
+function shown(value) {
+  if (typeof value === "string") return value;
+  if (value instanceof Error) return value.stack ? `${value.name}: ${value.message}\n${value.stack}` : `${value.name}: ${value.message}`;
+  try {
+    return (typeof value === "object" && JSON.stringify(value)?.slice(0, SHOWN_MAX)) || String(value);
+  } catch {
+    return String(value);
+  }
+}
+
+const print = (level) => (...values) => log[level](values.map(shown).join(" "));
+
+export const console = {
+  trace: print("trace"),
+  debug: print("debug"),
+  log: print("info"),
+  info: print("info"),
+  warn: print("warn"),
+  error: print("error"),
+};

@@ -1,0 +1,3 @@
+import { host } from "./attempt.js";
+
+export default { send: (request) => host().send(request) };

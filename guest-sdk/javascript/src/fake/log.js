@@ -1,0 +1,3 @@
+import { host } from "./attempt.js";
+
+export default { write: (level, message, fields) => host().write(level, message, fields) };

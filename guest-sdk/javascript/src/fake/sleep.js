@@ -1,0 +1,2 @@
+/** In a test time passes at once. */
+export function sleep() {}
