@@ -116,7 +116,7 @@ async fn a_text_that_is_made_to_break_its_reader_is_refused() {
     let bench = Bench::with(|config| config.compile.memory_bytes = 400 << 20);
     let deep = "(".repeat(5_000_000);
     let folded = format!("(module (func {}", "(i32.eqz ".repeat(1_000_000));
-    let long = format!("(module (func (export \"run\") {}))", "nop ".repeat(7_000_000));
+    let long = format!("(module (func (export \"run\") {}))", "nop ".repeat(2_000_000));
     for text in [deep, folded, long] {
         let refusal = kind(&bench, &text).await.unwrap_err();
         let expected = matches!(refusal, Refusal::Malformed(_) | Refusal::NotCompiled(_) | Refusal::NotWrapped(_));
