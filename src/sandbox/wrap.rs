@@ -149,8 +149,7 @@ impl Outline {
         if foreign.is_empty() {
             return Ok(());
         }
-        let mut advice: Vec<&str> = foreign.iter().filter_map(|(from, _)| advice(from)).collect();
-        advice.dedup();
+        let advice: BTreeSet<&str> = foreign.iter().filter_map(|(from, _)| advice(from)).collect();
         Err(Refusal::CoreImports {
             imports: foreign.iter().map(|(from, name)| format!("{from}.{name}")).collect(),
             advice: advice.iter().map(|advice| format!("; {advice}")).collect(),
