@@ -237,7 +237,16 @@ fn binary(upload: &[u8]) -> Result<Option<Vec<u8>>, Refusal> {
     let Ok(text) = std::str::from_utf8(upload) else {
         return Err(Refusal::Malformed("it starts neither like the binary format nor like a text".to_owned()));
     };
-    wat::parse_str(text).map(Some).map_err(|error| Refusal::Malformed(error.to_string()))
+    wat::parse_str(text).map(Some).map_err(|error| Refusal::Malformed(shortened(&error.to_string())))
+}
+
+/// Characters shown of one line of a message, which quotes the line of the text.
+const LINE_CHARS_MAX: usize = 200;
+const LINES_MAX: usize = 8;
+
+fn shortened(message: &str) -> String {
+    let line = |line: &str| line.chars().take(LINE_CHARS_MAX).collect::<String>();
+    message.lines().take(LINES_MAX).map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// The linker names the import in the outermost of its messages, in backticks.

@@ -7,7 +7,9 @@ use wasi_preview1_component_adapter_provider::{
     WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME as PREVIEW1, WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER,
     WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
 };
-use wasmparser::{ExternalKind, Parser, Payload, Validator, WasmFeatures};
+use wasmparser::ValType::I32;
+use wasmparser::types::{EntityType, TypesRef};
+use wasmparser::{ExternalKind, Parser, Payload, ValType, Validator, WasmFeatures};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
@@ -37,14 +39,59 @@ enum Way {
     Untyped,
 }
 
+/// A function that a module has to export: its name, its parameters, its results.
+type Signature = (&'static str, &'static [ValType], &'static [ValType]);
+
+const PROGRAM: &[Signature] = &[("_start", &[], &[])];
+/// As the canonical ABI has the contract's `run`: the context is passed by its address, and so is what comes back.
+const ACTION: &[Signature] = &[("run", &[I32], &[I32]), ("cabi_realloc", &[I32, I32, I32, I32], &[I32])];
+
+impl Way {
+    fn check_exports(self, types: TypesRef<'_>) -> Result<(), Refusal> {
+        let export = |name: &str| types.core_exports()?.find_map(|(export, ty)| (export == name).then_some(ty));
+        let signatures = match self {
+            Way::Program => PROGRAM,
+            Way::Untyped => ACTION,
+            // What its type section says is checked by whoever reads that.
+            Way::Typed => &[],
+        };
+        for (name, params, results) in signatures {
+            let message = match export(name) {
+                Some(EntityType::Func(id)) => {
+                    let found = types[id].unwrap_func();
+                    if (found.params(), found.results()) == (*params, *results) {
+                        continue;
+                    }
+                    format!("it is {}", signature(found.params(), found.results()))
+                }
+                Some(_) => "it is not a function".to_owned(),
+                None => "there is none".to_owned(),
+            };
+            let expected = signature(params, results);
+            return Err(Refusal::ExportType { export: (*name).to_owned(), expected, message });
+        }
+        if self == Way::Untyped && !matches!(export("memory"), Some(EntityType::Memory(_))) {
+            let (export, expected) = ("memory".to_owned(), "memory".to_owned());
+            return Err(Refusal::ExportType { export, expected, message: "there is none".to_owned() });
+        }
+        Ok(())
+    }
+}
+
+fn signature(params: &[ValType], results: &[ValType]) -> String {
+    let list = |types: &[ValType]| types.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    format!("({}) -> ({})", list(params), list(results))
+}
+
 /// Makes a component of the core module `module`.
 ///
 /// # Errors
 /// It is not valid with these `features`, is none of the modules that are taken, or asks for what there is not.
 pub(super) fn wrap(module: &[u8], features: WasmFeatures) -> Result<Wrapped, Refusal> {
-    Validator::new_with_features(features).validate_all(module).map_err(malformed)?;
+    let types = Validator::new_with_features(features).validate_all(module).map_err(malformed)?;
     let outline = Outline::of(module)?;
     let way = outline.way()?;
+    way.check_exports(types.as_ref())?;
     let (adapter, name) = match way {
         Way::Program => (WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER, "command"),
         Way::Typed | Way::Untyped => (WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER, "reactor"),

@@ -138,20 +138,31 @@ async fn a_core_module_that_imports_other_interfaces_is_refused_with_their_names
 #[tokio::test]
 async fn a_core_module_whose_exports_are_of_another_type_is_refused_with_both() {
     let bench = Bench::new();
-    for (module, words) in [
-        (r#"(module (func (export "_start") (param i32)))"#.to_owned(), ["_start", "[I32]"]),
-        (r#"(module (func (export "_start") (result i32) (i32.const 0)))"#.to_owned(), ["_start", "[I32]"]),
-        (untyped(r#"(func (export "run") (param i32 i32) (result i32) unreachable)"#), ["run", "[I32, I32]"]),
-        (untyped(r#"(func (export "run"))"#), ["run", "[]"]),
-        (r#"(module (memory (export "memory") 1) (func (export "run") (param i32) (result i32) unreachable))"#.to_owned(), ["run", "cabi_realloc"]),
-        (r#"(module (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) unreachable) (func (export "run") (param i32) (result i32) unreachable))"#.to_owned(), ["run", "memory"]),
+    let realloc = r#"(func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) unreachable)"#;
+    let run = r#"(func (export "run") (param i32) (result i32) unreachable)"#;
+    let allocating = "(i32, i32, i32, i32) -> (i32)";
+    for (body, export, expected, found) in [
+        (r#"(func (export "_start") (param i32))"#.to_owned(), "_start", "() -> ()", "it is (i32) -> ()"),
+        (r#"(func (export "_start") (result i64) unreachable)"#.to_owned(), "_start", "() -> ()", "it is () -> (i64)"),
+        (
+            r#"(func (export "run") (param i32 f32) (result i32) unreachable)"#.to_owned(),
+            "run",
+            "(i32) -> (i32)",
+            "it is (i32, f32) -> (i32)",
+        ),
+        (run.to_owned(), "cabi_realloc", allocating, "there is none"),
+        (
+            format!(r#"{run} (global (export "cabi_realloc") i32 (i32.const 0))"#),
+            "cabi_realloc",
+            allocating,
+            "it is not a function",
+        ),
+        (format!("{run} {realloc}"), "memory", "memory", "there is none"),
     ] {
-        let refusal = refused(&bench, module.clone()).await;
-        let text = refusal.to_string();
-        assert!(matches!(refusal, Refusal::NotWrapped(_)), "{module}: {text}");
-        for word in words {
-            assert!(text.contains(word), "{word} is not in: {text}");
-        }
+        let refusal = refused(&bench, format!("(module {body})")).await;
+        let text = format!("its export `{export}` is not of the expected type `{expected}`: {found}");
+        assert_eq!(refusal.to_string(), text);
+        assert_eq!(refusal.places(), [format!("exports/{export}")]);
     }
 }
 
