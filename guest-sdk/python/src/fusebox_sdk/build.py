@@ -12,8 +12,8 @@ from modulefinder import ModuleFinder
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-#: The contract: in a published package within it, in the repository a few folders further up.
-CONTRACTS = [HERE / "wit" / "action.wit", HERE.parents[2] / "wit" / "action.wit"]
+#: The contract: in the repository a few folders further up, in a published package within it.
+CONTRACTS = [HERE.parents[2] / "wit" / "action.wit", HERE / "wit" / "action.wit"]
 FILES = ["action.py", "app.py", "src/action.py"]
 INTERFACES = ("log", "budget", "kv", "emit", "http")
 WORLD = re.compile(r"^world action \{.*?^\}", re.MULTILINE | re.DOTALL)
