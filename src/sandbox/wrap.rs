@@ -1,6 +1,7 @@
 //! Core modules are made components: with the stock adapter for WASI preview 1, and the contract where they leave it out.
 
 use super::inspect::{Refusal, malformed};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use wasi_preview1_component_adapter_provider::{
@@ -9,7 +10,7 @@ use wasi_preview1_component_adapter_provider::{
 };
 use wasmparser::ValType::I32;
 use wasmparser::types::{EntityType, TypesRef};
-use wasmparser::{ExternalKind, Parser, Payload, ValType, Validator, WasmFeatures};
+use wasmparser::{BinaryReader, ExternalKind, ImportSectionReader, Parser, Payload, ValType, Validator, WasmFeatures};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
@@ -91,12 +92,12 @@ pub(super) fn wrap(module: &[u8], features: WasmFeatures) -> Result<Wrapped, Ref
     let types = Validator::new_with_features(features).validate_all(module).map_err(malformed)?;
     let outline = Outline::of(module)?;
     let way = outline.way()?;
-    way.check_exports(types.as_ref())?;
     let (adapter, name) = match way {
         Way::Program => (WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER, "command"),
         Way::Typed | Way::Untyped => (WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER, "reactor"),
     };
     outline.check_imports(adapter)?;
+    way.check_exports(types.as_ref())?;
     // A module that is made to break this must not look like a fault of the server.
     let encoded = catch_unwind(AssertUnwindSafe(|| encode(module, way, adapter)));
     let component = match encoded {
@@ -117,7 +118,7 @@ pub(super) fn wrap(module: &[u8], features: WasmFeatures) -> Result<Wrapped, Ref
 
 /// The last steps, in the terms of those who make components.
 fn encode(module: &[u8], way: Way, adapter: &[u8]) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
-    let mut module = module.to_vec();
+    let mut module = if way == Way::Program { with_status(module)? } else { module.to_vec() };
     if way == Way::Untyped {
         let mut contract = Resolve::default();
         let package = contract.push_str("action.wit", CONTRACT)?;
@@ -128,6 +129,60 @@ fn encode(module: &[u8], way: Way, adapter: &[u8]) -> Result<Vec<u8>, Box<dyn st
     // Runtimes that are not started yet when the adapter needs memory, Go's among them, would trap in their allocator.
     encoder = encoder.realloc_via_memory_grow(true);
     Ok(encoder.encode()?)
+}
+
+/// What the adapter calls when a program exits says success or failure and no more. So the program itself calls what takes
+/// its status, which for the module is a function of the same type: the last 8 bits count, as everywhere.
+const EXIT: (&str, &str) = (PREVIEW1, "proc_exit");
+const EXIT_WITH_STATUS: (&str, &str) = ("wasi:cli/exit@0.2.12", "exit-with-code");
+
+/// The module, valid as it is, with its exit going there.
+fn with_status(module: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let mut changed = module.get(..HEADER_BYTES).unwrap_or(module).to_vec();
+    for payload in Parser::new(0).parse_all(module) {
+        let payload = payload.map_err(malformed)?;
+        let Some((id, range)) = payload.as_section() else { continue };
+        let content = match payload {
+            Payload::ImportSection(imports) => Cow::Owned(renamed(imports, &module[..range.end])?),
+            _ => Cow::Borrowed(&module[range]),
+        };
+        changed.push(id);
+        put_number(&mut changed, content.len());
+        changed.extend_from_slice(&content);
+    }
+    Ok(changed)
+}
+
+/// The magic number and the version, before the sections.
+const HEADER_BYTES: usize = 8;
+
+/// The imports, which end where `module` ends, with another name for the exit.
+fn renamed(imports: ImportSectionReader<'_>, module: &[u8]) -> Result<Vec<u8>, Refusal> {
+    let found = imports.into_imports_with_offsets().collect::<Result<Vec<_>, _>>().map_err(malformed)?;
+    let mut changed = Vec::new();
+    put_number(&mut changed, found.len());
+    let ends = found.iter().skip(1).map(|(start, _)| *start).chain([module.len()]);
+    for ((start, import), end) in found.iter().zip(ends) {
+        let mut reader = BinaryReader::new(&module[*start..end], *start);
+        let names = (reader.read_string().map_err(malformed)?, reader.read_string().map_err(malformed)?);
+        debug_assert_eq!(names, (import.module, import.name));
+        let (from, name) = if names == EXIT { EXIT_WITH_STATUS } else { names };
+        for text in [from, name] {
+            put_number(&mut changed, text.len());
+            changed.extend_from_slice(text.as_bytes());
+        }
+        changed.extend_from_slice(&module[*start + reader.current_position()..end]);
+    }
+    Ok(changed)
+}
+
+/// As the format has numbers: LEB128.
+fn put_number(bytes: &mut Vec<u8>, mut number: usize) {
+    while number > 0x7f {
+        bytes.push((number & 0x7f) as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
 }
 
 /// An error with its causes: the last is what is wrong, those before it say where.

@@ -127,6 +127,8 @@ async fn the_foreign_imports_of_a_core_module_are_all_named_with_what_to_do() {
 async fn a_core_module_that_imports_other_interfaces_is_refused_with_their_names() {
     let bench = Bench::new();
     let module = r#"(module (import "acme:door/unlock@1.0.0" "open" (func))
+        (memory (export "memory") 1)
+        (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) unreachable)
         (func (export "run") (param i32) (result i32) unreachable))"#;
     let text = refused(&bench, module).await.to_string();
     assert!(
