@@ -18,7 +18,7 @@ mod prepared;
 mod wrap;
 
 pub use compile::{CompileLimits, SUBCOMMAND, compile_child};
-pub use host::HostServices;
+pub use host::{Answer, EmitRefusal, HostServices, Unavailable};
 pub use inspect::Refusal;
 pub use invoke::{Attempted, Invocation};
 pub use prepared::Prepared;

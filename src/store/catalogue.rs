@@ -224,6 +224,7 @@ impl Catalogue {
         match change {
             Change::Event(_) | Change::Run(_) | Change::Log(_) | Change::Forget(_) => Ok(()),
             Change::Audit(_) | Change::DeleteAudit(..) | Change::RememberOnce(_) | Change::ForgetOnce(_) => Ok(()),
+            Change::Values(_) | Change::ForgetValues(_) => Ok(()),
             Change::PutModule(module, _) => self.put_module(module),
             Change::DeleteModule(tenant, digest) => self.delete_module(tenant, *digest),
             Change::PutAction(action) => self.put_action(action),

@@ -24,13 +24,14 @@ pub(super) async fn run(
     store: &mut Store<State>,
     context: &Context,
 ) -> wasmtime::Result<Ending> {
-    let limit_bytes = context.limits.output_bytes;
-    let printout = Printout::new(limit_bytes);
+    let printout = Printout::new(context.limits.output_bytes);
     store.data_mut().pipe(context::json(context)?.into(), printout.clone());
     let exited = exited(command, store).await;
     let printed = printout.take();
-    store.data_mut().output_bytes = printed.asked_bytes.min(limit_bytes);
-    match exited? {
+    let counted = store.data_mut().count_output(printed.asked_bytes);
+    let status = exited?;
+    counted?;
+    match status {
         SUCCESS => Ok(Ending::Outcome(Outcome { output: read(printed.bytes)?, warnings: Vec::new(), event: None })),
         status => {
             let complaint = store.data().journal.last_complaint().or_else(|| first_line(&printed.bytes));

@@ -50,8 +50,10 @@ pub(super) async fn run(
     };
     // The answer is read while it is written: what is past the limit is never kept.
     let handled = tokio::try_join!(handle, read(set, &mut body, limit_bytes));
-    store.data_mut().output_bytes = (body.len() as u64).min(limit_bytes);
-    match handled?.1 {
+    let counted = store.data_mut().count_output(body.len() as u64);
+    let ((), read) = handled?;
+    counted?;
+    match read {
         Read::Nothing => {
             let message = "ended without an answer: it never set the response".to_owned();
             Err(Stop { reason: Reason::GuestError, message }.into())

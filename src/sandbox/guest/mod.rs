@@ -109,6 +109,16 @@ impl Guest {
         }
     }
 
+    /// Whether the component imports an interface, in whatever compatible version.
+    pub(super) fn imports(&self, interface: &str) -> bool {
+        let component = match self {
+            Guest::Action(action) => action.instance_pre().component(),
+            Guest::Command(command) => command.instance_pre().component(),
+            Guest::Http(handler) => handler.instance_pre().component(),
+        };
+        component.component_type().get_import(component.engine(), interface).is_some()
+    }
+
     /// One attempt in a fresh instance.
     ///
     /// # Errors
