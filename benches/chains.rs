@@ -105,6 +105,7 @@ impl Bench {
             kind: Kind::Action,
             size_bytes: NOOP.len() as u64,
             imports: Vec::new(),
+            wrapped: None,
             names: Vec::new(),
             created_at: now,
             created_by: "bench".to_owned(),

@@ -21,12 +21,16 @@ pub(super) struct ModuleOut {
     /// `sha256:` and 64 hexadecimal digits.
     digest: String,
     owner_id: String,
-    /// `action`: a component of the world `fusebox:action/action`.
+    /// `action`: of the world `fusebox:action/action`; `command`: a program, which exports `wasi:cli/run`;
+    /// `http`: a handler, which exports `wasi:http/incoming-handler`.
     #[schema(value_type = String)]
     kind: crate::domain::Kind,
     size_bytes: u64,
     /// What it asks for: its import list is its permission request.
     imports: Vec<PermissionOut>,
+    /// Of a core module: how a component was made of it, such as `core module, wasip1 command adapter 48.0.8`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    wrapped: Option<String>,
     /// `name@version`, in order of upload.
     names: Vec<String>,
     created_by: String,
@@ -60,8 +64,9 @@ const TRIES_MAX: usize = 64;
 
 /// Upload a component
 ///
-/// The body is a component, binary or as text (WAT). It is validated, inspected and compiled before it is stored;
-/// uploading the same bytes again changes nothing but may add a name.
+/// The body is a component or a core module for wasip1, binary or as text (WAT). It is validated, inspected and compiled
+/// before it is stored, a core module as the component that is made of it; uploading the same bytes again changes
+/// nothing but may add a name.
 #[utoipa::path(post, path = "/module", tag = "modules", params(Upload),
     request_body(content = Vec<u8>, content_type = "application/wasm"),
     responses((status = 201, body = page::Envelope<ModuleOut>), (status = 200, description = "It was there already", body = page::Envelope<ModuleOut>)))]
@@ -158,6 +163,7 @@ fn merge(
             kind: inspected.kind,
             size_bytes: inspected.size_bytes,
             imports: inspected.imports.clone(),
+            wrapped: inspected.wrapped.clone(),
             names: Vec::new(),
             created_at: api.now(),
             created_by: caller.name().to_owned(),
@@ -267,6 +273,7 @@ impl ModuleOut {
             kind: module.kind,
             size_bytes: module.size_bytes,
             imports: module.imports.iter().map(permission).collect(),
+            wrapped: module.wrapped.clone(),
             names: module.names.iter().map(|naming| naming.name.to_string()).collect(),
             created_by: module.created_by.clone(),
             created_at: module.created_at,

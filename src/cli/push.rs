@@ -11,10 +11,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Upload a component; with --action and --trigger also make it run.
+/// Upload a component or a core module; with --action and --trigger also make it run.
 #[derive(Debug, Args)]
 pub(super) struct Push {
-    /// The component: binary, or WAT
+    /// The component or core module: binary, or WAT
     file: PathBuf,
     /// A name for the module, such as reports.runner [default: the name of the action, if given]
     #[arg(long)]
@@ -44,6 +44,10 @@ pub(super) fn run(push: &Push, server: &ServerArgs, json: bool) -> Result<ExitCo
         return Ok(ExitCode::SUCCESS);
     }
     println!("module      {digest}  ({} bytes)", module["size_bytes"]);
+    println!("kind        {}", module["kind"].as_str().unwrap_or(""));
+    if let Some(wrapped) = module["wrapped"].as_str() {
+        println!("wrapped     {wrapped}");
+    }
     for import in module["imports"].as_array().into_iter().flatten() {
         let (name, grants) = (import["import"].as_str().unwrap_or(""), import["grants"].as_str().unwrap_or(""));
         println!("  asks for  {name}: {grants}");

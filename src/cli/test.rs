@@ -20,7 +20,7 @@ use std::sync::Arc;
 /// Run a component here with a sample event, without a server, under the same limits.
 #[derive(Debug, Args)]
 pub(super) struct Test {
-    /// The component, binary or WAT; or the folder of an action, which is built then
+    /// The component or core module, binary or WAT; or the folder of an action, which is built then
     file: PathBuf,
     /// The payload: JSON, a file, or - for standard input; without it `sample.json` of the folder, or {}
     #[arg(long, short, value_name = "JSON|FILE|-")]
@@ -200,7 +200,7 @@ fn show_wanted(effects: Option<&Effects>, values: &Value, events: &Value) {
 
 fn show(attempted: Attempted, limits: Limits, host: &Host) {
     let used = usage(&attempted.usage, limits);
-    match attempted.ending {
+    match attempted.ending.cut() {
         Ending::Outcome(outcome) => {
             let state = if outcome.warnings.is_empty() { "SUCCESS" } else { "WARNING" };
             anstream::println!("{}", output::state(state, None));

@@ -38,15 +38,15 @@ pub(super) enum UnsealError {
     Mask(#[from] BuildError),
 }
 
-/// What an attempt came to, without the secrets that it was given.
+/// What an attempt came to, without the secrets that it was given, and no longer than is kept.
 pub(super) fn masked(unsealed: Option<&Unsealed>, attempted: Attempted) -> Attempted {
-    let Some(Unsealed { mask, .. }) = unsealed else { return attempted };
     let Attempted { ending, usage, mut effects } = attempted;
+    let Some(Unsealed { mask, .. }) = unsealed else { return Attempted { ending: ending.cut(), usage, effects } };
     // Values that it keeps are the guest's own, and only it reads them: they stay as they are.
     for emitted in effects.iter_mut().flat_map(|effects| &mut effects.events) {
         emitted.payload = mask.json(std::mem::replace(&mut emitted.payload, Json::null()));
     }
-    Attempted { ending: mask.ending(ending), usage, effects }
+    Attempted { ending: mask.ending(ending).cut(), usage, effects }
 }
 
 impl Dispatch {

@@ -11,6 +11,10 @@ use std::str::FromStr;
 pub enum Kind {
     /// Exports `run` of the world `fusebox:action/action`.
     Action,
+    /// A program: exports `wasi:cli/run`.
+    Command,
+    /// Exports `wasi:http/incoming-handler`.
+    Http,
 }
 
 /// One import of a component, and what it means for whoever lets it run.
@@ -22,7 +26,7 @@ pub struct Permission {
     pub grants: String,
 }
 
-/// An uploaded component.
+/// An uploaded component, or core module that is run as one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Module {
     pub digest: Digest,
@@ -30,6 +34,10 @@ pub struct Module {
     pub kind: Kind,
     pub size_bytes: u64,
     pub imports: Vec<Permission>,
+    /// Of a core module: how a component was made of it when it was uploaded, such as
+    /// `core module, wasip1 command adapter 48.0.8`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wrapped: Option<String>,
     /// Names it was uploaded under.
     pub names: Vec<ModuleNaming>,
     pub created_at: Timestamp,

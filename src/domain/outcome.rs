@@ -33,6 +33,28 @@ pub enum Ending {
     },
 }
 
+/// Characters kept of a message, which is read by people and stands in every list of runs.
+const MESSAGE_CHARS_MAX: usize = 4_000;
+
+impl Ending {
+    /// The same with its message cut to what is kept of one. Not before secrets are hidden in it: half of one is not found.
+    #[must_use]
+    pub fn cut(mut self) -> Ending {
+        let message = match &mut self {
+            Ending::Outcome(_) => return self,
+            Ending::Failure(Failure::Retry { message, .. } | Failure::Reject { message, .. }) => message,
+            Ending::Broken { message, .. } => message,
+        };
+        if message.len() > MESSAGE_CHARS_MAX
+            && let Some((end, _)) = message.char_indices().nth(MESSAGE_CHARS_MAX)
+        {
+            message.truncate(end);
+            message.push('…');
+        }
+        self
+    }
+}
+
 /// A failed attempt, however it failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failed {
@@ -60,5 +82,23 @@ impl Failed {
     /// An attempt that the host ended.
     pub fn broken(reason: Reason, message: String) -> Failed {
         Failed { reason, message, code: 1, retryable: reason.is_worth_a_retry(), after_ms: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_cut_to_what_is_kept_of_one() {
+        let cut = |message: String| match (Ending::Broken { reason: Reason::Trap, message }).cut() {
+            Ending::Broken { message, .. } => message,
+            other => panic!("{other:?}"),
+        };
+        let whole = "ü".repeat(MESSAGE_CHARS_MAX);
+        assert_eq!(cut(whole.clone()), whole);
+        assert_eq!(cut(format!("{whole}x")), format!("{whole}…"));
+        let reject = |message: &str| Ending::Failure(Failure::Reject { message: message.to_owned(), code: 3 });
+        assert_eq!(reject(&format!("{whole}xy")).cut(), reject(&format!("{whole}…")));
     }
 }

@@ -5,6 +5,7 @@ use super::engine;
 use super::guest;
 use super::host;
 use super::inspect::{self, Facts, Refusal};
+use super::wrap;
 use bytes::Bytes;
 use rustix::process::{Resource, Rlimit, setrlimit};
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
+use wasmparser::Parser;
 use wasmtime::component::{Component, Linker};
 
 /// What compiling one upload may take.
@@ -213,7 +215,11 @@ fn compile(upload: &[u8], memory_bytes_max: u64) -> Result<Made, Refusal> {
     let wasm = binary.as_deref().unwrap_or(upload);
     let broken = |error: wasmtime::Error| Refusal::NotCompiled(format!("{error:#}"));
     let engine = engine::compiling().map_err(broken)?;
-    let facts = inspect::inspect(wasm, engine.get_wasm_features(), memory_bytes_max)?;
+    let features = engine.get_wasm_features();
+    let wrapped = Parser::is_core_wasm(wasm).then(|| wrap::wrap(wasm, features)).transpose()?;
+    let wasm = wrapped.as_ref().map_or(wasm, |wrapped| &wrapped.component);
+    let mut facts = inspect::inspect(wasm, features, memory_bytes_max)?;
+    facts.wrapped = wrapped.as_ref().map(|wrapped| wrapped.how.clone());
     let component = Component::from_binary(&engine, wasm).map_err(broken)?;
     let mut linker = Linker::new(&engine);
     host::offer(&mut linker).map_err(broken)?;
@@ -231,7 +237,16 @@ fn binary(upload: &[u8]) -> Result<Option<Vec<u8>>, Refusal> {
     let Ok(text) = std::str::from_utf8(upload) else {
         return Err(Refusal::Malformed("it starts neither like the binary format nor like a text".to_owned()));
     };
-    wat::parse_str(text).map(Some).map_err(|error| Refusal::Malformed(error.to_string()))
+    wat::parse_str(text).map(Some).map_err(|error| Refusal::Malformed(shortened(&error.to_string())))
+}
+
+/// Characters shown of one line of a message, which quotes the line of the text.
+const LINE_CHARS_MAX: usize = 200;
+const LINES_MAX: usize = 8;
+
+fn shortened(message: &str) -> String {
+    let line = |line: &str| line.chars().take(LINE_CHARS_MAX).collect::<String>();
+    message.lines().take(LINES_MAX).map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// The linker names the import in the outermost of its messages, in backticks.

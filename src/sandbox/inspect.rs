@@ -3,27 +3,46 @@
 use super::guest;
 use crate::domain::{Kind, Permission};
 use serde::{Deserialize, Serialize};
-use wasmparser::{ComponentTypeRef, Encoding, Parser, Payload, TypeBounds, Validator, WasmFeatures};
+use wasmparser::{ComponentTypeRef, Parser, Payload, TypeBounds, Validator, WasmFeatures};
 
 /// What is wrong with an upload, in a form that says where and what was expected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum Refusal {
     /// Neither the binary nor the text format, or damaged. The message has the place.
-    #[error("this is not a WebAssembly component: {0}")]
+    #[error("this is not a WebAssembly component or module: {0}")]
     Malformed(String),
+    /// A core module that no component is made of.
     #[error(
-        "this is a core module; a component of the world fusebox:action/action is expected \
-         (build for wasm32-wasip2, or wrap it with `wasm-tools component new`)"
+        "this is a core module that exports neither `_start`, as a program for wasip1 does, nor `run` of the world \
+         fusebox:action/action, nor has it a type section that says what it is{}; \
+         build a component (wasm32-wasip2), or make one with `wasm-tools component new`",
+        found(exports)
     )]
-    CoreModule,
+    CoreModule { exports: Vec<String> },
+    /// All imports of a core module that nothing answers.
+    #[error(
+        "it imports {}, which is not offered; a core module has functions of `wasi_snapshot_preview1` and interfaces \
+         by their names, such as `fusebox:action/log@0.1.0`{advice}",
+        names(imports)
+    )]
+    CoreImports { imports: Vec<String>, advice: String },
+    /// A core module of which no component could be made.
+    #[error("this core module cannot be made a component: {0}")]
+    NotWrapped(String),
     /// Imports that no interface of the host answers; all of them.
     #[error("it imports {}, which is not offered; offered are {}", names(imports), names(offered))]
     ForeignImports { imports: Vec<String>, offered: Vec<String> },
     /// An interface of the host, but not as the host has it.
     #[error("its import `{import}` does not fit what the host offers: {message}")]
     ImportType { import: String, message: String },
-    #[error("it exports no `{export}`; expected is `{expected}`{}", found(exports))]
-    MissingExport { export: String, expected: String, exports: Vec<String> },
+    /// None of the exports is what a kind of guest has.
+    #[error(
+        "it exports nothing that is run here; expected is {}{}{}",
+        any(expected),
+        found(exports),
+        others(other_versions)
+    )]
+    NoKind { exports: Vec<String>, expected: Vec<String>, other_versions: Vec<String> },
     #[error("its export `{export}` is not of the expected type `{expected}`: {message}")]
     ExportType { export: String, expected: String, message: String },
     /// More than any attempt may have.
@@ -39,19 +58,33 @@ fn names(names: &[String]) -> String {
     quoted.join(", ")
 }
 
+fn any(expected: &[String]) -> String {
+    let quoted: Vec<String> = expected.iter().map(|name| format!("`{name}`")).collect();
+    quoted.join(" or ")
+}
+
 fn found(exports: &[String]) -> String {
-    if exports.is_empty() { String::new() } else { format!("; found are {}", names(exports)) }
+    if exports.is_empty() { "; it exports nothing".to_owned() } else { format!("; found are {}", names(exports)) }
+}
+
+fn others(versions: &[String]) -> String {
+    let are = if versions.len() == 1 { "is" } else { "are" };
+    if versions.is_empty() { String::new() } else { format!("; of another version {are} {}", names(versions)) }
 }
 
 impl Refusal {
     /// Where in the upload it is: `imports/<name>` or `exports/<name>`, for each thing that is wrong.
     pub fn places(&self) -> Vec<String> {
         match self {
-            Refusal::ForeignImports { imports, .. } => imports.iter().map(|name| format!("imports/{name}")).collect(),
-            Refusal::ImportType { import, .. } => vec![format!("imports/{import}")],
-            Refusal::MissingExport { export, .. } | Refusal::ExportType { export, .. } => {
-                vec![format!("exports/{export}")]
+            Refusal::ForeignImports { imports, .. } | Refusal::CoreImports { imports, .. } => {
+                imports.iter().map(|name| format!("imports/{name}")).collect()
             }
+            Refusal::ImportType { import, .. } => vec![format!("imports/{import}")],
+            Refusal::ExportType { export, .. } => vec![format!("exports/{export}")],
+            Refusal::NoKind { other_versions, .. } if !other_versions.is_empty() => {
+                other_versions.iter().map(|name| format!("exports/{name}")).collect()
+            }
+            Refusal::NoKind { .. } | Refusal::CoreModule { .. } => vec!["exports".to_owned()],
             _ => Vec::new(),
         }
     }
@@ -62,9 +95,11 @@ impl Refusal {
 pub(super) struct Facts {
     pub(super) kind: Kind,
     pub(super) imports: Vec<Permission>,
+    /// How a component was made of it, if it was none.
+    pub(super) wrapped: Option<String>,
 }
 
-/// Checks everything that can be told without compiling: the format, the imports and exports by name, the declared
+/// Checks everything that can be told of a component without compiling: the format, the imports and exports by name, the declared
 /// memory, and that all of it is valid with the `features` that the engine has.
 ///
 /// # Errors
@@ -83,12 +118,12 @@ pub(super) fn inspect(wasm: &[u8], features: WasmFeatures, memory_bytes_max: u64
         let offered = OFFERS.iter().map(|offer| offer.interface.to_owned()).collect();
         return Err(Refusal::ForeignImports { imports: foreign, offered });
     }
-    let kind = guest::kind(&outline.exports)?;
-    let imports = outline.imports.into_iter().filter_map(permission).collect();
-    Ok(Facts { kind, imports })
+    let kind = guest::kind(&outline.exports.iter().map(String::as_str).collect::<Vec<_>>())?;
+    let imports = outline.imports.into_iter().filter_map(|import| permission(kind, import)).collect();
+    Ok(Facts { kind, imports, wrapped: None })
 }
 
-fn malformed(error: wasmparser::BinaryReaderError) -> Refusal {
+pub(super) fn malformed(error: wasmparser::BinaryReaderError) -> Refusal {
     Refusal::Malformed(format!("{} (at byte {})", error.message(), error.offset()))
 }
 
@@ -106,7 +141,6 @@ struct Outline {
 impl Outline {
     fn see(&mut self, payload: &Payload<'_>) -> Result<(), Refusal> {
         match payload {
-            Payload::Version { encoding: Encoding::Module, .. } if self.depth == 0 => return Err(Refusal::CoreModule),
             Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => self.depth += 1,
             Payload::End(_) => self.depth = self.depth.saturating_sub(1),
             Payload::MemorySection(memories) => {
@@ -192,7 +226,12 @@ fn offer_of(import: &str) -> Option<&'static Offer> {
 }
 
 /// What an import asks for. Types alone ask for nothing.
-fn permission(import: String) -> Option<Permission> {
-    let grants = offer_of(&import)?.grants;
+fn permission(kind: Kind, import: String) -> Option<Permission> {
+    let offer = offer_of(&import)?;
+    let grants = match (kind, offer.interface) {
+        (Kind::Command, "wasi:cli/stdin@0.2") => "read its standard input, which is the context",
+        (Kind::Command, "wasi:cli/stdout@0.2") => "print its output",
+        _ => offer.grants,
+    };
     (!grants.is_empty()).then(|| Permission { import, grants: grants.to_owned() })
 }

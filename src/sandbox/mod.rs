@@ -15,6 +15,7 @@ mod inspect;
 mod invoke;
 mod limits;
 mod prepared;
+mod wrap;
 
 pub use compile::{CompileLimits, SUBCOMMAND, compile_child};
 pub use host::{Answer, EmitRefusal, HostServices, Names, Peers, Unavailable};
@@ -27,6 +28,7 @@ use bytes::Bytes;
 use cache::{Artifacts, LoadError};
 use compile::{CompileError, Compiled, Compiler};
 use host::{Network, State};
+use inspect::Facts;
 use prepared::Shelf;
 use std::collections::HashMap;
 use std::fmt;
@@ -123,14 +125,16 @@ pub struct Inspected {
     pub wasm: Bytes,
     pub kind: Kind,
     pub imports: Vec<Permission>,
+    /// Of a core module: how a component is made of it. `wasm` stays the module.
+    pub wrapped: Option<String>,
     pub size_bytes: u64,
 }
 
 /// Without the bytes, which are many.
 impl fmt::Debug for Inspected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inspected { digest, wasm: _, kind, imports, size_bytes } = self;
-        write!(f, "Inspected {{ {digest}, {kind:?}, {imports:?}, {size_bytes} bytes }}")
+        let Inspected { digest, wasm: _, kind, imports, wrapped, size_bytes } = self;
+        write!(f, "Inspected {{ {digest}, {kind:?}, {imports:?}, {wrapped:?}, {size_bytes} bytes }}")
     }
 }
 
@@ -203,8 +207,8 @@ impl Sandbox {
             error => UploadError::Failed(error.to_string()),
         })?;
         let size_bytes = wasm.len() as u64;
-        let Compiled { facts, .. } = compiled;
-        Ok(Inspected { digest: prepared.digest(), wasm, kind: facts.kind, imports: facts.imports, size_bytes })
+        let Facts { kind, imports, wrapped } = compiled.facts;
+        Ok(Inspected { digest: prepared.digest(), wasm, kind, imports, wrapped, size_bytes })
     }
 
     /// The component of `digest` if it is in memory. Takes no lock and does not wait.

@@ -1,5 +1,6 @@
 //! The program as a user types it.
 
+use crate::sandbox::guest::program;
 use crate::support::{Ran, TestServer, fusebox};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -112,6 +113,25 @@ fn a_component_is_tried_without_a_server() {
         assert!(ran.out.contains(word), "{word} is not in: {}", ran.out);
     }
     assert!(!ran.out.contains('\u{1b}'), "colours where nobody sees them");
+}
+
+#[test]
+fn a_handler_and_a_program_are_tried_without_a_server() {
+    let handler = example("handler");
+    let ran = alone(&["test", &handler, "--json", "--payload", r#"{"status": 503, "headers": {"retry-after": "7"}}"#]);
+    let result = &ran.json()["result"];
+    assert_eq!((ran.code, &result["retry"], &result["after_ms"]), (1, &json!(true), &json!(7_000)));
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("fails.wat");
+    let fails = r#"(data (i32.const 1024) "no such door") (func (export "_start")
+        (call $complain (i32.const 1024) (i32.const 12)) (call $exit (i32.const 4)))"#;
+    std::fs::write(&file, program(fails)).unwrap();
+    let ran = alone(&["test", file.to_str().unwrap()]);
+    assert_eq!(ran.code, 1, "{ran:?}");
+    for words in ["guest_error", "code 4", "ended with exit status 4: no such door"] {
+        assert!(ran.out.contains(words), "{words} is not in: {}", ran.out);
+    }
 }
 
 #[test]

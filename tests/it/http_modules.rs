@@ -1,5 +1,6 @@
 //! Modules over HTTP: what is taken, under which names, and what is refused in which words.
 
+use crate::sandbox::guest::program;
 use crate::support::{Answer, ECHO, TestServer, component, wat_with};
 use serde_json::json;
 
@@ -189,7 +190,7 @@ fn a_name_whose_newest_module_is_deleted_means_the_one_before() {
 fn bytes_that_are_no_component_are_refused() {
     let server = TestServer::start();
     let noise: Vec<u8> = (0..4096_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8 | 0x80).collect();
-    refused(&server, noise, &["not a WebAssembly component"]);
+    refused(&server, noise, &["not a WebAssembly component or module"]);
     refused(&server, "(component (oops))", &["not a WebAssembly component", "1:13"]);
     let whole = component("noop");
     for length in [9, whole.len() / 2, whole.len() - 1] {
@@ -198,10 +199,12 @@ fn bytes_that_are_no_component_are_refused() {
 }
 
 #[test]
-fn a_core_module_is_refused_with_what_to_do() {
+fn a_core_module_that_cannot_be_run_is_refused_with_what_to_do() {
     let server = TestServer::start();
-    refused(&server, "(module)", &["core module", "fusebox:action/action"]);
+    refused(&server, "(module)", &["core module", "fusebox:action/action", "`_start`"]).points_at(&["/exports"]);
     refused(&server, wat::parse_str("(module)").unwrap(), &["core module", "wasm-tools component new"]);
+    let foreign = r#"(module (import "env" "abort" (func)) (func (export "_start")))"#;
+    refused(&server, foreign, &["`env.abort`", "wasi_snapshot_preview1"]).points_at(&["/imports/env.abort"]);
 }
 
 /// The pointers to refused imports had the bare names in them, whose slashes made them point elsewhere.
@@ -219,8 +222,12 @@ fn an_import_that_is_not_offered_is_named() {
 #[test]
 fn a_component_of_another_world_is_refused() {
     let server = TestServer::start();
-    refused(&server, wat_with(2, "go"), &["exports no `run`", "`go`", "result<outcome, failure>"])
-        .points_at(&["/exports/run"]);
+    refused(
+        &server,
+        wat_with(2, "go"),
+        &["exports nothing that is run here", "`go`", "result<outcome, failure>", "`wasi:cli/run@0.2"],
+    )
+    .points_at(&["/exports"]);
     let other_type = r#"(component
         (core module $m (func (export "run")))
         (core instance $i (instantiate $m))
@@ -296,4 +303,72 @@ fn a_module_is_downloaded_by_its_tenant_only() {
     tenant.request("POST", "/module").bytes(component("noop")).send().expect(201);
     assert_eq!(tenant.get(&path).status, 200);
     tenant.get("/module/nobody/content").problem(404, "not_found");
+}
+
+/// Prints what it was told; with `code` in its payload it complains instead, and ends with status 42.
+fn echo() -> String {
+    program(
+        r#"(data (i32.const 1024) "\"code\"") (data (i32.const 1040) "no such door\n")
+           (func (export "_start")
+             (local $at i32) (local $end i32)
+             (local.set $at (i32.const 65536))
+             (local.set $end (i32.add (i32.const 65536) (call $read)))
+             (loop $next
+               (if (i64.eq (i64.shl (i64.load (local.get $at)) (i64.const 16))
+                           (i64.shl (i64.load (i32.const 1024)) (i64.const 16)))
+                 (then (call $complain (i32.const 1040) (i32.const 13)) (call $exit (i32.const 42))))
+               (br_if $next (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 1))) (local.get $end))))
+             (call $print (i32.const 65536) (i32.sub (local.get $end) (i32.const 65536))))"#,
+    )
+}
+
+#[test]
+fn a_core_module_runs_as_the_component_that_is_made_of_it_and_stays_what_was_uploaded() {
+    let mut server = TestServer::start();
+    let bytes = wat::parse_str(echo()).unwrap();
+    let digest = fusebox::domain::Digest::of(&bytes).to_string();
+    let first = upload(&server, "?name=echo&version=1", echo());
+    let module = first.expect(201).clone();
+    assert_eq!((&module["digest"], &module["size_bytes"]), (&json!(digest), &json!(bytes.len())));
+    assert_eq!(
+        (&module["kind"], &module["wrapped"]),
+        (&json!("command"), &json!("core module, wasip1 command adapter 48.0.8"))
+    );
+    let before = server.dump();
+    assert_eq!(upload(&server, "?name=echo&version=1", bytes.clone()).expect(200), &module);
+    assert_eq!(server.dump(), before);
+    assert!(upload(&server, "", component("noop")).expect(201).get("wrapped").is_none());
+
+    let action = server.action("echo", &digest, json!({}));
+    server.event_type("said", &action, json!({}));
+    for _ in 0..2 {
+        let event = server.fire_and_wait("said", json!({ "name": "Ada" }));
+        let output = &event["runs"][0]["output"];
+        assert_eq!((&output["payload"], &output["trigger"]), (&json!({ "name": "Ada" }), &json!("said")));
+        server.restart();
+        let content = server.admin.get(&format!("/module/{digest}/content"));
+        assert_eq!(content.text, String::from_utf8_lossy(&bytes));
+    }
+    let event = server.fire_and_wait("said", json!({ "code": 1 }));
+    let run = &event["runs"][0];
+    assert_eq!((&run["state"], &run["reason"], &run["code"]), (&json!("ERROR"), &json!("guest_error"), &json!(42)));
+    assert_eq!(run["message"], "ended with exit status 42: no such door");
+    assert_eq!(run["attempts"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn a_handler_answers_an_event_with_its_output_or_a_status() {
+    let server = TestServer::start();
+    let module = upload(&server, "?name=handler&version=1", component("handler")).expect(201).clone();
+    assert_eq!(module["kind"], "http");
+    let action = server.action("handler", "handler@1", json!({}));
+    server.event_type("asked", &action, json!({}));
+    let event = server.fire_and_wait("asked", json!({ "body": "{\"seats\": 4}" }));
+    assert_eq!(event["runs"][0]["output"], json!({ "seats": 4 }));
+    let event = server.fire_and_wait("asked", json!({ "status": 410, "body": "gone" }));
+    let run = &event["runs"][0];
+    assert_eq!(
+        (&run["state"], &run["code"], &run["message"]),
+        (&json!("ERROR"), &json!(410), &json!("answered 410 Gone: gone"))
+    );
 }

@@ -1,5 +1,6 @@
 //! Secrets in runs: who is given whose, and that nothing a run says shows one.
 
+use crate::sandbox::guest::program;
 use crate::support::{Client, ECHO, Serving, TestServer, component, fusebox, is_ended};
 use serde_json::{Value, json};
 use std::io::BufRead;
@@ -439,4 +440,29 @@ fn the_servers_own_log_and_a_backup_show_no_secret() {
     assert!(text.contains("TRACE") && text.contains("a run ended"), "it did not say everything: {} bytes", log.len());
     assert_dry("the log", &log);
     assert_files_dry(&data);
+}
+
+/// A program that fails says so with its last line on standard error, which is as long as it likes: a message is cut, and a
+/// cut through a secret would leave a half of it that nothing finds any more.
+#[test]
+fn a_message_that_is_cut_has_no_half_of_a_secret_in_it() {
+    let server = TestServer::start();
+    set(&server.admin, "bank", CANARY.trim_end());
+    let complains = program(
+        r#"(func (export "_start") (call $complain (i32.const 65536) (call $read)) (call $exit (i32.const 3)))"#,
+    );
+    let action = server.action("pay", &server.upload_bytes(complains), json!({ "parameters": [takes("bank")] }));
+    server.event_type("pay", &action, json!({}));
+    let message = |padding: usize| {
+        let event = fire(&server.admin, "pay", &"x".repeat(padding));
+        event["runs"][0]["message"].as_str().unwrap().to_owned()
+    };
+    let whole = message(1);
+    let at = whole.find("••••").expect("the secret is hidden");
+    assert!(!whole.ends_with('…'));
+    for cut_after in [0, 1, 5, 8, 20, 40] {
+        // So that the cut would go through the secret after so many characters of it.
+        let cut = message(1 + 4_000 - at - cut_after);
+        assert!(cut.ends_with('…') && !cut.contains("cAn"), "{}", &cut[3_900..]);
+    }
 }

@@ -127,7 +127,7 @@ fn lend<'a>(context: &'a Context, ids: &'a Ids) -> bindings::Context<'a> {
 }
 
 /// The contract has no time before 1970.
-fn ms(time: crate::domain::Timestamp) -> u64 {
+pub(super) fn ms(time: crate::domain::Timestamp) -> u64 {
     u64::try_from(time.as_ms()).unwrap_or(0)
 }
 

@@ -1,46 +1,112 @@
 //! The kinds of guests: how each is recognised and run. One file per kind.
 
 mod action;
+mod command;
+mod context;
+mod http;
 
 use super::Refusal;
 use super::bindings::ActionPre;
 use super::host::State;
 use crate::domain::{Context, Ending, Kind};
-use wasmtime::Store;
+use wasmtime::component::types::{ComponentFunc, ComponentItem};
 use wasmtime::component::{Component, InstancePre};
+use wasmtime::{Store, format_err};
+use wasmtime_wasi::p2::bindings::CommandPre;
+use wasmtime_wasi_http::p2::bindings::ProxyPre;
 
-/// What kind of guest a component with these exports is. The one place that a further kind is told apart.
+/// What a kind of guest exports.
+struct Sign {
+    kind: Kind,
+    /// The export's name; of a versioned one up to the number whose changes are compatible.
+    export: &'static str,
+    expected: &'static str,
+}
+
+/// Of a component that is of several kinds the first here counts.
+const SIGNS: &[Sign] = &[
+    Sign { kind: Kind::Action, export: action::EXPORT, expected: action::EXPORT_TYPE },
+    Sign { kind: Kind::Http, export: http::EXPORT, expected: http::EXPORT_TYPE },
+    Sign { kind: Kind::Command, export: command::EXPORT, expected: command::EXPORT_TYPE },
+];
+
+/// What handlers export in the WASI after the one that is run here.
+const NEXT_HTTP: &str = "wasi:http/handler";
+
+/// What kind of guest a component with these exports is. The one place that kinds are told apart.
 ///
 /// # Errors
 /// It is none that is run here.
-pub(super) fn kind(exports: &[String]) -> Result<Kind, Refusal> {
-    if exports.iter().any(|export| export == action::EXPORT) {
-        return Ok(Kind::Action);
+pub(super) fn kind(exports: &[&str]) -> Result<Kind, Refusal> {
+    let has = |sign: &&Sign| exports.iter().any(|export| *export == sign.export || track(export) == sign.export);
+    if let Some(sign) = SIGNS.iter().find(has) {
+        return Ok(sign.kind);
     }
-    Err(Refusal::MissingExport {
-        export: action::EXPORT.to_owned(),
-        expected: action::EXPORT_TYPE.to_owned(),
-        exports: exports.to_vec(),
+    let is_other = |export: &&str| {
+        interface(export) == Some(NEXT_HTTP)
+            || SIGNS.iter().any(|sign| interface(export).is_some_and(|of| interface(sign.export) == Some(of)))
+    };
+    Err(Refusal::NoKind {
+        other_versions: exports.iter().copied().filter(is_other).map(str::to_owned).collect(),
+        exports: exports.iter().map(|export| (*export).to_owned()).collect(),
+        expected: SIGNS.iter().map(|sign| sign.expected.to_owned()).collect(),
     })
+}
+
+/// A versioned name without its version.
+fn interface(name: &str) -> Option<&str> {
+    name.split_once('@').map(|(interface, _)| interface)
+}
+
+/// A versioned name up to the number whose changes are compatible: `wasi:cli/run@0.2` of `wasi:cli/run@0.2.6`.
+fn track(name: &str) -> &str {
+    name.rsplit_once('.').map_or(name, |(track, _)| track)
 }
 
 /// Checks that the exports of a component are of the types that its kind has.
 pub(super) fn check_exports(component: &Component, kind: Kind) -> Result<(), Refusal> {
     match kind {
         Kind::Action => action::check_exports(component),
+        Kind::Command => command::check_exports(component),
+        Kind::Http => http::check_exports(component),
     }
+}
+
+/// A function of an interface that a component exports in some compatible version, and the whole name of that interface.
+fn function(component: &Component, interface: &str, name: &str) -> (String, wasmtime::Result<ComponentFunc>) {
+    let (ty, engine) = (component.component_type(), component.engine());
+    let Some((export, item)) = ty.exports(engine).find(|(export, _)| track(export) == interface) else {
+        return (interface.to_owned(), Err(format_err!("there is none")));
+    };
+    let function = match item.ty {
+        ComponentItem::ComponentInstance(instance) => instance.get_export(engine, name).map(|found| found.ty),
+        _ => return (export.to_owned(), Err(format_err!("it is not an interface"))),
+    };
+    let function = match function {
+        Some(ComponentItem::ComponentFunc(function)) => Ok(function),
+        _ => Err(format_err!("it has no function `{name}`")),
+    };
+    (export.to_owned(), function)
 }
 
 /// A linked component, ready to be instantiated.
 pub(super) enum Guest {
     Action(ActionPre<State>),
+    Command(CommandPre<State>),
+    Http(ProxyPre<State>),
 }
 
 impl Guest {
     /// # Errors
     /// The component is not of a kind that is known; `inspect` refuses it before it gets here.
     pub(super) fn new(component: InstancePre<State>) -> wasmtime::Result<Guest> {
-        ActionPre::new(component).map(Guest::Action)
+        let ty = component.component().component_type();
+        let exports: Vec<&str> = ty.exports(component.engine()).map(|(name, _)| name).collect();
+        match kind(&exports)? {
+            Kind::Action => ActionPre::new(component).map(Guest::Action),
+            Kind::Command => CommandPre::new(component).map(Guest::Command),
+            Kind::Http => ProxyPre::new(component).map(Guest::Http),
+        }
     }
 
     /// Whether the component imports an interface, in whatever compatible version.
@@ -59,6 +125,8 @@ impl Guest {
     fn component(&self) -> &Component {
         match self {
             Guest::Action(action) => action.instance_pre().component(),
+            Guest::Command(command) => command.instance_pre().component(),
+            Guest::Http(handler) => handler.instance_pre().component(),
         }
     }
 
@@ -69,6 +137,8 @@ impl Guest {
     pub(super) async fn run(&self, store: &mut Store<State>, context: &Context) -> wasmtime::Result<Ending> {
         match self {
             Guest::Action(action) => action::run(action, store, context).await,
+            Guest::Command(command) => command::run(command, store, context).await,
+            Guest::Http(handler) => http::run(handler, store, context).await,
         }
     }
 }

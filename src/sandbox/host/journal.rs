@@ -23,6 +23,8 @@ struct Open {
     /// The beginnings of lines whose end was not printed yet. The limit bounds them too.
     stdout: Vec<u8>,
     stderr: Vec<u8>,
+    /// The latest whole line on standard error that is not blank.
+    complaint: Option<String>,
 }
 
 impl Journal {
@@ -57,6 +59,9 @@ impl Journal {
             let mut line = std::mem::take(open.unfinished(source));
             line.extend_from_slice(&bytes[..end]);
             self.hand_over(source, &line);
+            if source == LogSource::Stderr {
+                open.complaint = complaint(&line).or(open.complaint.take());
+            }
             bytes = &bytes[end + 1..];
         }
         self.count(&mut open, bytes.len() as u64)?;
@@ -75,6 +80,12 @@ impl Journal {
             }
         }
         open.used_bytes.min(self.limit_bytes)
+    }
+
+    /// The last line on standard error, where programs say why they failed. Whole: secrets are not hidden in it yet.
+    pub(in crate::sandbox) fn last_complaint(&self) -> Option<String> {
+        let open = self.open();
+        complaint(&open.stderr).or_else(|| open.complaint.clone())
     }
 
     fn count(&self, open: &mut Open, bytes: u64) -> Result<(), Stop> {
@@ -97,6 +108,12 @@ impl Journal {
     fn open(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A line as part of a message, unless it is blank.
+fn complaint(line: &[u8]) -> Option<String> {
+    let line = line.trim_ascii();
+    (!line.is_empty()).then(|| String::from_utf8_lossy(line).into_owned())
 }
 
 impl Open {

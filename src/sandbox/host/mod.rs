@@ -15,6 +15,7 @@ pub(super) use http::{INTERFACE as HTTP, Network, WASI_INTERFACE as WASI_HTTP};
 pub use http::{Names, Peers};
 pub(super) use journal::Journal;
 pub(super) use kv::INTERFACE as KV;
+pub(super) use stdio::Printout;
 
 use super::engine::FUEL_SLICE;
 use super::failure::Stop;
@@ -22,11 +23,13 @@ use super::limits::Limiter;
 use crate::domain::{
     Context, Effects, Emitted, HttpCall, KvEntry, KvScope, KvSize, Limits, LogLine, Reach, Reason, Timestamp,
 };
+use bytes::Bytes;
 use http::Http;
 use std::future::ready;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Instant;
+use stdio::Pipes;
 use wasi::Wasi;
 use wasmtime::component::Linker;
 use wasmtime::{StoreContextMut, Trap};
@@ -125,6 +128,8 @@ pub(super) struct State {
     is_attached: bool,
     seed: (u64, u64),
     around: Around,
+    /// Of a command.
+    pipes: Option<Pipes>,
     /// Made when the guest first calls WASI, which most never do.
     wasi: Option<Box<Wasi>>,
     /// Made when the guest first uses HTTP.
@@ -140,6 +145,16 @@ pub(super) struct Around {
 }
 
 impl State {
+    /// Ends what the guest left open: streams, bodies, answers that were never given. After it ran.
+    pub(super) fn close(&mut self) {
+        self.wasi = None;
+    }
+
+    /// Gives the guest a standard input, and keeps what it prints to standard output. Before it runs.
+    pub(super) fn pipe(&mut self, stdin: Bytes, stdout: Printout) {
+        self.pipes = Some(Pipes { stdin, stdout });
+    }
+
     pub(super) fn new(limiter: Limiter, journal: Arc<Journal>, context: &Context, around: Around) -> State {
         State {
             limiter,
@@ -153,6 +168,7 @@ impl State {
             is_attached: context.scope.is_some(),
             seed: context.seed,
             around,
+            pipes: None,
             wasi: None,
             http: None,
             pace: Pace::default(),

@@ -5,17 +5,21 @@
 //! keep a thread busy for minutes between two yields, and no limit of time would end it.
 
 use super::http::Hooks;
-use super::stdio::Printed;
-use super::{Journal, State, charge};
+use super::stdio::{Pipes, Stream};
+use super::{HostServices, Journal, State, charge};
 use crate::domain::LogSource;
+use blake3::OutputReader;
+use bytes::Bytes;
 use std::sync::Arc;
+use std::time::Duration;
 use wasmtime::component::{Linker, Resource, ResourceTable};
 use wasmtime::{AsContextMut, StoreContextMut, bail};
 use wasmtime_wasi::p2::DynPollable;
 use wasmtime_wasi::p2::bindings::io::poll::Host as _;
 use wasmtime_wasi::p2::bindings::sockets::ip_name_lookup::ResolveAddressStream;
 use wasmtime_wasi::p2::bindings::sockets::network::{ErrorCode, Network};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::p2::pipe::MemoryInputPipe;
+use wasmtime_wasi::{HostWallClock, WasiCtx, WasiCtxView, WasiView};
 
 /// Streams, timers and the like that a guest can hold at once.
 const RESOURCES_MAX: usize = 1_000;
@@ -30,23 +34,51 @@ const CALL_FUEL: u64 = 500;
 pub(super) struct Wasi {
     context: WasiCtx,
     pub(super) resources: ResourceTable,
+    random: OutputReader,
     pub(super) http: Hooks,
 }
 
 impl Wasi {
-    fn new(journal: &Arc<Journal>, (low, high): (u64, u64)) -> Wasi {
-        let printed = |source| Printed { journal: Arc::clone(journal), source };
+    fn new(journal: &Arc<Journal>, pipes: Option<Pipes>, (low, high): (u64, u64)) -> Wasi {
+        let log = |source| Stream::Log(Arc::clone(journal), source);
+        let (stdin, stdout) = match pipes {
+            Some(Pipes { stdin, stdout }) => (stdin, Stream::Output(stdout)),
+            None => (Bytes::new(), log(LogSource::Stdout)),
+        };
         let mut resources = ResourceTable::new();
         resources.set_max_capacity(RESOURCES_MAX);
         let context = WasiCtx::builder()
-            .stdout(printed(LogSource::Stdout))
-            .stderr(printed(LogSource::Stderr))
+            .wall_clock(Wall(journal.services()))
+            .stdin(MemoryInputPipe::new(stdin))
+            .stdout(stdout)
+            .stderr(log(LogSource::Stderr))
             .insecure_random_seed(u128::from(low) | u128::from(high) << 64)
             .allow_tcp(false)
             .allow_udp(false)
             .allow_ip_name_lookup(false)
             .build();
-        Wasi { context, resources, http: Hooks::default() }
+        Wasi { context, resources, random: random((low, high)), http: Hooks::default() }
+    }
+}
+
+/// Random bytes that are as unpredictable as the seed, and the same for the same seed, so that a run can be repeated
+/// exactly. The seed is 128 bits of the server's generator; whoever knows it knows what the guest drew.
+fn random((low, high): (u64, u64)) -> OutputReader {
+    let mut hasher = blake3::Hasher::new_derive_key("fusebox: what an attempt draws from wasi:random");
+    hasher.update(&low.to_le_bytes()).update(&high.to_le_bytes());
+    hasher.finalize_xof()
+}
+
+/// The time of the layers above: the machine's, or that of the run that is repeated.
+struct Wall(Arc<dyn HostServices>);
+
+impl HostWallClock for Wall {
+    fn resolution(&self) -> Duration {
+        Duration::from_millis(1)
+    }
+
+    fn now(&self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.now().as_ms()).unwrap_or(0))
     }
 }
 
@@ -59,8 +91,8 @@ impl WasiView for State {
 
 impl State {
     pub(super) fn wasi(&mut self) -> &mut Wasi {
-        let (journal, seed) = (&self.journal, self.seed);
-        self.wasi.get_or_insert_with(|| Box::new(Wasi::new(journal, seed)))
+        let (journal, pipes, seed) = (&self.journal, &mut self.pipes, self.seed);
+        self.wasi.get_or_insert_with(|| Box::new(Wasi::new(journal, pipes.take(), seed)))
     }
 }
 
@@ -70,13 +102,13 @@ pub(super) fn offer(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     linker
         .instance("wasi:io/poll@0.2.12")?
         .func_wrap_async("poll", |store, (pollables,): (_,)| Box::new(poll(store, pollables)))?;
-    for (interface, function) in [
-        ("wasi:random/random@0.2.12", "get-random-bytes"),
-        ("wasi:random/insecure@0.2.12", "get-insecure-random-bytes"),
+    for (interface, bytes, number) in [
+        ("wasi:random/random@0.2.12", "get-random-bytes", "get-random-u64"),
+        ("wasi:random/insecure@0.2.12", "get-insecure-random-bytes", "get-insecure-random-u64"),
     ] {
-        linker
-            .instance(interface)?
-            .func_wrap_async(function, |store, (len,): (u64,)| Box::new(random_bytes(store, len)))?;
+        let mut interface = linker.instance(interface)?;
+        interface.func_wrap_async(bytes, |store, (len,): (u64,)| Box::new(random_bytes(store, len)))?;
+        interface.func_wrap_async(number, |store, (): ()| Box::new(random_number(store)))?;
     }
     linker
         .instance("wasi:sockets/ip-name-lookup@0.2.12")?
@@ -105,12 +137,19 @@ async fn resolve_addresses(store: StoreContextMut<'_, State>, name_bytes: usize)
     Ok((Err(ErrorCode::PermanentResolverFailure),))
 }
 
-async fn random_bytes(store: StoreContextMut<'_, State>, len: u64) -> wasmtime::Result<(Vec<u8>,)> {
+async fn random_bytes(mut store: StoreContextMut<'_, State>, len: u64) -> wasmtime::Result<(Vec<u8>,)> {
     if len > RANDOM_BYTES_MAX {
         bail!("the action asks for {len} random bytes at once, of which {RANDOM_BYTES_MAX} are allowed");
     }
-    charge(store, CALL_FUEL + len).await?;
+    charge(store.as_context_mut(), CALL_FUEL + len).await?;
     let mut bytes = vec![0; usize::try_from(len)?];
-    getrandom::fill(&mut bytes)?;
+    store.data_mut().wasi().random.fill(&mut bytes);
     Ok((bytes,))
+}
+
+async fn random_number(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<(u64,)> {
+    charge(store.as_context_mut(), CALL_FUEL).await?;
+    let mut bytes = [0; 8];
+    store.data_mut().wasi().random.fill(&mut bytes);
+    Ok((u64::from_le_bytes(bytes),))
 }

@@ -243,3 +243,46 @@ pub(crate) fn exiting(body: &str) -> String {
         body,
     )
 }
+
+/// A program for WASI preview 1, as a core module: `(call $print at len)` to standard output, `(call $complain at len)` to
+/// error, `(call $read)` puts all of standard input at 65536 and gives its length, `(call $exit status)` ends it;
+/// `$random` and `$clock` are WASI's own.
+/// `body` has its functions, of which `_start` is called.
+pub(crate) fn program(body: &str) -> String {
+    format!(
+        r#"(module
+          (import "wasi_snapshot_preview1" "fd_read" (func $fd-read (param i32 i32 i32 i32) (result i32)))
+          (import "wasi_snapshot_preview1" "fd_write" (func $fd-write (param i32 i32 i32 i32) (result i32)))
+          (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+          (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+          (import "wasi_snapshot_preview1" "clock_time_get" (func $clock (param i32 i64 i32) (result i32)))
+          (memory (export "memory") 64)
+          (func $write (param $to i32) (param $at i32) (param $len i32)
+            (block $done (loop $more
+              (br_if $done (i32.eqz (local.get $len)))
+              (i32.store (i32.const 16) (local.get $at))
+              (i32.store (i32.const 20) (local.get $len))
+              (if (call $fd-write (local.get $to) (i32.const 16) (i32.const 1) (i32.const 24)) (then (unreachable)))
+              (local.set $at (i32.add (local.get $at) (i32.load (i32.const 24))))
+              (local.set $len (i32.sub (local.get $len) (i32.load (i32.const 24))))
+              (br $more))))
+          (func $print (param i32 i32) (call $write (i32.const 1) (local.get 0) (local.get 1)))
+          (func $complain (param i32 i32) (call $write (i32.const 2) (local.get 0) (local.get 1)))
+          (func $read (result i32)
+            (local $len i32)
+            (loop $more
+              (i32.store (i32.const 16) (i32.add (i32.const 65536) (local.get $len)))
+              (i32.store (i32.const 20) (i32.const 4096))
+              (if (call $fd-read (i32.const 0) (i32.const 16) (i32.const 1) (i32.const 24)) (then (unreachable)))
+              (local.set $len (i32.add (local.get $len) (i32.load (i32.const 24))))
+              (br_if $more (i32.load (i32.const 24))))
+            (local.get $len))
+          {body})"#
+    )
+}
+
+/// A core module that exports `run` as the contract has it and imports nothing, without a type section. `body` is as
+/// in [`pure`].
+pub(crate) fn untyped(body: &str) -> String {
+    format!(r#"(module (memory (export "memory") 2) {PRELUDE} (export "cabi_realloc" (func $realloc)) {body})"#)
+}

@@ -2,10 +2,13 @@
 
 mod artifacts;
 mod attempts;
+mod commands;
 mod fairness;
 pub(crate) mod guest;
+mod handlers;
 mod http;
 mod http_peers;
+mod kinds;
 mod limits;
 mod uploads;
 

@@ -1,6 +1,6 @@
 //! What is taken as a component, what is refused and in which words.
 
-use super::guest::{logging, printing, pure, with_memory};
+use super::guest::{logging, printing, pure, untyped, with_memory};
 use super::{Bench, DEFAULT, outcome};
 use bytes::Bytes;
 use fusebox::domain::{Digest, Kind};
@@ -48,17 +48,17 @@ async fn bytes_that_are_no_component_are_refused_with_the_place() {
     let noise: Vec<u8> = (0..1000_u32).map(|n| ((n * 7919) >> 3) as u8 | 0x80).collect();
     assert_eq!(
         refused(&bench, noise).await.to_string(),
-        "this is not a WebAssembly component: it starts neither like the binary format nor like a text"
+        "this is not a WebAssembly component or module: it starts neither like the binary format nor like a text"
     );
     let text = refused(&bench, "(component (oops))").await.to_string();
     assert!(text.contains("<anon>:1:13"), "{text}");
-    assert!(matches!(refused(&bench, "").await, Refusal::Malformed(_) | Refusal::CoreModule));
+    assert!(matches!(refused(&bench, "").await, Refusal::Malformed(_) | Refusal::CoreModule { .. }));
 
     let whole = wat::parse_str(pure(NOOP)).unwrap();
     for length in (8..whole.len()).step_by(37) {
         let refusal = refused(&bench, &whole[..length]).await;
         assert!(
-            matches!(refusal, Refusal::Malformed(_) | Refusal::MissingExport { .. } | Refusal::NotCompiled(_)),
+            matches!(refusal, Refusal::Malformed(_) | Refusal::NoKind { .. } | Refusal::NotCompiled(_)),
             "{length}: {refusal}"
         );
     }
@@ -82,11 +82,111 @@ async fn what_does_not_validate_is_refused_with_the_place() {
 }
 
 #[tokio::test]
-async fn a_core_module_is_refused_with_what_is_expected() {
+async fn a_core_module_that_is_neither_program_nor_action_is_refused_with_what_is_expected() {
     let bench = Bench::new();
-    let refusal = refused(&bench, "(module (func (export \"_start\")))").await;
-    assert_eq!(refusal, Refusal::CoreModule);
-    assert!(refusal.to_string().contains("a component of the world fusebox:action/action is expected"));
+    let refusal = refused(&bench, "(module (func (export \"main\")) (memory (export \"_start\") 1))").await;
+    assert_eq!(refusal, Refusal::CoreModule { exports: vec!["main".to_owned()] });
+    assert_eq!(refusal.places(), ["exports"]);
+    let text = refusal.to_string();
+    for word in ["exports neither `_start`", "nor `run`", "fusebox:action/action", "found are `main`", "wasm32-wasip2"]
+    {
+        assert!(text.contains(word), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn the_foreign_imports_of_a_core_module_are_all_named_with_what_to_do() {
+    let bench = Bench::new();
+    let foreign = r#"(module
+        (import "env" "abort" (func)) (import "env" "memory" (memory 1)) (import "wasi_snapshot_preview1" "fd_dance" (func))
+        (import "wasi_snapshot_preview1" "sched_yield" (func (result i32))) (import "gojs" "runtime.wasmExit" (func))
+        (func (export "_start")))"#;
+    let refusal = refused(&bench, foreign).await;
+    let named = ["env.abort", "env.memory", "wasi_snapshot_preview1.fd_dance", "gojs.runtime.wasmExit"];
+    assert_eq!(refusal.places(), named.map(|name| format!("imports/{name}")));
+    let text = refusal.to_string();
+    assert!(text.starts_with("it imports `env.abort`, `env.memory`, `wasi_snapshot_preview1.fd_dance`, "), "{text}");
+    for word in ["functions of `wasi_snapshot_preview1`", "nobody defined when the module was linked", "GOOS=wasip1"] {
+        assert_eq!(text.matches(word).count(), 1, "{word}: {text}");
+    }
+    for (from, word) in [
+        ("wasi_unstable", "preview 1"),
+        ("__wbindgen_placeholder__", "wasm-bindgen"),
+        ("wasi", "threads are not offered"),
+    ] {
+        let module = format!(
+            r#"(module (import "{from}" "f" (func)) (func (export "run") (param i32) (result i32) unreachable))"#
+        );
+        let text = refused(&bench, module).await.to_string();
+        assert!(text.contains(&format!("`{from}.f`")) && text.contains(word), "{text}");
+    }
+}
+
+/// An interface that there is not is told like that of a component; its version is what a component has.
+#[tokio::test]
+async fn a_core_module_that_imports_other_interfaces_is_refused_with_their_names() {
+    let bench = Bench::new();
+    let module = r#"(module (import "acme:door/unlock@1.0.0" "open" (func))
+        (memory (export "memory") 1)
+        (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) unreachable)
+        (func (export "run") (param i32) (result i32) unreachable))"#;
+    let text = refused(&bench, module).await.to_string();
+    assert!(
+        text.starts_with("this core module cannot be made a component: ") && text.contains("acme:door/unlock@1.0.0"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_core_module_whose_exports_are_of_another_type_is_refused_with_both() {
+    let bench = Bench::new();
+    let realloc = r#"(func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) unreachable)"#;
+    let run = r#"(func (export "run") (param i32) (result i32) unreachable)"#;
+    let allocating = "(i32, i32, i32, i32) -> (i32)";
+    for (body, export, expected, found) in [
+        (r#"(func (export "_start") (param i32))"#.to_owned(), "_start", "() -> ()", "it is (i32) -> ()"),
+        (r#"(func (export "_start") (result i64) unreachable)"#.to_owned(), "_start", "() -> ()", "it is () -> (i64)"),
+        (
+            r#"(func (export "run") (param i32 f32) (result i32) unreachable)"#.to_owned(),
+            "run",
+            "(i32) -> (i32)",
+            "it is (i32, f32) -> (i32)",
+        ),
+        (run.to_owned(), "cabi_realloc", allocating, "there is none"),
+        (
+            format!(r#"{run} (global (export "cabi_realloc") i32 (i32.const 0))"#),
+            "cabi_realloc",
+            allocating,
+            "it is not a function",
+        ),
+        (format!("{run} {realloc}"), "memory", "memory", "there is none"),
+    ] {
+        let refusal = refused(&bench, format!("(module {body})")).await;
+        let text = format!("its export `{export}` is not of the expected type `{expected}`: {found}");
+        assert_eq!(refusal.to_string(), text);
+        assert_eq!(refusal.places(), [format!("exports/{export}")]);
+    }
+}
+
+/// A type section is read by code that was not made to be lied to: whatever becomes of it is the upload's fault.
+#[tokio::test]
+async fn a_core_module_with_a_damaged_type_section_is_refused() {
+    let bench = Bench::new();
+    let whole = wat::parse_str(untyped(NOOP)).unwrap();
+    let with_section = |content: &[u8]| {
+        let name = b"component-type:action";
+        let mut bytes = whole.clone();
+        bytes.push(0);
+        bytes.push(u8::try_from(1 + name.len() + content.len()).unwrap());
+        bytes.push(u8::try_from(name.len()).unwrap());
+        bytes.extend_from_slice(name);
+        bytes.extend_from_slice(content);
+        bytes
+    };
+    for content in [&b""[..], b"\0", &[0xff; 60], b"\0asm\x0d\0\x01\0", b"\0asm\x01\0\0\0", &whole[..40]] {
+        let refusal = refused(&bench, with_section(content)).await;
+        assert!(matches!(refusal, Refusal::NotWrapped(_)), "{content:?}: {refusal}");
+    }
 }
 
 #[tokio::test]
@@ -119,10 +219,10 @@ async fn an_import_of_another_type_is_refused() {
 async fn a_component_without_the_export_is_refused_with_the_expected_type() {
     let bench = Bench::new();
     let refusal = refused(&bench, "(component (core module) (instance $i) (export \"helper\" (instance $i)))").await;
-    assert_eq!(
-        refusal.to_string(),
-        "it exports no `run`; expected is `run: func(ctx: context) -> result<outcome, failure>`; found are `helper`"
-    );
+    let text = refusal.to_string();
+    assert!(text.starts_with("it exports nothing that is run here; expected is `run: func(ctx: context) -> result<outcome, failure>` or `wasi:http/"), "{text}");
+    assert!(text.ends_with("with run: func() -> result`; found are `helper`"), "{text}");
+    assert_eq!(refusal.places(), ["exports"]);
     let refusal = refused(
         &bench,
         r#"(component (core module $M (func (export "run"))) (core instance $m (instantiate $M))
