@@ -1,11 +1,11 @@
 //! `fusebox test`: one attempt here, without a server, under the limits a server has.
 
-use super::{fire::read_json, output};
+use super::{fire::read_json, output, source};
 use crate::domain::{
     Chain, Clock, Context as ActionContext, Ending, Entropy, EventId, Failed, Ids, Json, LIMITS_WASM, Limits,
-    LimitsPatch, LogLine, ObjectRef, RunId, TenantId, Timestamp, Usage,
+    LimitsPatch, LogLine, ObjectRef, RunId, SourceCode, TenantId, Timestamp, Usage,
 };
-use crate::sandbox::{self, Attempted, HostServices, Invocation, Sandbox};
+use crate::sandbox::{self, Attempted, HostServices, Invocation, Prepared, Sandbox};
 use crate::server::SystemClock;
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
@@ -16,11 +16,14 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Run a component here with a sample event, without a server, under the same limits.
+/// Run a component or source code here with a sample event, without a server, under the same limits.
 #[derive(Debug, Args)]
 pub(super) struct Test {
-    /// The component: binary, or WAT
+    /// The component, binary or WAT; or source code: .js, .ts
     file: PathBuf,
+    /// The component that runs source code, of a language that has none here
+    #[arg(long, value_name = "FILE")]
+    interpreter: Option<PathBuf>,
     /// The payload: JSON, a file, or - for standard input
     #[arg(long, short, default_value = "{}", value_name = "JSON|FILE|-")]
     payload: String,
@@ -56,7 +59,7 @@ pub(super) fn run(test: &Test, json: bool) -> Result<ExitCode> {
     let context = context(test, limits)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let host = Arc::new(Host { json, lines: Mutex::default() });
-    let attempted = runtime.block_on(attempt(bytes, context, Arc::clone(&host), json))?;
+    let attempted = runtime.block_on(attempt(test, bytes, context, (Arc::clone(&host), json)))?;
     runtime.shutdown_timeout(Duration::from_secs(1));
     let succeeded = matches!(attempted.ending, Ending::Outcome(_));
     if json {
@@ -67,7 +70,12 @@ pub(super) fn run(test: &Test, json: bool) -> Result<ExitCode> {
     Ok(if succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn attempt(bytes: Vec<u8>, context: ActionContext, host: Arc<Host>, json: bool) -> Result<Attempted> {
+async fn attempt(
+    test: &Test,
+    bytes: Vec<u8>,
+    context: ActionContext,
+    (host, json): (Arc<Host>, bool),
+) -> Result<Attempted> {
     // Compiled artifacts are of no use after this; the folder goes with the handle.
     let folder = tempfile::tempdir().context("no folder for the compiled component")?;
     let mut key = [0; 32];
@@ -78,12 +86,21 @@ async fn attempt(bytes: Vec<u8>, context: ActionContext, host: Arc<Host>, json: 
     let progress = if json { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
     progress.set_message("validating and compiling");
     progress.enable_steady_tick(Duration::from_millis(100));
-    let inspected = sandbox.inspect(bytes.into()).await;
+    let prepared = prepare(&sandbox, test, bytes).await;
     progress.finish_and_clear();
-    let inspected = inspected?;
-    let wasm = inspected.wasm;
-    let prepared = sandbox.prepare(inspected.digest, move || Ok(wasm)).await?;
+    let prepared = prepared?;
     Ok(sandbox.invoke(&prepared, Invocation { context, host }).await)
+}
+
+async fn prepare(sandbox: &Sandbox, test: &Test, bytes: Vec<u8>) -> Result<Prepared> {
+    if let Some(language) = source::language_of(&test.file) {
+        let code = String::from_utf8(bytes).with_context(|| format!("{} is no text", test.file.display()))?;
+        let source = SourceCode::new(language, &code);
+        return source::prepare(sandbox, (&test.file, &source), test.interpreter.as_ref()).await;
+    }
+    let inspected = sandbox.inspect(bytes.into()).await?;
+    let wasm = inspected.wasm;
+    Ok(sandbox.prepare(inspected.digest, move || Ok(wasm)).await?)
 }
 
 fn limits(test: &Test) -> Result<Limits> {

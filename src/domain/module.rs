@@ -11,6 +11,8 @@ use std::str::FromStr;
 pub enum Kind {
     /// Exports `run` of the world `fusebox:action/action`.
     Action,
+    /// Exports `check` and `run` of the world `fusebox:action/interpreter`: runs source code of a language.
+    Interpreter,
 }
 
 /// One import of a component, and what it means for whoever lets it run.

@@ -51,7 +51,7 @@ async fn attempt(prepared: &Prepared, Invocation { context, host }: &Invocation)
     let ending = match limited(&mut store, limits) {
         Ok(()) => {
             let timeout = Duration::from_millis(limits.timeout_ms);
-            match tokio::time::timeout(timeout, prepared.guest().run(&mut store, context)).await {
+            match tokio::time::timeout(timeout, prepared.guest().run(&mut store, prepared.program(), context)).await {
                 Ok(Ok(ending)) => Ok(ending),
                 Ok(Err(error)) => Err(failure::read(&error, store.data(), limits)),
                 Err(_) => Err(timed_out(limits)),
@@ -71,7 +71,7 @@ async fn attempt(prepared: &Prepared, Invocation { context, host }: &Invocation)
 }
 
 /// Puts the limits on a store that nothing ran in yet.
-fn limited(store: &mut Store<State>, limits: &Limits) -> wasmtime::Result<()> {
+pub(super) fn limited(store: &mut Store<State>, limits: &Limits) -> wasmtime::Result<()> {
     store.limiter(|state| &mut state.limiter);
     store.set_fuel(limits.fuel)?;
     store.fuel_async_yield_interval(Some(FUEL_SLICE))?;
@@ -81,7 +81,7 @@ fn limited(store: &mut Store<State>, limits: &Limits) -> wasmtime::Result<()> {
     Ok(())
 }
 
-fn timed_out(limits: &Limits) -> Stop {
+pub(super) fn timed_out(limits: &Limits) -> Stop {
     let message = format!("was not done after {} ms, its time limit", limits.timeout_ms);
     Stop { reason: Reason::Timeout, message }
 }

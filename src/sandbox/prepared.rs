@@ -3,14 +3,18 @@
 use super::guest::Guest;
 use crate::domain::Digest;
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use wasmtime::Engine;
 
-/// A component that can be invoked at once, from any thread. Cheap to clone.
+/// A component that can be invoked at once, from any thread; of an interpreter, with what it is to run. Cheap to clone.
 #[derive(Clone)]
-pub struct Prepared(Arc<Loaded>);
+pub struct Prepared {
+    loaded: Arc<Loaded>,
+    program: Option<Bytes>,
+}
 
 struct Loaded {
     digest: Digest,
@@ -22,19 +26,30 @@ struct Loaded {
 
 impl Prepared {
     pub(super) fn new(digest: Digest, engine: Engine, guest: Guest) -> Prepared {
-        Prepared(Arc::new(Loaded { digest, engine, guest, used: AtomicBool::new(true) }))
+        let loaded = Arc::new(Loaded { digest, engine, guest, used: AtomicBool::new(true) });
+        Prepared { loaded, program: None }
+    }
+
+    /// The interpreter with a program that it made of source code.
+    #[must_use]
+    pub fn with_program(self, program: Bytes) -> Prepared {
+        Prepared { program: Some(program), ..self }
+    }
+
+    pub(super) fn program(&self) -> Option<&[u8]> {
+        self.program.as_deref()
     }
 
     pub fn digest(&self) -> Digest {
-        self.0.digest
+        self.loaded.digest
     }
 
     pub(super) fn engine(&self) -> &Engine {
-        &self.0.engine
+        &self.loaded.engine
     }
 
     pub(super) fn guest(&self) -> &Guest {
-        &self.0.guest
+        &self.loaded.guest
     }
 }
 
@@ -52,8 +67,8 @@ impl Shelf {
     pub(super) fn find(&self, digest: &Digest) -> Option<Prepared> {
         let prepared = self.kept.load().get(digest).cloned()?;
         // Writing only what changes keeps the cache line shared between processors.
-        if !prepared.0.used.load(Ordering::Relaxed) {
-            prepared.0.used.store(true, Ordering::Relaxed);
+        if !prepared.loaded.used.load(Ordering::Relaxed) {
+            prepared.loaded.used.store(true, Ordering::Relaxed);
         }
         Some(prepared)
     }
@@ -82,7 +97,7 @@ impl Shelf {
 fn make_room(kept: &mut HashMap<Digest, Prepared>) {
     let mut idle = None;
     for (digest, prepared) in &*kept {
-        if !prepared.0.used.swap(false, Ordering::Relaxed) {
+        if !prepared.loaded.used.swap(false, Ordering::Relaxed) {
             idle = Some(*digest);
         }
     }

@@ -11,8 +11,8 @@ use super::tenants::Tenants;
 use super::timetable::Timetable;
 use super::transition::{Change, Conflict, Expectation, Transition};
 use crate::domain::{
-    Action, ActionId, ActionName, Digest, Entry, EventType, EventTypeId, EventTypeName, Module, ModuleNaming,
-    ModuleRef, Schedule, TenantId, Timestamp, Token, TokenHash, TokenId,
+    Action, ActionId, ActionName, Digest, Entry, EventType, EventTypeId, EventTypeName, Kind, Language, Module,
+    ModuleNaming, ModuleRef, Schedule, SourceCode, TenantId, Timestamp, Token, TokenHash, TokenId,
 };
 use rpds::{HashTrieMapSync, RedBlackTreeMapSync, RedBlackTreeSetSync};
 use std::sync::Arc;
@@ -108,6 +108,22 @@ impl Catalogue {
         self.modules.get(&(owner.clone(), digest))
     }
 
+    /// What interprets a language: the platform's module of that name, else what comes with Fusebox.
+    pub fn interpreter(&self, language: &Language) -> Option<Digest> {
+        let named = self.module_of(&TenantId::shared(), &ModuleRef::Name(language.module_name()));
+        let uploaded = named.filter(|module| module.kind == Kind::Interpreter).map(|module| module.digest);
+        uploaded.or_else(|| language.built_in().map(|built_in| built_in.digest))
+    }
+
+    /// What stands for the code of an action as it is now: the digest of the module that it names, or of its source.
+    pub fn code_of(&self, action: &Action) -> Option<Digest> {
+        match (&action.source, &action.module) {
+            (Some(source), _) => Some(source.digest),
+            (None, Some(module)) => self.module(&action.owner_id, module).map(|module| module.digest),
+            (None, None) => None,
+        }
+    }
+
     /// When the newest version of a name of exactly this tenant's was uploaded.
     pub fn newest_since(&self, owner: &TenantId, name: &str) -> Option<Timestamp> {
         let versions = self.module_names.get(&(owner.clone(), name.to_owned()));
@@ -121,6 +137,11 @@ impl Catalogue {
     /// What exactly this tenant has under a digest.
     pub(super) fn own_module(&self, owner: &TenantId, digest: Digest) -> Option<&Arc<Module>> {
         self.modules.get(&(owner.clone(), digest))
+    }
+
+    /// Whether source code could not run without this interpreter.
+    fn needs(&self, source: &SourceCode, interpreter: Digest) -> bool {
+        source.language.built_in().is_none() && self.interpreter(&source.language) == Some(interpreter)
     }
 
     /// Whether any tenant has a module with these bytes.
@@ -224,6 +245,7 @@ impl Catalogue {
         match change {
             Change::Event(_) | Change::Run(_) | Change::Log(_) | Change::Forget(_) => Ok(()),
             Change::Audit(_) | Change::DeleteAudit(..) | Change::RememberOnce(_) | Change::ForgetOnce(_) => Ok(()),
+            Change::PutProgram(..) => Ok(()),
             Change::PutModule(module, _) => self.put_module(module),
             Change::DeleteModule(tenant, digest) => self.delete_module(tenant, *digest),
             Change::PutAction(action) => self.put_action(action),
@@ -274,7 +296,9 @@ impl Catalogue {
         let gone = || Conflict::Gone { what: "module", id: digest.to_string() };
         let module = self.modules.get(&key).cloned().ok_or_else(gone)?;
         let used = |action: &&Arc<Action>| {
-            self.module(&action.owner_id, &action.module).is_some_and(|m| m.digest == digest && m.owner_id == *tenant)
+            let named = action.module.as_ref().and_then(|module| self.module(&action.owner_id, module));
+            named.is_some_and(|m| m.digest == digest && m.owner_id == *tenant)
+                || tenant.is_shared() && action.source.as_ref().is_some_and(|source| self.needs(source, digest))
         };
         let users = self.actions().filter(used).map(|action| format!("the action `{}`", action.name));
         let pinning = self.actions_pinning(tenant, digest);
@@ -303,8 +327,10 @@ impl Catalogue {
     /// Without a look at what it names, for what was checked when it was written: event types name actions and actions
     /// name event types, so one of them is read first when the store is opened.
     pub(super) fn insert_action(&mut self, action: &Arc<Action>) -> Result<(), Conflict> {
-        if self.module(&action.owner_id, &action.module).is_none() {
-            return Err(Conflict::NoSuchModule { reference: action.module.to_string() });
+        if let Some(module) = &action.module
+            && self.module(&action.owner_id, module).is_none()
+        {
+            return Err(Conflict::NoSuchModule { reference: module.to_string() });
         }
         let key = (action.owner_id.clone(), action.name.folded());
         if self.action_names.get(&key).is_some_and(|id| *id != action.id) {

@@ -19,6 +19,8 @@ pub(super) const MODULE_BYTES: Table = TableDefinition::new("module_bytes");
 pub(super) const ACTIONS: Table = TableDefinition::new("actions");
 /// `action, version (8 bytes)` → Action, every version there was.
 pub(super) const ACTION_VERSIONS: Table = TableDefinition::new("action_versions");
+/// `digest of source code` → Program: what its interpreter made of it, so that a start need not make it again.
+pub(super) const PROGRAMS: Table = TableDefinition::new("programs");
 /// `event type` → EventType.
 pub(super) const EVENT_TYPES: Table = TableDefinition::new("event_types");
 /// `token` → Token.
@@ -72,7 +74,7 @@ pub(super) const AUDIT: Table = TableDefinition::new("audit");
 pub(super) const TENANTS: Table = TableDefinition::new("tenants");
 
 /// All tables, for creating, dumping and checking them.
-pub(super) const ALL: [Table; 27] = [
+pub(super) const ALL: [Table; 28] = [
     META,
     MODULES,
     MODULE_BYTES,
@@ -100,4 +102,5 @@ pub(super) const ALL: [Table; 27] = [
     ONCE_BY_EXPIRY,
     AUDIT,
     TENANTS,
+    PROGRAMS,
 ];

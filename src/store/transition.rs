@@ -5,7 +5,7 @@ use super::once::Expired;
 use super::retention::Forget;
 use crate::domain::{
     AcceptedOnce, Action, ActionId, Attachment, AttachmentId, AuditId, Author, Digest, Event, EventType, EventTypeId,
-    LogLine, Module, Noted, ObjectRecord, ObjectRef, QuotaExceeded, Run, RunId, ScheduleId, Tenant, TenantId,
+    LogLine, Module, Noted, ObjectRecord, ObjectRef, Program, QuotaExceeded, Run, RunId, ScheduleId, Tenant, TenantId,
     Timestamp, Token, TokenId,
 };
 use bytes::Bytes;
@@ -72,6 +72,8 @@ pub enum Change {
     PutModule(Arc<Module>, Bytes),
     DeleteModule(TenantId, Digest),
     PutAction(Arc<Action>),
+    /// What an interpreter made of the source code of this digest, in the place of what another one made.
+    PutProgram(Digest, Program),
     DeleteAction(ActionId),
     PutEventType(Arc<EventType>),
     DeleteEventType(EventTypeId),
@@ -105,9 +107,9 @@ impl Change {
 
     /// Whether it changes what planning sees.
     pub(super) fn is_catalogue(&self) -> bool {
-        use Change::{Audit, DeleteAudit, Event, Forget, ForgetOnce, Log, RememberOnce, Run};
+        use Change::{Audit, DeleteAudit, Event, Forget, ForgetOnce, Log, PutProgram, RememberOnce, Run};
         let history = matches!(self, Event(_) | Run(_) | Log(_) | Forget(_) | RememberOnce(_) | ForgetOnce(_));
-        !history && !matches!(self, Audit(_) | DeleteAudit(..))
+        !history && !matches!(self, Audit(_) | DeleteAudit(..) | PutProgram(..))
     }
 }
 

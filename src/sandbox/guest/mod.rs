@@ -1,11 +1,13 @@
 //! The kinds of guests: how each is recognised and run. One file per kind.
 
 mod action;
+mod interpreter;
 
 use super::Refusal;
 use super::bindings::ActionPre;
+use super::bindings::interpreter::InterpreterPre;
 use super::host::State;
-use crate::domain::{Context, Ending, Kind};
+use crate::domain::{Context, Ending, Kind, SourceFault};
 use wasmtime::Store;
 use wasmtime::component::{Component, InstancePre};
 
@@ -14,7 +16,11 @@ use wasmtime::component::{Component, InstancePre};
 /// # Errors
 /// It is none that is run here.
 pub(super) fn kind(exports: &[String]) -> Result<Kind, Refusal> {
-    if exports.iter().any(|export| export == action::EXPORT) {
+    let has = |name: &str| exports.iter().any(|export| export == name);
+    if has(interpreter::EXPORT) && has(action::EXPORT) {
+        return Ok(Kind::Interpreter);
+    }
+    if has(action::EXPORT) {
         return Ok(Kind::Action);
     }
     Err(Refusal::MissingExport {
@@ -28,28 +34,56 @@ pub(super) fn kind(exports: &[String]) -> Result<Kind, Refusal> {
 pub(super) fn check_exports(component: &Component, kind: Kind) -> Result<(), Refusal> {
     match kind {
         Kind::Action => action::check_exports(component),
+        Kind::Interpreter => interpreter::check_exports(component),
     }
 }
 
 /// A linked component, ready to be instantiated.
 pub(super) enum Guest {
     Action(ActionPre<State>),
+    Interpreter(InterpreterPre<State>),
 }
 
 impl Guest {
     /// # Errors
     /// The component is not of a kind that is known; `inspect` refuses it before it gets here.
     pub(super) fn new(component: InstancePre<State>) -> wasmtime::Result<Guest> {
-        ActionPre::new(component).map(Guest::Action)
+        let ty = component.component().component_type();
+        let exports: Vec<String> = ty.exports(component.engine()).map(|(name, _)| name.to_owned()).collect();
+        match kind(&exports)? {
+            Kind::Action => ActionPre::new(component).map(Guest::Action),
+            Kind::Interpreter => InterpreterPre::new(component).map(Guest::Interpreter),
+        }
     }
 
-    /// One attempt in a fresh instance.
+    /// One attempt in a fresh instance. `program` is what an interpreter runs.
     ///
     /// # Errors
     /// Whatever ended it before it returned, see `failure`.
-    pub(super) async fn run(&self, store: &mut Store<State>, context: &Context) -> wasmtime::Result<Ending> {
+    pub(super) async fn run(
+        &self,
+        store: &mut Store<State>,
+        program: Option<&[u8]>,
+        context: &Context,
+    ) -> wasmtime::Result<Ending> {
         match self {
             Guest::Action(action) => action::run(action, store, context).await,
+            Guest::Interpreter(interpreter) => interpreter::run(interpreter, store, program, context).await,
+        }
+    }
+
+    /// Has an interpreter look at source code, in a fresh instance.
+    ///
+    /// # Errors
+    /// Whatever ended it before it returned, see `failure`.
+    pub(super) async fn check(
+        &self,
+        store: &mut Store<State>,
+        code: &str,
+    ) -> wasmtime::Result<Result<Vec<u8>, Vec<SourceFault>>> {
+        match self {
+            Guest::Interpreter(interpreter) => interpreter::check(interpreter, store, code).await,
+            Guest::Action(_) => Err(wasmtime::format_err!("it is no interpreter")),
         }
     }
 }
