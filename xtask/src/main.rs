@@ -4,6 +4,7 @@ mod bindings;
 mod ci;
 mod components;
 mod guests;
+mod interpreters;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,10 +15,11 @@ const USAGE: &str = "\
 usage: cargo xtask <command>
 
   bindings [--check]            write the SDK's bindings from guest-sdk/wit; with --check fail when they are stale
-  guests [--check] [--install]  build the components of examples/ and tests/guests/ and write them with their
+  guests [--check] [--install]  build the components of examples/, tests/guests/ and interpreters/ and write them with their
                                 DIGESTS; with --check build into target/guests and compare with what is checked in
                                 (set FUSEBOX_COMPONENTS_DIR to that folder to run tests against it); with --install
                                 apt-get installs what is missing on a machine without a Wasm target
+  interpreters                  the same for those of interpreters/ alone
   ci                            everything CI runs, in order, up to the first failure";
 
 fn main() -> Result<()> {
@@ -27,7 +29,7 @@ fn main() -> Result<()> {
     let allowed: &[&str] = match command.as_str() {
         "bindings" => &["--check"],
         "guests" => &["--check", "--install"],
-        "ci" => &[],
+        "ci" | "interpreters" => &[],
         _ => bail!("unknown command `{command}`\n\n{USAGE}"),
     };
     if let Some(unknown) = flags.iter().find(|flag| !allowed.contains(&flag.as_str())) {
@@ -36,6 +38,7 @@ fn main() -> Result<()> {
     match (command.as_str(), has("--check")) {
         ("bindings", false) => bindings::write(),
         ("bindings", true) => bindings::check(),
+        ("interpreters", _) => interpreters::write(),
         ("guests", false) => guests::write(has("--install")),
         ("guests", true) => guests::check(has("--install")),
         _ => ci::run(),

@@ -1,16 +1,22 @@
 //! Time: the attempt's own, which goes on while it runs; and waiting.
 
-use crate::bindings::fusebox::action::budget;
 use crate::bindings::wasi::clocks::monotonic_clock;
 use crate::host;
+use std::cell::Cell;
 
-/// Milliseconds since 1970: from when the attempt ends and what is left until then.
+thread_local! {
+    /// When the attempt first asked, by the clock that only measures.
+    static FIRST_NS: Cell<Option<u64>> = const { Cell::new(None) };
+}
+
+/// Milliseconds since 1970: the time of the attempt, and what has gone by since it first asked.
 pub(crate) fn now_ms() -> f64 {
-    match host::deadline_ms() {
-        Some(deadline) => deadline.saturating_sub(budget::left().time_ms) as f64,
-        // The component is being built.
-        None => 0.0,
-    }
+    // None while the component is being built.
+    let Some(begun_ms) = host::begun_ms() else { return 0.0 };
+    let now_ns = monotonic_clock::now();
+    let first_ns = FIRST_NS.get().unwrap_or(now_ns);
+    FIRST_NS.set(Some(first_ns));
+    begun_ms as f64 + (now_ns.saturating_sub(first_ns) / 1_000_000) as f64
 }
 
 pub(crate) fn sleep(wait_ms: f64) {

@@ -2,8 +2,12 @@
 
 use crate::bindings::fusebox::action::log::{self, Level};
 use crate::bindings::fusebox::action::types::{self, ObjectRef};
-use crate::bindings::fusebox::action::{budget, emit};
-use crate::{clock, http, kv};
+use crate::clock;
+#[cfg(feature = "reach")]
+use crate::{
+    bindings::fusebox::action::{budget, emit},
+    http, kv,
+};
 use rquickjs::{ArrayBuffer, Ctx, Function, IntoJs, Object, Result, TypedArray, Value};
 use std::cell::RefCell;
 use url::{Url, form_urlencoded, quirks};
@@ -20,8 +24,9 @@ pub(crate) fn begin(context: types::Context) {
     CONTEXT.set(Some(context));
 }
 
-pub(crate) fn deadline_ms() -> Option<u64> {
-    CONTEXT.with_borrow(|context| context.as_ref().map(|context| context.budget.deadline))
+/// The time of this attempt.
+pub(crate) fn begun_ms() -> Option<u64> {
+    CONTEXT.with_borrow(|context| context.as_ref().map(|context| context.now))
 }
 
 /// The object that the runtime's parts share, under a name that no script can write.
@@ -63,6 +68,9 @@ pub(crate) fn functions<'js>(cx: &Ctx<'js>) -> Result<Object<'js>> {
         "formParse": form_parse,
         "formSerialize": form_serialize,
         "context": context,
+    }
+    #[cfg(feature = "reach")]
+    offer! {
         "budgetLeft": budget_left,
         "cancelled": budget::cancelled,
         "emit": emit_event,
@@ -222,6 +230,7 @@ fn allowed<'js>(cx: &Ctx<'js>, budget: types::Budget) -> Result<Value<'js>> {
     Ok(object.into_value())
 }
 
+#[cfg(feature = "reach")]
 fn budget_left(cx: Ctx<'_>) -> Result<Object<'_>> {
     let left = budget::left();
     let object = Object::new(cx)?;
@@ -232,6 +241,7 @@ fn budget_left(cx: Ctx<'_>) -> Result<Object<'_>> {
     Ok(object)
 }
 
+#[cfg(feature = "reach")]
 /// `undefined`, or `{error, message}`.
 fn emit_event<'js>(
     cx: Ctx<'js>,
@@ -248,6 +258,7 @@ fn emit_event<'js>(
     }
 }
 
+#[cfg(feature = "reach")]
 pub(crate) fn refused<'js>(cx: &Ctx<'js>, error: &str, message: &str) -> Result<Value<'js>> {
     let object = Object::new(cx.clone())?;
     object.set("error", error)?;

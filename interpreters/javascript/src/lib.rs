@@ -11,7 +11,9 @@ mod check;
 mod clock;
 mod engine;
 mod host;
+#[cfg(feature = "reach")]
 mod http;
+#[cfg(feature = "reach")]
 mod kv;
 mod run;
 
