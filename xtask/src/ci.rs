@@ -5,15 +5,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
-use crate::{bindings, execute, guests, root};
+use crate::{bindings, execute, guests, root, scripts, typescript};
 
 type Step = (&'static str, fn() -> Result<()>);
 
-const STEPS: [Step; 15] = [
+const STEPS: [Step; 16] = [
     ("format", || cargo(".", "fmt --all --check")),
     ("format examples", || cargo("examples", "fmt --check")),
     ("format guests", || cargo("tests/guests", "fmt --check")),
-    ("bindings", bindings::check),
+    ("bindings", || bindings::check().and_then(|()| typescript::check())),
     ("lints", || cargo(".", "clippy --workspace --all-targets --locked -- -D warnings")),
     ("lints of examples", || cargo("examples", "clippy --all-targets --locked -- -D warnings")),
     ("lints of guests", || cargo("tests/guests", "clippy --all-targets --locked -- -D warnings")),
@@ -24,6 +24,7 @@ const STEPS: [Step; 15] = [
     ("documentation", documentation),
     ("guests", || guests::check(true)),
     ("rebuilt examples in the sandbox", rebuilt_examples),
+    ("kits for JavaScript and Python", scripts::check),
     ("a newcomer's first action", guests::newcomer),
 ];
 

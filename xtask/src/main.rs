@@ -5,6 +5,8 @@ mod ci;
 mod components;
 mod guests;
 mod interpreters;
+mod scripts;
+mod typescript;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,12 +16,14 @@ use anyhow::{Context as _, Result, bail};
 const USAGE: &str = "\
 usage: cargo xtask <command>
 
-  bindings [--check]            write the SDK's bindings from guest-sdk/wit; with --check fail when they are stale
+  bindings [--check]            write the SDKs' bindings from guest-sdk/wit; with --check fail when they are stale
   guests [--check] [--install]  build the components of examples/, tests/guests/ and interpreters/ and write them with their
                                 DIGESTS; with --check build into target/guests and compare with what is checked in
                                 (set FUSEBOX_COMPONENTS_DIR to that folder to run tests against it); with --install
                                 apt-get installs what is missing on a machine without a Wasm target
   interpreters                  the same for those of interpreters/ alone
+  scripts [--guests]            check the kits for JavaScript, TypeScript and Python: tests, types, and what they build;
+                                with --guests only build their conformance guests into target/conformance
   ci                            everything CI runs, in order, up to the first failure";
 
 fn main() -> Result<()> {
@@ -29,6 +33,7 @@ fn main() -> Result<()> {
     let allowed: &[&str] = match command.as_str() {
         "bindings" => &["--check"],
         "guests" => &["--check", "--install"],
+        "scripts" => &["--guests"],
         "ci" | "interpreters" => &[],
         _ => bail!("unknown command `{command}`\n\n{USAGE}"),
     };
@@ -36,11 +41,13 @@ fn main() -> Result<()> {
         bail!("`{command}` knows no `{unknown}`\n\n{USAGE}");
     }
     match (command.as_str(), has("--check")) {
-        ("bindings", false) => bindings::write(),
-        ("bindings", true) => bindings::check(),
+        ("bindings", false) => bindings::write().and_then(|()| typescript::write()),
+        ("bindings", true) => bindings::check().and_then(|()| typescript::check()),
         ("interpreters", _) => interpreters::write(),
         ("guests", false) => guests::write(has("--install")),
         ("guests", true) => guests::check(has("--install")),
+        ("scripts", _) if has("--guests") => scripts::conformance(),
+        ("scripts", _) => scripts::check(),
         _ => ci::run(),
     }
 }

@@ -7,11 +7,15 @@ import { builtinModules } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { sources } from "./sources.js";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 
 /** Names of Node and of browsers that a component has from the kit, when it uses them. */
 const GLOBALS = here("../src/globals.js");
+
+/** The files of the kit, which are none of the author's. */
+const KIT = here("../src/");
 
 /** The engine runs promises too late (see src/loop.js), so what needs its own is turned into what does not. */
 const LOWERED = { "async-await": false, "async-generator": false, "for-await": false, "top-level-await": false };
@@ -21,9 +25,9 @@ const WASI = "0.2.6";
 const OFFERED = /^(fusebox|wasi):[\w-]+\/([\w-]+)$/;
 const WORLD = /^world action \{[\s\S]*?^\}/m;
 
-/** The contract: beside the kit in a published package, a folder further up in the repository. */
+/** The contract: beside the kit in the repository, in it in a published package. */
 async function contract() {
-  for (const path of ["../wit/action.wit", "../../wit/action.wit"]) {
+  for (const path of ["../../wit/action.wit", "../wit/action.wit"]) {
     const text = await readFile(here(path), "utf8").catch(() => null);
     if (text !== null) return text;
   }
@@ -78,13 +82,14 @@ export async function build(entry, out) {
     conditions: ["fusebox-component", "module", "import"],
     inject: [GLOBALS],
     charset: "utf8",
-    keepNames: false,
+    sourcemap: "external",
     logLevel: "warning",
     absWorkingDir: process.cwd(),
     plugins: [kit(entry, version)],
   });
-  const [{ imports }] = Object.values(bundled.metafile.outputs);
-  const asked = imports.filter(({ external }) => external).map(({ path }) => path).sort();
+  const asked = bundled.metafile.outputs["action.js"].imports.filter(({ external }) => external).map(({ path }) => path).sort();
+  const [map, code] = [/\.map$/, /\.js$/].map((name) => bundled.outputFiles.find(({ path }) => name.test(path)).text);
+  const lines = sources(map, (path) => !resolve(path).startsWith(KIT));
   const folder = await mkdtemp(join(tmpdir(), "fusebox-build-"));
   try {
     await cp(here("../wasi"), folder, { recursive: true });
@@ -92,7 +97,7 @@ export async function build(entry, out) {
     const { component } = await componentize({
       witPath: folder,
       world: "action",
-      jsSource: bundled.outputFiles[0].text,
+      jsSource: `${code}\nglobalThis["fusebox:sources"] = ${JSON.stringify(JSON.stringify(lines))};\n`,
       // Time and randomness come from the context, lines go to the log: the engine's own WASI is left out, unless
       // the action itself waits by WASI's clock.
       stubWasi: !asked.some((path) => path.startsWith("wasi:")),

@@ -1,13 +1,14 @@
 // `console`, into the run's log.
 
 import { log } from "./log.js";
+import { trace } from "./trace.js";
 
 /** How deep and how long what is printed may be, as a person reads it. */
 const SHOWN_MAX = 10_000;
 
 function shown(value) {
   if (typeof value === "string") return value;
-  if (value instanceof Error) return value.stack ? `${value.name}: ${value.message}\n${value.stack}` : `${value.name}: ${value.message}`;
+  if (value instanceof Error) return [`${value.name}: ${value.message}`, ...trace(value.stack)].join("\n");
   try {
     return (typeof value === "object" && JSON.stringify(value)?.slice(0, SHOWN_MAX)) || String(value);
   } catch {

@@ -1,6 +1,7 @@
 import host from "#host/emit";
 import { asking } from "./failure.js";
 
-export function emit(eventType, payload, object = null) {
-  asking("emit", () => host.event(eventType, JSON.stringify(payload ?? null), object));
+/** @type {typeof import("./index.js").emit} */
+export function emit(eventType, payload, object) {
+  asking("emit", () => host.event(eventType, JSON.stringify(payload ?? null), object ?? null));
 }

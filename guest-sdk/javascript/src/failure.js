@@ -1,15 +1,16 @@
 // Ways not to do the work. Thrown by actions, and by what the host refuses.
 
+import { trace } from "./trace.js";
+
 /** The result code of an error that an action did not mean to end with. */
 const CODE_ERROR = 1;
 /** The result code of a payload that is none, as in the other kits. */
 export const CODE_INVALID = 2;
 /** What the run's result code can be at most here: numbers cross the boundary as 32 bits with a sign. */
 const CODE_MAX = 2 ** 31 - 1;
-/** A message is read by people; a stack behind it says where. */
-const STACK_LINES_MAX = 8;
 
 export class Reject extends Error {
+  /** @param {string} message @param {{ code?: number; cause?: unknown }} options */
   constructor(message, { code = CODE_ERROR, cause } = {}) {
     super(message, cause === undefined ? undefined : { cause });
     this.name = "Reject";
@@ -21,6 +22,7 @@ export class Reject extends Error {
 }
 
 export class Retry extends Error {
+  /** @param {string} message @param {{ afterMs?: number | null; cause?: unknown }} options */
   constructor(message, { afterMs = null, cause } = {}) {
     super(message, cause === undefined ? undefined : { cause });
     this.name = "Retry";
@@ -55,7 +57,11 @@ export function asking(source, call) {
   }
 }
 
-/** What was thrown, as the contract says it. */
+/**
+ * What was thrown, as the contract says it.
+ *
+ * @returns {import("fusebox:action/types").Failure}
+ */
 export function failure(error) {
   if (error instanceof Retry) {
     return { tag: "retry", val: { message: text(error.message), afterMs: error.afterMs } };
@@ -63,6 +69,8 @@ export function failure(error) {
   if (error instanceof Reject) {
     return { tag: "reject", val: { message: text(error.message), code: error.code } };
   }
+  // What fetch throws has the host's reason within.
+  if (error instanceof TypeError && error.cause instanceof HostError) return failure(error.cause);
   if (error instanceof HostError) {
     const message = text(error.message);
     if (PASSING.has(error.kind)) return { tag: "retry", val: { message, afterMs: null } };
@@ -74,9 +82,7 @@ export function failure(error) {
 /** An error that nobody meant: its name, what it says, and where it came from. */
 function told(error) {
   if (!(error instanceof Error)) return `the action threw ${shown(error)}`;
-  const said = `${error.name}: ${error.message}`;
-  const lines = (error.stack ?? "").split("\n").filter((line) => line.trim().startsWith("at "));
-  return [said, ...lines.slice(0, STACK_LINES_MAX)].join("\n");
+  return [`${error.name}: ${error.message}`, ...trace(error.stack)].join("\n");
 }
 
 function shown(value) {

@@ -3,6 +3,7 @@ import { bytes, decode } from "./bytes.js";
 import { asking } from "./failure.js";
 
 class Response {
+  /** @param {import("fusebox:action/http").Response} answer */
   constructor({ status, headers, body }) {
     this.status = status;
     this.ok = status >= 200 && status <= 299;
@@ -26,8 +27,10 @@ class Response {
 
 const isRaw = (body) => typeof body === "string" || body instanceof ArrayBuffer || ArrayBuffer.isView(body);
 
+/** @type {typeof import("./index.js").http} */
 export const http = {
   send({ method = "GET", url, headers = [], body, timeoutMs = null }) {
+    /** @type {[string, string][]} */
     const pairs = (Array.isArray(headers) ? headers : Object.entries(headers)).map(([name, value]) => [name, String(value)]);
     const empty = body === undefined || body === null;
     if (!empty && !isRaw(body) && !pairs.some(([name]) => name.toLowerCase() === "content-type")) {

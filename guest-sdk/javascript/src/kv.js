@@ -6,6 +6,7 @@ import { asking } from "./failure.js";
 const KEYS_MAX = 1000;
 
 class Entry {
+  /** @param {import("fusebox:action/kv").Entry} entry */
   constructor({ value, version }) {
     this.bytes = value instanceof Uint8Array ? value : Uint8Array.from(value);
     this.version = version;
@@ -20,10 +21,12 @@ class Entry {
   }
 }
 
+/** @param {number | "anything" | "nothing"} expect @returns {import("fusebox:action/kv").Expect} */
 function expecting(expect = "anything") {
   return typeof expect === "number" ? { tag: "version", val: expect } : { tag: expect };
 }
 
+/** @type {typeof import("./index.js").kv} */
 export const kv = {
   get(key, { scope = "action" } = {}) {
     const entry = asking("kv", () => host.get(scope, key));

@@ -3,6 +3,7 @@
 import { text } from "./failure.js";
 
 export class Outcome {
+  /** @param {unknown} output @param {{ warnings?: string[]; event?: unknown }} more */
   constructor(output, { warnings = [], event } = {}) {
     this.output = output;
     this.warnings = warnings;
@@ -14,7 +15,11 @@ export function outcome(output, more) {
   return new Outcome(output, more);
 }
 
-/** What an action returned, as the contract says it. */
+/**
+ * What an action returned, as the contract says it.
+ *
+ * @returns {import("fusebox:action/types").Outcome}
+ */
 export function success(returned) {
   const { output, warnings, event } = returned instanceof Outcome ? returned : new Outcome(returned);
   return { output: json("output", output), warnings: Array.from(warnings, text), event: json("event", event) };

@@ -17,6 +17,7 @@ function define(where, name, value) {
 }
 
 define(globalThis, "Promise", Promise);
+define(Promise, "name", "Promise");
 define(globalThis, "queueMicrotask", queueMicrotask);
 define(globalThis, "Date", attemptsDate(Date, now));
 define(globalThis, "performance", { now: elapsed });

@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::time::Duration;
 
+use crate::{http, kv};
+
 /// The code of a failure for which nothing else was said, and of an unexpected error.
 pub(crate) const CODE_UNEXPECTED: u32 = 1;
 /// The code of a payload, params or input that is not of the action's type.
@@ -103,7 +105,8 @@ impl Failure {
     }
 }
 
-/// An error nobody expected is a reject: trying the same again would most likely only repeat it.
+/// An error nobody expected is a reject: trying the same again would most likely only repeat it. What may well go better
+/// the next time is a retry: a conflict in [`kv`], an HTTP call that timed out or whose peer failed.
 /// The message carries the error and what caused it.
 impl<E: Into<Box<dyn Error>>> From<E> for Failure {
     fn from(error: E) -> Self {
@@ -115,8 +118,13 @@ impl<E: Into<Box<dyn Error>>> From<E> for Failure {
             message.push_str(&inner.to_string());
             cause = inner.source();
         }
-        Self::reject(message)
+        if may_go_better(error.as_ref()) { Self::retry(message) } else { Self::reject(message) }
     }
+}
+
+fn may_go_better(error: &(dyn Error + 'static)) -> bool {
+    matches!(error.downcast_ref(), Some(kv::Error::Conflict))
+        || matches!(error.downcast_ref(), Some(http::Error::Timeout(_) | http::Error::Failed(_)))
 }
 
 #[cfg(test)]

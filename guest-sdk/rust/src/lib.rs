@@ -1,8 +1,12 @@
 #![doc = include_str!("../README.md")]
 
+pub mod budget;
 mod context;
+pub mod emit;
 mod failure;
 mod glue;
+pub mod http;
+pub mod kv;
 pub mod log;
 mod outcome;
 mod random;

@@ -50,7 +50,7 @@ pub fn __write(level: Level, message: fmt::Arguments<'_>, fields: Vec<(String, S
         host::write(level, &message, &fields);
     }
     #[cfg(not(target_family = "wasm"))]
-    crate::testing::record(crate::testing::Line { level, message, fields });
+    crate::testing::world::record(crate::testing::Line { level, message, fields });
 }
 
 #[doc(hidden)]

@@ -22,23 +22,26 @@
 //! assert_eq!(report.failure().code(), 9);
 //! ```
 
-use std::cell::RefCell;
+pub(crate) mod world;
+
+use std::rc::Rc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
+pub use self::world::Emitted;
+use self::world::{Answer, Values, World};
 use crate::glue::Settled;
+use crate::http::{Error as HttpError, Request, Response};
+use crate::kv::Scope;
 use crate::log::Level;
 use crate::{Budget, Chain, Context, Failure, ObjectRef, Random, Timestamp};
 
-thread_local! {
-    /// The lines of the action that [`run`] is running on this thread.
-    static LINES: RefCell<Option<Vec<Line>>> = const { RefCell::new(None) };
-}
-
-/// What the host would send. Everything but the payload has a sensible value to begin with.
+/// What the host would send, and how it answers. Everything but the payload has a sensible value to begin with.
 #[derive(Debug, Clone)]
 pub struct Sample {
     context: Context,
+    world: World,
 }
 
 impl Default for Sample {
@@ -74,7 +77,7 @@ impl Sample {
             now,
             random: Random::new((1, 2)),
         };
-        Self { context }
+        Self { context, world: World::default() }
     }
 
     /// An event whose payload is this JSON text, such as `include_str!("../sample.json")`.
@@ -164,6 +167,64 @@ impl Sample {
         self
     }
 
+    /// A value that is in [`kv::action`](crate::kv::action) already.
+    #[must_use]
+    pub fn kv(mut self, key: &str, value: impl Into<Vec<u8>>) -> Self {
+        self.world.put((Scope::Action, key.to_owned()), value.into(), None);
+        self
+    }
+
+    /// A value that is in [`kv::attachment`](crate::kv::attachment) already.
+    #[must_use]
+    pub fn kv_of_attachment(mut self, key: &str, value: impl Into<Vec<u8>>) -> Self {
+        self.world.put((Scope::Attachment, key.to_owned()), value.into(), None);
+        self
+    }
+
+    /// Every write to `kv` is over a limit, with this text.
+    #[must_use]
+    pub fn kv_full(mut self, message: &str) -> Self {
+        self.world.values_full = Some(message.to_owned());
+        self
+    }
+
+    /// The event type may not be fired; the text says why.
+    #[must_use]
+    pub fn refuses_event(mut self, event_type: &str, message: &str) -> Self {
+        self.world.refused.insert(event_type.to_owned(), message.to_owned());
+        self
+    }
+
+    /// Requests to exactly this URL are answered so. Of several answers for a URL the last one holds; a request that there
+    /// is no answer for is denied.
+    #[must_use]
+    pub fn answers(self, url: &str, status: u16, body: impl Into<Vec<u8>>) -> Self {
+        let response = Response { status, headers: Vec::new(), body: body.into() };
+        self.add_answer(Some(url), move |_| Ok(response.clone()))
+    }
+
+    /// All requests are answered by this function, unless a later `answers` is meant for them.
+    #[must_use]
+    pub fn answers_with(self, answering: impl Fn(&Request) -> Result<Response, HttpError> + 'static) -> Self {
+        self.add_answer(None, answering)
+    }
+
+    fn add_answer(
+        mut self,
+        url: Option<&str>,
+        answering: impl Fn(&Request) -> Result<Response, HttpError> + 'static,
+    ) -> Self {
+        self.world.answers.push(Answer { url: url.map(str::to_owned), answering: Rc::new(answering) });
+        self
+    }
+
+    /// The run is cancelled after the action has asked so many times whether it is.
+    #[must_use]
+    pub fn cancelled_after(mut self, times: u32) -> Self {
+        self.world.cancelled_after = Some(times);
+        self
+    }
+
     /// The context itself, to call the function directly.
     #[must_use]
     pub fn into_context(self) -> Context {
@@ -200,6 +261,9 @@ impl Line {
 pub struct Report {
     result: Result<Kept, Failure>,
     logs: Vec<Line>,
+    values: Values,
+    emitted: Vec<Emitted>,
+    requests: Vec<Request>,
 }
 
 #[derive(Debug, Clone)]
@@ -212,16 +276,19 @@ struct Kept {
 /// Runs the action on the sample. Panics in it go through, so the test shows them.
 #[must_use]
 pub fn run(action: fn(&Context) -> Settled, sample: Sample) -> Report {
-    LINES.set(Some(Vec::new()));
-    let settled = action(&sample.context);
-    let logs = LINES.take().unwrap_or_default();
+    let Sample { context, world } = sample;
+    let before = world.values.clone();
+    let world = World { budget: Some(context.budget), time: context.now.until(context.budget.deadline), ..world };
+    let (settled, world) = world.around(|| action(&context));
     let value = |text: String| serde_json::from_str(&text).expect("serde_json wrote this text");
     let result = settled.map(|success| Kept {
         output: success.output.map_or(Value::Null, value),
         warnings: success.warnings,
         event: success.event.map(value),
     });
-    Report { result, logs }
+    // What a failed attempt wrote is gone, and what it fired is not fired.
+    let (values, emitted) = if result.is_ok() { (world.values, world.emitted) } else { (before, Vec::new()) };
+    Report { result, logs: world.lines, values, emitted, requests: world.requests }
 }
 
 impl Report {
@@ -280,18 +347,44 @@ impl Report {
         &self.logs
     }
 
+    /// What is at this key of [`kv::action`](crate::kv::action) after the run. What a failed run wrote is not there.
+    #[must_use]
+    pub fn kv(&self, key: &str) -> Option<&[u8]> {
+        self.value(Scope::Action, key)
+    }
+
+    /// What is at this key of [`kv::attachment`](crate::kv::attachment) after the run.
+    #[must_use]
+    pub fn kv_of_attachment(&self, key: &str) -> Option<&[u8]> {
+        self.value(Scope::Attachment, key)
+    }
+
+    /// How long the value at this key of [`kv::action`](crate::kv::action) stays; nothing if it stays, or is not there.
+    #[must_use]
+    pub fn kv_ttl(&self, key: &str) -> Option<Duration> {
+        self.values.get(&(Scope::Action, key.to_owned()))?.ttl
+    }
+
+    /// The events that the run fires now that it has succeeded, in order; none when it failed.
+    #[must_use]
+    pub fn emitted(&self) -> &[Emitted] {
+        &self.emitted
+    }
+
+    /// The HTTP requests it sent, in order.
+    #[must_use]
+    pub fn requests(&self) -> &[Request] {
+        &self.requests
+    }
+
+    fn value(&self, scope: Scope, key: &str) -> Option<&[u8]> {
+        self.values.get(&(scope, key.to_owned())).map(|kept| kept.entry.value.as_slice())
+    }
+
     fn kept(&self) -> &Kept {
         match &self.result {
             Ok(kept) => kept,
             Err(failure) => panic!("the action failed: {failure:?}"),
         }
     }
-}
-
-/// Keeps a line for the running [`run`], or shows it when nobody collects.
-pub(crate) fn record(line: Line) {
-    LINES.with_borrow_mut(|lines| match lines {
-        Some(lines) => lines.push(line),
-        None => eprintln!("{:?} {} {:?}", line.level, line.message, line.fields),
-    });
 }
