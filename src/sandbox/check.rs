@@ -11,12 +11,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use wasmtime::Store;
 
-/// What looking at one source may take. A megabyte of it takes an interpreter half a second; what takes longer than this
-/// is made to.
+/// What looking at one source may take. The largest takes the interpreter of JavaScript a tenth of a second; what takes
+/// longer than this is made to.
 const CHECK: Limits = Limits {
-    fuel: 20_000_000_000,
+    fuel: 4_000_000_000,
     memory_bytes: 256 << 20,
-    timeout_ms: 10_000,
+    timeout_ms: 20_000,
     output_bytes: 8 << 20,
     log_bytes: 64 << 10,
 };

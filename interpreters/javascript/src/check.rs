@@ -44,6 +44,7 @@ fn compile_fault(code: &str, error: CaughtError<'_>) -> Fault {
         return fault(message, place);
     }
     let place = exception.stack().and_then(|stack| place_in(&stack)).unwrap_or((0, 0));
+    let place = in_characters(code, place);
     let name = exception.as_object().get::<_, String>("name").unwrap_or_else(|_| "Error".to_owned());
     fault(format!("{name}: {message}"), place)
 }
@@ -59,6 +60,14 @@ fn place_in(stack: &str) -> Option<(u32, u32)> {
     let (_, rest) = stack.split_once(FILE)?;
     let mut numbers = rest.trim_start_matches(':').split(|c: char| !c.is_ascii_digit());
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+/// The engine counts columns in bytes.
+fn in_characters(code: &str, (line, column): (u32, u32)) -> (u32, u32) {
+    let text = code.split('\n').nth((line as usize).wrapping_sub(1)).unwrap_or_default();
+    let before = text.bytes().take((column as usize).saturating_sub(1));
+    let behind = before.filter(|byte| (0x80..0xc0).contains(byte)).count();
+    (line, column.saturating_sub(behind as u32))
 }
 
 /// Line and column of a byte, in characters from 1.

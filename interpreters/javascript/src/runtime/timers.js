@@ -28,6 +28,12 @@
     return true;
   };
 
+  define("performance", {
+    get timeOrigin() {
+      return host.context("now");
+    },
+    now: () => host.now() - host.context("now"),
+  });
   define("setTimeout", (callback, delayMs, ...values) => add(callback, delayMs, values, false));
   define("setInterval", (callback, delayMs, ...values) => add(callback, delayMs, values, true));
   define("clearTimeout", (id) => void timers.delete(id));
