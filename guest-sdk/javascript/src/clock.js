@@ -43,7 +43,13 @@ export class Clock {
     this.started = now;
     /** How long the attempt has waited in timers, by which its clock goes on. */
     this.waited = 0;
-    this.word = generator(seed);
+    this.seed = seed;
+  }
+
+  /** The next random word. Most attempts draw none. */
+  word() {
+    this.word = generator(this.seed);
+    return this.word();
   }
 
   get now() {
@@ -67,11 +73,11 @@ export const elapsed = () => clock().waited;
 
 /** From 0 up to but not including 1, in steps of 2⁻⁵³. */
 export function fraction() {
-  const { word } = clock();
-  return ((word() >>> 5) * 2 ** 26 + (word() >>> 6)) / 2 ** 53;
+  const attempts = clock();
+  return ((attempts.word() >>> 5) * 2 ** 26 + (attempts.word() >>> 6)) / 2 ** 53;
 }
 
 export function randomBytes(count) {
-  const { word } = clock();
-  return Uint8Array.from({ length: count }, () => word() >>> 24);
+  const attempts = clock();
+  return Uint8Array.from({ length: count }, () => attempts.word() >>> 24);
 }

@@ -1,9 +1,9 @@
-// `console`, into the run's log.
+// `console`, into the run's log. `console.info("charged", { amount: 5 })` is a message with fields to search by.
 
 import { log } from "./log.js";
 import { trace } from "./trace.js";
 
-/** How deep and how long what is printed may be, as a person reads it. */
+/** How long what is printed may be, of a value that is no text: it is for a person to read. */
 const SHOWN_MAX = 10_000;
 
 function shown(value) {
@@ -16,7 +16,17 @@ function shown(value) {
   }
 }
 
-const print = (level) => (...values) => log[level](values.map(shown).join(" "));
+function isPlain(value) {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
+const print = (level) => (...values) => {
+  const [message, fields] = values;
+  if (values.length === 2 && typeof message === "string" && isPlain(fields)) log[level](message, fields);
+  else log[level](values.map(shown).join(" "));
+};
 
 export const console = {
   trace: print("trace"),

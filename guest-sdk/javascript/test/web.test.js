@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { refused, run } from "fusebox-sdk/testing";
+import { console } from "../src/console.js";
 import { structuredClone as clone } from "../src/web/clone.js";
 import { Headers as OwnHeaders, Response as OwnResponse, fetch as ownFetch } from "../src/web/fetch.js";
 import { URLSearchParams as OwnParams } from "../src/web/params.js";
@@ -108,6 +109,20 @@ test("a fetch that fails has the host's reason, and is tried again when that may
   assert.deepEqual(caught.output, [true, "denied"]);
   assert.equal((await run(get)).failure.retry, false);
   assert.equal((await run(get, { http: () => refused("timeout", "no answer") })).failure.retry, true);
+});
+
+test("what is printed is a line of the log, with fields when it has the form of one", async () => {
+  const report = await run(() => {
+    console.info("charged", { amount: 5 });
+    console.log("list", [1], { a: 1 }, undefined, new RangeError("odd").message);
+    console.error(new RangeError("odd"));
+    console.warn({ toJSON: () => undefined });
+  });
+  const [charged, list, error, odd] = report.logs;
+  assert.deepEqual(charged, { level: "info", message: "charged", fields: { amount: 5 } });
+  assert.deepEqual([list.message, list.fields], ['list [1] {"a":1} undefined odd', {}]);
+  assert.match(error.message, /^RangeError: odd\n\s+at /);
+  assert.deepEqual([odd.level, odd.message], ["warn", "[object Object]"]);
 });
 
 test("a body is read once", async () => {

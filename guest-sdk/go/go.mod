@@ -1,0 +1,3 @@
+module fusebox.dev/fusebox
+
+go 1.24
