@@ -44,7 +44,8 @@ pub(super) async fn prepare(
         Ok(program) => Ok(interpreter.with_program(program)),
         Err(CheckError::Faults(faults)) => {
             let place = |line: u32, column: u32| if line == 0 { String::new() } else { format!(":{line}:{column}") };
-            let lines = faults.iter().map(|it| format!("{}{}: {}", file.display(), place(it.line, it.column), it.message));
+            let lines =
+                faults.iter().map(|it| format!("{}{}: {}", file.display(), place(it.line, it.column), it.message));
             bail!("{}", lines.collect::<Vec<_>>().join("\n"))
         }
         Err(error) => bail!("{}: {error}", file.display()),

@@ -65,8 +65,11 @@ impl Programs {
             kept.programs.retain(|_, entry| std::mem::take(&mut entry.used));
             kept.bytes = kept.programs.values().map(Entry::bytes).sum();
         }
-        if kept.bytes + size > KEPT_BYTES_MAX {
-            *kept = Kept::default();
+        // All were used: any of them goes.
+        while kept.bytes + size > KEPT_BYTES_MAX
+            && let Some(any) = kept.programs.keys().next().copied()
+        {
+            kept.bytes -= kept.programs.remove(&any).as_ref().map_or(0, Entry::bytes);
         }
         if let Some(old) = kept.programs.insert(of, Entry { program, used: true }) {
             kept.bytes -= old.bytes();
@@ -163,7 +166,9 @@ impl Dispatch {
     async fn source_of(&self, run: &Run) -> Result<SourceCode, String> {
         let (store, action, version) = (self.store().clone(), run.action_id, run.version);
         let found = blocking(move || store.action_version(action, version)).await.map_err(|error| error.to_string())?;
-        found.and_then(|action| action.source).ok_or_else(|| format!("version {version} of the action has no source code"))
+        found
+            .and_then(|action| action.source)
+            .ok_or_else(|| format!("version {version} of the action has no source code"))
     }
 
     /// What was made of it is not there any more, or was for another interpreter.
@@ -171,7 +176,10 @@ impl Dispatch {
         let source = self.source_of(run).await?;
         let (digest, language) = (source.digest, source.language.clone());
         let by = interpreter.digest();
-        let bytes = self.checked(source, interpreter).await.map_err(|error| format!("the source code of the action: {error}"))?;
+        let bytes = self
+            .checked(source, interpreter)
+            .await
+            .map_err(|error| format!("the source code of the action: {error}"))?;
         tracing::info!(source.digest = %digest, interpreter = %by, "source code was made ready again");
         if self.store().catalogue().interpreter(&language) == Some(by) {
             let program = Program { interpreter: by, bytes: bytes.clone() };
@@ -212,15 +220,18 @@ mod tests {
     #[test]
     fn programs_that_are_used_stay_and_the_others_make_room() {
         let programs = Programs::default();
-        let large = Bytes::from(vec![0; KEPT_BYTES_MAX / 4]);
-        for number in 0..3 {
-            programs.put(of(number), large.clone());
+        let fifth = Bytes::from(vec![0; KEPT_BYTES_MAX / 5]);
+        for number in 0..4 {
+            programs.put(of(number), fifth.clone());
         }
-        // Everything was just put, which is a use; the next room that is made asks who was used since.
-        programs.put(of(3), large.clone());
-        assert!(programs.find(of(1)).is_some());
-        programs.put(of(4), large.clone());
-        assert!(programs.find(of(1)).is_some() && programs.find(of(4)).is_some());
+        // All were used since they came, so any one goes; and from now on it counts who is used.
+        programs.put(of(4), fifth.clone());
+        let stayed: Vec<u32> = (0..4).filter(|number| programs.lock().programs.contains_key(&of(*number))).collect();
+        assert_eq!(stayed.len(), 3);
+        assert!(programs.find(of(stayed[0])).is_some());
+        programs.put(of(5), fifth);
+        assert!([stayed[0], 4, 5].into_iter().all(|number| programs.find(of(number)).is_some()));
+        assert!(stayed[1..].iter().all(|number| programs.find(of(*number)).is_none()));
         let kept = programs.lock();
         assert!(kept.bytes <= KEPT_BYTES_MAX, "{}", kept.bytes);
         assert_eq!(kept.bytes, kept.programs.values().map(Entry::bytes).sum::<usize>());

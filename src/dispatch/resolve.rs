@@ -3,9 +3,9 @@
 use super::reach::{FanOut, Steps, reach};
 use super::sinks::sink_type_of;
 use crate::domain::{
-    Action, ActionId, Attachment, AttachmentId, DedupKey, DedupMode, Digest, Event, EventType, FAN_OUT_MAX, Fingerprint, Flow,
-    FollowUp, Ids, ModuleRef, ObjectRef, Parameter, ParameterMissing, Params, Pin, Reason, Run, RunId, Sameness,
-    SecretReach, SinkType, TenantId, resolve_parameters,
+    Action, ActionId, Attachment, AttachmentId, DedupKey, DedupMode, Digest, Event, EventType, FAN_OUT_MAX,
+    Fingerprint, Flow, FollowUp, Ids, ModuleRef, ObjectRef, Parameter, ParameterMissing, Params, Pin, Reason, Run,
+    RunId, Sameness, SecretReach, SinkType, TenantId, resolve_parameters,
 };
 use crate::store::Catalogue;
 use std::borrow::Cow;

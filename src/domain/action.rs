@@ -1,8 +1,8 @@
 //! Actions: what to run, and what happens next.
 
 use super::{
-    ActionId, ActionName, EventTypeName, Json, LimitsPatch, ModuleRef, Parameter, RetryPolicy, SourceCode, TenantId, Timestamp,
-    When,
+    ActionId, ActionName, EventTypeName, Json, LimitsPatch, ModuleRef, Parameter, RetryPolicy, SourceCode, TenantId,
+    Timestamp, When,
 };
 use serde::{Deserialize, Serialize};
 

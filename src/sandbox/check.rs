@@ -80,7 +80,8 @@ fn readable(faults: Vec<SourceFault>) -> Vec<SourceFault> {
         let message = "the interpreter does not take it, and does not say why".to_owned();
         return vec![SourceFault { message, line: 0, column: 0 }];
     }
-    let short = |fault: SourceFault| SourceFault { message: fault.message.chars().take(FAULT_CHARS_MAX).collect(), ..fault };
+    let short =
+        |fault: SourceFault| SourceFault { message: fault.message.chars().take(FAULT_CHARS_MAX).collect(), ..fault };
     faults.into_iter().take(FAULTS_MAX).map(short).collect()
 }
 

@@ -95,10 +95,10 @@ fn stripped(code: String) -> Result<String, Vec<SourceFault>> {
     let faults = std::mem::take(&mut *faults.lock().unwrap_or_else(PoisonError::into_inner));
     match done {
         Ok(output) if faults.is_empty() => Ok(output.code),
-        Err(error) if faults.is_empty() => {
-            Err(vec![SourceFault { message: error.message, line: 0, column: 0 }])
+        Err(error) if faults.is_empty() => Err(vec![SourceFault { message: error.message, line: 0, column: 0 }]),
+        Err(error) if matches!(error.code, ErrorCode::UnsupportedSyntax) => {
+            Err(faults.into_iter().map(explained).collect())
         }
-        Err(error) if matches!(error.code, ErrorCode::UnsupportedSyntax) => Err(faults.into_iter().map(explained).collect()),
         _ => Err(faults),
     }
 }
@@ -140,7 +140,8 @@ mod tests {
 
     #[test]
     fn types_are_taken_out_and_everything_else_stays_where_it_was() {
-        let code = "interface Booking { id: string }\nexport default (payload: Booking): string => payload.id as string;\n";
+        let code =
+            "interface Booking { id: string }\nexport default (payload: Booking): string => payload.id as string;\n";
         let stripped = strip(code).unwrap();
         assert_eq!(stripped.len(), code.len());
         let place = |text: &str| text.lines().nth(1).and_then(|line| line.find("=> payload.id"));

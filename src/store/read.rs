@@ -2,7 +2,9 @@
 
 use super::codec::{Key, decode, end_of, last_id, state_byte};
 use super::{ReadError, Store, schema};
-use crate::domain::{Action, ActionId, Digest, Event, EventId, EventTypeId, LogLine, Program, Run, RunId, State, TenantId};
+use crate::domain::{
+    Action, ActionId, Digest, Event, EventId, EventTypeId, LogLine, Program, Run, RunId, State, TenantId,
+};
 use bytes::Bytes;
 use redb::{ReadTransaction, ReadableDatabase};
 use serde::de::DeserializeOwned;

@@ -57,12 +57,19 @@ fn a_script_is_an_action_like_any_other() {
     let body = json!({ "name": "greet", "language": "javascript", "code": code, "parameters": parameters });
     let made = server.admin.post("/action", &body);
     let action = made.expect(201);
-    assert_eq!((&action["code"], &action["language"], action.get("module")), (&json!(code), &json!("javascript"), None));
+    assert_eq!(
+        (&action["code"], &action["language"], action.get("module")),
+        (&json!(code), &json!("javascript"), None)
+    );
     let id = action["id"].as_str().unwrap();
     server.event_type("greeted", id, json!({}));
     let event = server.fire_and_wait("greeted", json!({ "name": "Ada" }));
     let run = &event["runs"][0];
-    assert_eq!((&run["state"], &run["output"]), (&json!("SUCCESS"), &json!({ "text": "Hello Ada at home" })), "{run:#}");
+    assert_eq!(
+        (&run["state"], &run["output"]),
+        (&json!("SUCCESS"), &json!({ "text": "Hello Ada at home" })),
+        "{run:#}"
+    );
     assert_eq!(run["code_digest"], action["code_digest"]);
     assert!(run["module"].as_str().unwrap().starts_with("sha256:"), "the interpreter is known by its digest");
     let log = server.admin.get(&format!("/run/{}/log", run["id"].as_str().unwrap()));
@@ -77,9 +84,7 @@ fn a_script_is_an_action_like_any_other() {
 #[test]
 fn every_version_of_a_script_is_kept_and_can_come_back() {
     let mut server = TestServer::start();
-    let version = |number: u32| {
-        json!({ "name": "answer", "language": "javascript", "code": format!("export default () => {number};") })
-    };
+    let version = |number: u32| json!({ "name": "answer", "language": "javascript", "code": format!("export default () => {number};") });
     let made = server.admin.post("/action", &version(1));
     let id = made.expect(201)["id"].as_str().unwrap().to_owned();
     server.event_type("asked", &id, json!({}));
@@ -90,7 +95,8 @@ fn every_version_of_a_script_is_kept_and_can_come_back() {
     server.admin.post(&format!("/action/{id}/rollback"), &json!({ "version": 1 })).expect(200);
     assert_eq!(answer(&server), 1);
     let versions = server.admin.get(&format!("/action/{id}/version"));
-    let codes: Vec<&str> = versions.expect(200).as_array().unwrap().iter().map(|v| v["code"].as_str().unwrap()).collect();
+    let codes: Vec<&str> =
+        versions.expect(200).as_array().unwrap().iter().map(|v| v["code"].as_str().unwrap()).collect();
     assert_eq!(codes, ["export default () => 1;", "export default () => 2;", "export default () => 1;"]);
     // A start finds the programs where they were left.
     server.restart();
@@ -144,7 +150,8 @@ fn who_may_attach_a_script_does_not_see_its_code() {
     let event_type = acme.post("/event-type", &json!({ "display_name": "asked" }));
     event_type.expect(201);
     globex.post("/event-type", &json!({ "display_name": "asked" })).expect(201);
-    let with_trigger = json!({ "name": "shared", "language": "javascript", "code": code, "public": true, "trigger": "asked" });
+    let with_trigger =
+        json!({ "name": "shared", "language": "javascript", "code": code, "public": true, "trigger": "asked" });
     acme.put(&format!("/action/{id}"), &with_trigger).expect(200);
     let attach = json!({ "object_type": "room", "object_id": "1" });
     globex.post(&format!("/action/{id}/object"), &attach).expect(201);
@@ -173,7 +180,8 @@ fn what_a_script_is_told_has_the_names_of_the_kits() {
     assert_eq!((&told["ctx"]["scope"], &told["ctx"]["attempt"]), (&Value::Null, &json!(1)));
     assert_eq!(told["ctx"]["chain"]["depth"], 0);
     assert_eq!(told["ctx"]["budget"]["fuel"], 1_000_000_000);
-    let keys = ["attempt", "budget", "chain", "eventId", "eventTime", "input", "now", "object", "params", "runId", "scope"];
+    let keys =
+        ["attempt", "budget", "chain", "eventId", "eventTime", "input", "now", "object", "params", "runId", "scope"];
     let keys: Vec<&str> = keys.into_iter().chain(["tenant", "trigger"]).collect();
     assert_eq!(told["keys"], json!(keys));
 }
@@ -187,18 +195,27 @@ fn a_script_finds_what_it_expects_of_the_web() {
         ("new TextDecoder().decode(new Uint8Array([0x61, 0xff]))", json!("a\u{fffd}")),
         ("[atob('SGk='), btoa('Hi')]", json!(["Hi", "SGk="])),
         ("new URL('../b?q=1#f', 'https://a.example:8443/x/y').href", json!("https://a.example:8443/b?q=1#f")),
-        ("(() => { const u = new URL('https://a.example/'); u.searchParams.set('q', 'ä b'); u.port = '8080'; return u.href })()",
-            json!("https://a.example:8080/?q=%C3%A4+b")),
+        (
+            "(() => { const u = new URL('https://a.example/'); u.searchParams.set('q', 'ä b'); u.port = '8080'; return u.href })()",
+            json!("https://a.example:8080/?q=%C3%A4+b"),
+        ),
         ("[...new URLSearchParams('a=1&b=2&a=3').getAll('a')]", json!(["1", "3"])),
         ("URL.canParse('nothing')", json!(false)),
-        ("(() => { const a = { d: new Date(0), m: new Map([[1, 2]]) }; a.self = a; const b = structuredClone(a); return [b.self === b, b.d.getTime(), b.m.get(1), b !== a] })()",
-            json!([true, 0, 2, true])),
-        ("/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/.test(crypto.randomUUID())", json!(true)),
+        (
+            "(() => { const a = { d: new Date(0), m: new Map([[1, 2]]) }; a.self = a; const b = structuredClone(a); return [b.self === b, b.d.getTime(), b.m.get(1), b !== a] })()",
+            json!([true, 0, 2, true]),
+        ),
+        (
+            "/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/.test(crypto.randomUUID())",
+            json!(true),
+        ),
         ("crypto.getRandomValues(new Uint8Array(16)).length", json!(16)),
         ("new Headers([['A', '1'], ['a', '2']]).get('A')", json!("1, 2")),
         ("await new Response('{\"a\":1}').json()", json!({ "a": 1 })),
-        ("(() => { const r = new Request('https://a.example', { method: 'post', body: 'x' }); return [r.method, r.headers.get('content-type')] })()",
-            json!(["POST", "text/plain;charset=UTF-8"])),
+        (
+            "(() => { const r = new Request('https://a.example', { method: 'post', body: 'x' }); return [r.method, r.headers.get('content-type')] })()",
+            json!(["POST", "text/plain;charset=UTF-8"]),
+        ),
         ("[typeof process, typeof require, typeof Intl]", json!(["undefined", "undefined", "undefined"])),
         ("[Object.keys(globalThis), performance.now() >= 0 && performance.now() < 60000]", json!([[], true])),
     ] {
@@ -243,9 +260,11 @@ fn a_script_says_how_it_ended() {
     assert_eq!(run["event"], json!({ "n": 2 }));
     assert_eq!(scripts.output("export default () => {};"), Value::Null);
 
-    let rejected = "import { Reject } from 'fusebox';\nexport default () => { throw new Reject('no room', { code: 42 }) };";
+    let rejected =
+        "import { Reject } from 'fusebox';\nexport default () => { throw new Reject('no room', { code: 42 }) };";
     assert_eq!(scripts.failure(rejected), ("guest_error".to_owned(), "no room".to_owned(), json!(42)));
-    let retried = "import { Retry } from 'fusebox';\nexport default () => { throw new Retry('busy', { afterMs: 5000 }) };";
+    let retried =
+        "import { Retry } from 'fusebox';\nexport default () => { throw new Retry('busy', { afterMs: 5000 }) };";
     assert_eq!(scripts.failure(retried).1, "busy");
     let server = &scripts.server;
     let id = scripts.create("busy", retried).expect(201)["id"].as_str().unwrap().to_owned();
@@ -266,13 +285,15 @@ fn a_script_says_how_it_ended() {
     assert_eq!(message, "threw { odd: 1n }, which is no Error");
     let (_, message, _) = scripts.failure("export default () => { const a = {}; a.a = a; return a };");
     assert!(message.starts_with("TypeError: the output cannot be written as JSON: circular"), "{message}");
-    let (_, message, _) = scripts.failure("export default () => { throw new Error('no', { cause: new RangeError('small') }) };");
+    let (_, message, _) =
+        scripts.failure("export default () => { throw new Error('no', { cause: new RangeError('small') }) };");
     assert!(message.contains("Error: no") && message.contains("caused by RangeError: small"), "{message}");
     let (_, message, _) = scripts.failure("export default 5;");
     assert!(message.contains("the default export of an action is a function, not 5"), "{message}");
     let (_, message, _) = scripts.failure("export default () => new Promise(() => {});");
     assert!(message.contains("nothing will settle its promise"), "{message}");
-    let (_, message, _) = scripts.failure("setTimeout(() => { throw new Error('in a timer') });\nexport default () => new Promise(() => {});");
+    let (_, message, _) = scripts
+        .failure("setTimeout(() => { throw new Error('in a timer') });\nexport default () => new Promise(() => {});");
     assert!(message.contains("in a timer"), "{message}");
     let (_, message, _) = scripts.failure("await Promise.reject(new Error('at the top'));\nexport default () => 1;");
     assert!(message.contains("at the top"), "{message}");
@@ -304,16 +325,16 @@ fn what_is_printed_is_logged_whatever_it_is() {
         .collect();
     let told: Vec<(&str, &str)> = lines.iter().map(|(level, message)| (level.as_str(), message.as_str())).collect();
     assert_eq!(told[0], ("info", "plain 1 null undefined true 5n Symbol(s)"));
-    assert!(told[1].0 == "debug" && told[1].1.contains("self: [Circular]") && told[1].1.contains("[Array]"), "{told:?}");
+    assert!(
+        told[1].0 == "debug" && told[1].1.contains("self: [Circular]") && told[1].1.contains("[Array]"),
+        "{told:?}"
+    );
     assert_eq!(told[2], ("warn", "with fields"));
     let fields = &tried["log"][2]["fields"];
     assert_eq!((&fields["a"], &fields["deep"]), (&json!(1), &json!({ "b": [2] })), "{fields}");
     assert!(fields["circle"].to_string().contains("[Circular]"), "{fields}");
     assert!(told[3].0 == "error" && told[3].1.starts_with("TypeError: wrong"), "{told:?}");
-    assert_eq!(
-        told[4].1,
-        "Map { \"k\" => { v: 1 } } Set { 1 } 1970-01-01T00:00:00.000Z /x/g Uint8Array [ 0, 0 ]"
-    );
+    assert_eq!(told[4].1, "Map { \"k\" => { v: 1 } } Set { 1 } 1970-01-01T00:00:00.000Z /x/g Uint8Array [ 0, 0 ]");
     assert!(told[5].1.contains("trap: [Getter]") && told[5].1.contains("cannot be shown"), "{told:?}");
     assert_eq!((told[6], told[7]), (("trace", "traced"), ("error", "Assertion failed asserted")));
 }

@@ -121,7 +121,9 @@ impl Compiler {
         println!("rustc has no {TARGET} target; installing {packages}");
         execute(Command::new("apt-get").args(["update", "-qq"]))?;
         let mut apt = Command::new("apt-get");
-        apt.args(["install", "-y", "-qq", "--no-install-recommends"]).args(FALLBACK_PACKAGES).args(interpreters::PACKAGES);
+        apt.args(["install", "-y", "-qq", "--no-install-recommends"])
+            .args(FALLBACK_PACKAGES)
+            .args(interpreters::PACKAGES);
         execute(apt.env("DEBIAN_FRONTEND", "noninteractive"))?;
         Ok(Self::Fallback)
     }

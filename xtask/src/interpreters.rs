@@ -45,9 +45,14 @@ pub(crate) fn build() -> Result<Components> {
     for name in NAMES {
         execute(&mut core(name, &workspace)?)?;
         let file = format!("{name}.wasm");
-        let (core, component) = (workspace.join("target").join(TARGET).join("release").join(&file), workspace.join("target").join(&file));
+        let (core, component) =
+            (workspace.join("target").join(TARGET).join("release").join(&file), workspace.join("target").join(&file));
         let mut builder = Command::new("cargo");
-        builder.args(["run", "--locked", "--quiet", "-p", "builder", "--"]).arg(core).arg(&component).current_dir(&workspace);
+        builder
+            .args(["run", "--locked", "--quiet", "-p", "builder", "--"])
+            .arg(core)
+            .arg(&component)
+            .current_dir(&workspace);
         execute(&mut builder)?;
         let bytes = fs::read(&component).with_context(|| format!("cannot read {}", component.display()))?;
         refuse_paths(&file, &bytes)?;

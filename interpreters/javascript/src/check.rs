@@ -40,7 +40,8 @@ fn compile_fault(code: &str, error: CaughtError<'_>) -> Fault {
     if let Some(name) = foreign_import(&message) {
         let place = ['"', '\''].iter().find_map(|quote| code.find(&format!("{quote}{name}{quote}")));
         let place = place.map_or((0, 0), |at| place_of(code, at));
-        let message = format!("there is no `{name}` to import: an action is one file, and what it can import is \"{MODULE}\"");
+        let message =
+            format!("there is no `{name}` to import: an action is one file, and what it can import is \"{MODULE}\"");
         return fault(message, place);
     }
     let place = exception.stack().and_then(|stack| place_in(&stack)).unwrap_or((0, 0));

@@ -99,7 +99,9 @@ fn write_log(level: String, message: String, pairs: Vec<String>) {
 /// PCG (O'Neill 2014) with 128 bits of state and 64 of output: enough for scripts, and the seed is the attempt's.
 fn next_random() -> u64 {
     RANDOM.with_borrow_mut(|state| {
-        *state = state.wrapping_mul(0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645).wrapping_add(0x5851_f42d_4c95_7f2d_1405_7b7e_f767_814f);
+        *state = state
+            .wrapping_mul(0x2360_ed05_1fc6_5da4_4385_df64_9fcc_f645)
+            .wrapping_add(0x5851_f42d_4c95_7f2d_1405_7b7e_f767_814f);
         let (high, low) = ((*state >> 64) as u64, *state as u64);
         (high ^ low).rotate_right((high >> 58) as u32)
     })

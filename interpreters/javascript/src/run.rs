@@ -81,7 +81,8 @@ fn broken<'js>(cx: &Ctx<'js>, error: CaughtError<'js>) -> Failure {
         CaughtError::Error(error) => return reject(&error.to_string()),
     };
     let described = runtime_function(cx, "failure").and_then(|failure: Function| failure.call::<_, Array>((thrown,)));
-    match described.and_then(|ended| Ok((ended.get::<bool>(0)?, ended.get::<String>(1)?, ended.get::<Option<f64>>(2)?))) {
+    match described.and_then(|ended| Ok((ended.get::<bool>(0)?, ended.get::<String>(1)?, ended.get::<Option<f64>>(2)?)))
+    {
         Ok((true, message, after)) => Failure::Retry(Retry { message, after_ms: after.map(|after| after as u64) }),
         Ok((false, message, code)) => {
             Failure::Reject(Reject { message, code: code.map_or(CODE_UNEXPECTED, |code| code as u32) })

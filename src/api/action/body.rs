@@ -231,13 +231,16 @@ impl ActionIn {
                     return Some(Fault::new("/code", message));
                 }
                 if api.catalogue().interpreter(language).is_none() {
-                    let message = format!("there is no interpreter for `{language}`; javascript and typescript are always there");
+                    let message =
+                        format!("there is no interpreter for `{language}`; javascript and typescript are always there");
                     return Some(Fault::new("/language", message));
                 }
                 self.source = Some(SourceCode::new(language.clone(), code));
                 None
             }
-            (None, Some(_), None) => Some(Fault::new("/language", "say what the code is written in, such as javascript")),
+            (None, Some(_), None) => {
+                Some(Fault::new("/language", "say what the code is written in, such as javascript"))
+            }
             (None, None, Some(_)) => Some(Fault::new("/code", "there is a language and no code in it")),
             (None, None, None) => Some(Fault::new("/module", "an action runs a module, or `code` in a `language`")),
             (Some(_), ..) => Some(Fault::new("/module", "an action runs a module or code, not both")),

@@ -126,11 +126,13 @@ impl Files {
 
     /// An action whose code is a file has its text instead, and the language that the file's name says.
     fn put_code(&self, file: &Path, item: &mut Value) -> Result<()> {
-        let named = item["code"]["file"].as_str().filter(|_| item["code"].as_object().is_some_and(|code| code.len() == 1));
+        let named =
+            item["code"]["file"].as_str().filter(|_| item["code"].as_object().is_some_and(|code| code.len() == 1));
         let path = beside(file, named.context("it is a text, or {file: NAME} with the name of a file")?);
         item["code"] = self.folder.text(&path)?.into();
         if item.get("language").is_none() {
-            let language = source::language_of(&path).with_context(|| format!("{}: say its language", path.display()))?;
+            let language =
+                source::language_of(&path).with_context(|| format!("{}: say its language", path.display()))?;
             item["language"] = language.as_str().into();
         }
         Ok(())
