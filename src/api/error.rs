@@ -262,7 +262,7 @@ impl From<Conflict> for Problem {
         let conflicting = |code| Problem::new(StatusCode::CONFLICT, code, detail.clone());
         match conflict {
             Conflict::Gone { what, id } => Problem::not_found(what, id),
-            Conflict::Version { .. } => Problem::precondition(detail),
+            Conflict::Version { .. } | Conflict::Values { .. } => Problem::precondition(detail),
             Conflict::NameTaken { .. } | Conflict::ModuleNameTaken { .. } => conflicting("name_taken"),
             Conflict::NoSuchModule { .. } => Problem::invalid(vec![Fault::new("/module", detail)]),
             Conflict::NoSuchAction { .. } => Problem::invalid(vec![Fault::new("/action", detail)]),

@@ -6,6 +6,7 @@
 mod action;
 mod apply;
 mod attachment;
+mod attempt;
 mod audit;
 mod auth;
 mod backup;
@@ -22,6 +23,7 @@ mod fire;
 mod firing;
 mod health;
 mod hook;
+mod kv;
 mod leftover;
 mod module;
 mod object;
@@ -116,6 +118,8 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(action::versions))
         .routes(routes!(action::roll_back))
         .routes(routes!(trial::test))
+        .routes(routes!(kv::list))
+        .routes(routes!(kv::read, kv::delete))
         .routes(routes!(attachment::create, attachment::list))
         .routes(routes!(attachment::change, attachment::delete))
         .routes(routes!(attachment::create_on, attachment::list_on))
@@ -146,6 +150,7 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(run::read))
         .routes(routes!(run::cancel))
         .routes(routes!(run::log))
+        .routes(routes!(attempt::read_attempt))
         .routes(routes!(schedule::create, schedule::list))
         .routes(routes!(schedule::read, schedule::change, schedule::delete))
         .routes(routes!(stream::watch))

@@ -76,6 +76,9 @@ pub(super) struct RunOut {
     /// The event that its end fired.
     #[schema(value_type = Option<uuid::Uuid>)]
     child_event_id: Option<EventId>,
+    /// The events that its action emitted.
+    #[schema(value_type = Vec<uuid::Uuid>)]
+    emitted: Vec<EventId>,
     attempts: Vec<AttemptOut>,
     /// How often the server went down while it was running.
     interruptions: u32,
@@ -119,6 +122,9 @@ struct UsageOut {
     cpu_ms: Used<f64>,
     output_bytes: Used<u64>,
     log_bytes: Used<u64>,
+    /// Keys and values that it wrote.
+    kv_bytes: Used<u64>,
+    emitted_events: Used<u64>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -363,6 +369,7 @@ impl RunOut {
             output: run.output.clone(),
             event: run.chained.clone(),
             child_event_id: run.child_event_id,
+            emitted: run.emitted.clone(),
             attempts: run.attempts.iter().map(AttemptOut::of).collect(),
             interruptions: run.interruptions,
             due_at: run.due_at,
@@ -393,6 +400,8 @@ impl AttemptOut {
                 cpu_ms: ms(usage.cpu_us),
                 output_bytes: count(usage.output_bytes, limits.output_bytes),
                 log_bytes: count(usage.log_bytes, limits.log_bytes),
+                kv_bytes: count(usage.kv_bytes, limits.kv_bytes),
+                emitted_events: count(usage.emitted_events, limits.emitted_events),
             },
         }
     }

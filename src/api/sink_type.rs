@@ -29,7 +29,7 @@ pub(super) struct SinkTypeIn {
     #[serde(default)]
     description: String,
     /// What is left out is as in `wasm`. At most `fuel` 10^13, `memory_bytes` 512 MiB, `timeout_ms` one hour,
-    /// `output_bytes` and `log_bytes` 16 MiB each; only the platform gives more than `wasm` does.
+    /// `output_bytes`, `log_bytes` and `kv_bytes` 16 MiB each, `emitted_events` 256; only the platform gives more than `wasm` does.
     #[serde(default)]
     #[schema(value_type = LimitsSchema)]
     limits: LimitsPatch,

@@ -10,7 +10,9 @@ use super::extract::{Body, Path, Query};
 use super::page::{self, Data};
 use super::run::{LogLineOut, RunOut};
 use crate::dispatch::{Trial, Tried, TriedParameter, input_violations};
-use crate::domain::{Action, EventTypeName, GivenBy, Json, Limits, ObjectRef, ParameterValue, TenantId, Timestamp};
+use crate::domain::{
+    Action, Emitted, EventTypeName, GivenBy, Json, Limits, ObjectRef, ParameterValue, TenantId, Timestamp,
+};
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -76,6 +78,8 @@ pub(super) struct TestOut {
     /// As it would be in the history, where it is not. In a dry run it has not started.
     run: RunOut,
     log: Vec<LogLineOut>,
+    /// What it would fire besides, had it not been a trial.
+    emits: Vec<EmitsOut>,
     /// What its end would fire.
     follows: Option<FollowsOut>,
 }
@@ -100,6 +104,17 @@ struct TestParameterOut {
     required: bool,
 }
 
+/// An event that the action emitted.
+#[derive(Debug, Serialize, ToSchema)]
+struct EmitsOut {
+    event_type: String,
+    #[schema(value_type = serde_json::Value)]
+    payload: Json,
+    /// The object it would be about.
+    #[schema(value_type = Option<ObjectOut>)]
+    object: Option<ObjectRef>,
+}
+
 /// An event that the end of the run would fire.
 #[derive(Debug, Serialize, ToSchema)]
 struct FollowsOut {
@@ -113,7 +128,7 @@ struct FollowsOut {
 /// Try an action out
 ///
 /// Runs it once with a sample event, in the sandbox with all its limits, also while it is disabled. Nothing is stored: no
-/// event, no run, no log; nothing follows, and nothing is a duplicate of it. It takes a permit of the tenant, as a run does:
+/// event, no run, no log; nothing follows, no value is kept, and nothing is a duplicate of it. It takes a permit of the tenant, as a run does:
 /// 429 when none comes free within the longest `Prefer: wait`. What the guest does outside, it does. With `dry_run=true` nothing
 /// runs, and the answer says with what it would.
 #[utoipa::path(post, path = "/action/{id}/test", tag = "actions", params(("id" = String, Path), DryRun), request_body = TestIn,
@@ -175,15 +190,21 @@ async fn version(api: &Api, newest: Arc<Action>, wanted: Option<u64>) -> Result<
 
 impl TestOut {
     fn of(api: &Api, tried: Tried) -> TestOut {
-        let Tried { event, run, params, due_at, log, follows } = tried;
+        let Tried { event, run, params, due_at, log, emits, follows } = tried;
         let catalogue = api.store().catalogue();
         let follows = follows.map(|(event_type, payload)| FollowsOut {
             exists: catalogue.event_type_named(&event.owner_id, &event_type).is_some(),
             event_type: event_type.to_string(),
             payload,
         });
+        let emits = emits.into_iter().map(|Emitted { event_type, payload, object }| EmitsOut {
+            event_type: event_type.to_string(),
+            payload,
+            object: object.or_else(|| event.object.clone()),
+        });
         TestOut {
             dry_run: false,
+            emits: emits.collect(),
             event_type: event.event_type,
             object: event.object,
             payload: event.payload,

@@ -9,12 +9,14 @@ mod client;
 mod demo;
 mod export;
 mod fire;
+mod local;
 mod logs;
 mod new;
 mod output;
 mod push;
 mod replay;
 mod restore;
+mod run;
 mod runs;
 mod secret;
 mod serve;
@@ -79,6 +81,8 @@ enum Command {
     Secret(secret::Secret),
     /// List runs, or show one
     Runs(runs::Runs),
+    /// Look closer at one run: repeat an attempt of it here
+    Run(run::Run),
     /// Run again what has ended
     Replay(replay::Replay),
     /// Show the log of a run, or follow all logs
@@ -115,6 +119,7 @@ pub fn run() -> ExitCode {
         Command::Fire(fire) => fire::run(&fire, &cli.server, json),
         Command::Secret(secret) => secret::run(&secret, &cli.server, json),
         Command::Runs(runs) => runs::run(&runs, &cli.server, json),
+        Command::Run(asked) => run::run(&asked, &cli.server, json),
         Command::Replay(replay) => replay::run(&replay, &cli.server, json),
         Command::Logs(logs) => logs::run(&logs, &cli.server, json),
         Command::Test(test) => test::run(&test, json),

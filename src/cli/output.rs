@@ -78,6 +78,9 @@ pub(super) fn run(run: &Value) {
     if let Some(child) = run["child_event_id"].as_str() {
         println!("fired    event {child}");
     }
+    for emitted in run["emitted"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        println!("emitted  event {emitted}");
+    }
     println!("queued   {}   started {}   ended {}", text("queued_at"), text("started_at"), text("ended_at"));
     for attempt in run["attempts"].as_array().map(Vec::as_slice).unwrap_or_default() {
         let reason = attempt["reason"].as_str();
@@ -100,6 +103,8 @@ pub(super) fn usage(usage: &Value) {
         ("cpu_ms", "ms on a processor"),
         ("output_bytes", "bytes of output"),
         ("log_bytes", "bytes of log"),
+        ("kv_bytes", "bytes of values written"),
+        ("emitted_events", "events emitted"),
     ] {
         let number = |part: &str| usage[name][part].as_f64().unwrap_or(0.0);
         println!("  {:>16} of {:>16} {unit}", group(number("used")), group(number("limit")));

@@ -3,7 +3,7 @@
 use crate::domain::{Language, SourceCode};
 use crate::sandbox::{CheckError, Prepared, Sandbox};
 use anyhow::{Context, Result, bail};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// By the end of their names.
@@ -17,22 +17,42 @@ pub(super) fn language_of(file: &Path) -> Option<Language> {
     language.parse().ok()
 }
 
-/// Makes the code of `file` ready to run, with the interpreter of a file or the one that comes with Fusebox.
-pub(super) async fn prepare(
-    sandbox: &Sandbox,
-    (file, source): (&Path, &SourceCode),
-    interpreter: Option<&PathBuf>,
-) -> Result<Prepared> {
-    let interpreter = match (interpreter, source.language.built_in()) {
-        (Some(path), _) => {
-            let wasm = std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
-            let inspected = sandbox.inspect(wasm.into()).await.with_context(|| path.display().to_string())?;
-            let wasm = inspected.wasm;
-            sandbox.prepare(inspected.digest, move || Ok(wasm)).await?
-        }
-        (None, Some(built_in)) => sandbox.prepare(built_in.digest, || Ok(built_in.wasm.clone())).await?,
-        (None, None) => bail!("{}: name the component that runs it with --interpreter", source.language),
-    };
+/// What is run on this machine: a component, or source code as the name of its file says.
+pub(super) struct Executable<'a> {
+    pub(super) file: &'a Path,
+    pub(super) bytes: Vec<u8>,
+    /// What runs source code, in the place of what comes with Fusebox.
+    pub(super) interpreter: Option<&'a Path>,
+}
+
+impl Executable<'_> {
+    pub(super) fn component(bytes: Vec<u8>) -> Executable<'static> {
+        Executable { file: Path::new(""), bytes, interpreter: None }
+    }
+
+    pub(super) async fn prepare(self, sandbox: &Sandbox) -> Result<Prepared> {
+        let Some(language) = language_of(self.file) else { return upload(sandbox, self.bytes).await };
+        let code = String::from_utf8(self.bytes).with_context(|| format!("{} is no text", self.file.display()))?;
+        let interpreter = match (self.interpreter, language.built_in()) {
+            (Some(path), _) => {
+                let wasm = std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
+                upload(sandbox, wasm).await.with_context(|| path.display().to_string())?
+            }
+            (None, Some(built_in)) => sandbox.prepare(built_in.digest, || Ok(built_in.wasm.clone())).await?,
+            (None, None) => bail!("{language}: name the component that runs it with --interpreter"),
+        };
+        interpret(sandbox, (self.file, &SourceCode::new(language, &code)), interpreter).await
+    }
+}
+
+async fn upload(sandbox: &Sandbox, bytes: Vec<u8>) -> Result<Prepared> {
+    let inspected = sandbox.inspect(bytes.into()).await?;
+    let wasm = inspected.wasm;
+    Ok(sandbox.prepare(inspected.digest, move || Ok(wasm)).await?)
+}
+
+/// Makes the code of a file ready to run.
+async fn interpret(sandbox: &Sandbox, (file, source): (&Path, &SourceCode), interpreter: Prepared) -> Result<Prepared> {
     let checked = match source.language.is_typescript() {
         false => sandbox.check(&interpreter, &source.code).await,
         true => match sandbox.strip_types(Arc::clone(&source.code)).await {

@@ -1,20 +1,21 @@
 //! `fusebox test`: one attempt here, without a server, under the limits a server has.
 
-use super::{fire::read_json, output, source};
+use super::fire::read_json;
+use super::local::{self, Host, Lines};
+use super::output;
+use super::source::Executable;
 use crate::domain::{
-    Chain, Clock, Context as ActionContext, Ending, Entropy, EventId, Failed, Ids, Json, LIMITS_WASM, Limits,
-    LimitsPatch, LogLine, ObjectRef, RunId, SourceCode, TenantId, Timestamp, Usage,
+    Chain, Clock, Context as ActionContext, Effects, Ending, Entropy, EventId, Failed, Ids, Json, LIMITS_WASM, Limits,
+    LimitsPatch, ObjectRef, RunId, TenantId, Usage,
 };
-use crate::sandbox::{self, Attempted, HostServices, Invocation, Prepared, Sandbox};
+use crate::sandbox::Attempted;
 use crate::server::SystemClock;
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
-use indicatif::ProgressBar;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 /// Run a component or source code here with a sample event, without a server, under the same limits.
 #[derive(Debug, Args)]
@@ -33,6 +34,9 @@ pub(super) struct Test {
     /// The input of the attachment
     #[arg(long, default_value = "{}", value_name = "JSON|FILE|-")]
     input: String,
+    /// Values that it finds: an object of keys with texts
+    #[arg(long, default_value = "{}", value_name = "JSON|FILE|-")]
+    kv: String,
     /// The name of the event type
     #[arg(long, default_value = "test")]
     trigger: String,
@@ -57,50 +61,22 @@ pub(super) fn run(test: &Test, json: bool) -> Result<ExitCode> {
     let bytes = std::fs::read(&test.file).with_context(|| format!("{} cannot be read", test.file.display()))?;
     let limits = limits(test)?;
     let context = context(test, limits)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let host = Arc::new(Host { json, lines: Mutex::default() });
-    let attempted = runtime.block_on(attempt(test, bytes, context, (Arc::clone(&host), json)))?;
-    runtime.shutdown_timeout(Duration::from_secs(1));
+    let lines = if json { Lines::Kept } else { Lines::Shown };
+    let host = Arc::new(Host::new(lines, None, read_json(&test.kv)?)?);
+    let what = Executable { file: &test.file, bytes, interpreter: test.interpreter.as_deref() };
+    let mut attempted = local::attempt(what, context, &host)?;
     let succeeded = matches!(attempted.ending, Ending::Outcome(_));
+    let effects = attempted.effects.take();
+    let (values, events) = local::wanted(&host, effects.as_deref());
     if json {
-        output::document(&document(&attempted, limits, &host));
+        let mut document = document(&attempted, limits, &host);
+        (document["kv"], document["emitted"]) = (values, events);
+        output::document(&document);
     } else {
         show(attempted, limits);
+        show_wanted(effects.as_deref(), &values, &events);
     }
     Ok(if succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-async fn attempt(
-    test: &Test,
-    bytes: Vec<u8>,
-    context: ActionContext,
-    (host, json): (Arc<Host>, bool),
-) -> Result<Attempted> {
-    // Compiled artifacts are of no use after this; the folder goes with the handle.
-    let folder = tempfile::tempdir().context("no folder for the compiled component")?;
-    let mut key = [0; 32];
-    getrandom::fill(&mut key).map_err(|error| anyhow!("the machine gives no random bytes: {error}"))?;
-    let compiler = std::env::current_exe().context("the path of this program cannot be found")?;
-    let config = sandbox::Config::new(folder.path().to_owned(), key, compiler);
-    let sandbox = Sandbox::start(sandbox::Config { concurrency: 1, ..config })?;
-    let progress = if json { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
-    progress.set_message("validating and compiling");
-    progress.enable_steady_tick(Duration::from_millis(100));
-    let prepared = prepare(&sandbox, test, bytes).await;
-    progress.finish_and_clear();
-    let prepared = prepared?;
-    Ok(sandbox.invoke(&prepared, Invocation { context, host }).await)
-}
-
-async fn prepare(sandbox: &Sandbox, test: &Test, bytes: Vec<u8>) -> Result<Prepared> {
-    if let Some(language) = source::language_of(&test.file) {
-        let code = String::from_utf8(bytes).with_context(|| format!("{} is no text", test.file.display()))?;
-        let source = SourceCode::new(language, &code);
-        return source::prepare(sandbox, (&test.file, &source), test.interpreter.as_ref()).await;
-    }
-    let inspected = sandbox.inspect(bytes.into()).await?;
-    let wasm = inspected.wasm;
-    Ok(sandbox.prepare(inspected.digest, move || Ok(wasm)).await?)
 }
 
 fn limits(test: &Test) -> Result<Limits> {
@@ -148,34 +124,6 @@ fn context(test: &Test, limits: Limits) -> Result<ActionContext> {
     })
 }
 
-/// Prints what is logged as it comes, or keeps it for the document.
-struct Host {
-    json: bool,
-    lines: Mutex<Vec<LogLine>>,
-}
-
-impl HostServices for Host {
-    fn log(&self, line: LogLine) {
-        if self.json {
-            self.lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
-        } else if let Ok(line) = serde_json::to_value(&line) {
-            let mut shown = line.clone();
-            shown["fields"] = fields(&line);
-            output::log_line(&shown);
-        }
-    }
-
-    fn now(&self) -> Timestamp {
-        SystemClock.now()
-    }
-}
-
-/// Pairs of name and value as an object.
-fn fields(line: &Value) -> Value {
-    let pairs = line["fields"].as_array().map(Vec::as_slice).unwrap_or_default();
-    Value::Object(pairs.iter().filter_map(|pair| Some((pair[0].as_str()?.to_owned(), pair[1].clone()))).collect())
-}
-
 fn usage(usage: &Usage, limits: Limits) -> Value {
     #[expect(clippy::cast_precision_loss, reason = "milliseconds for people")]
     let ms = |us: u64| us as f64 / 1000.0;
@@ -186,6 +134,8 @@ fn usage(usage: &Usage, limits: Limits) -> Value {
         "cpu_ms": { "used": ms(usage.cpu_us), "limit": limits.timeout_ms },
         "output_bytes": { "used": usage.output_bytes, "limit": limits.output_bytes },
         "log_bytes": { "used": usage.log_bytes, "limit": limits.log_bytes },
+        "kv_bytes": { "used": usage.kv_bytes, "limit": limits.kv_bytes },
+        "emitted_events": { "used": usage.emitted_events, "limit": limits.emitted_events },
     })
 }
 
@@ -202,8 +152,18 @@ fn document(attempted: &Attempted, limits: Limits, host: &Host) -> Value {
         }
         Ending::Broken { reason, message } => json!({ "state": "ERROR", "reason": reason, "message": message }),
     };
-    let lines = host.lines.lock().unwrap_or_else(PoisonError::into_inner);
-    json!({ "result": ending, "usage": usage(&attempted.usage, limits), "log": *lines })
+    json!({ "result": ending, "usage": usage(&attempted.usage, limits), "log": host.lines() })
+}
+
+/// What it wrote and emitted.
+fn show_wanted(effects: Option<&Effects>, values: &Value, events: &Value) {
+    let Some(effects) = effects else { return };
+    if !effects.writes.is_empty() {
+        println!("values after it\n{values:#}");
+    }
+    if !effects.events.is_empty() {
+        println!("emitted events\n{events:#}");
+    }
 }
 
 fn show(attempted: Attempted, limits: Limits) {

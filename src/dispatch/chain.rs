@@ -6,7 +6,7 @@ use super::job::Live;
 use super::payload_schema::PayloadSchemas;
 use super::raise::{Refusal, begin, plan_or_refuse};
 use super::scheduler::Dispatch;
-use super::settle::{Fires, Next, fires};
+use super::settle::{By, Fires, Next, fires};
 use crate::domain::{
     ChainLimits, Event, EventId, EventType, FAN_OUT_MAX, Ids, Lineage, Origin, ParentOutcome, Reason, Run, State,
     Timestamp,
@@ -36,8 +36,13 @@ impl Dispatch {
     /// Fires what the runs of a settled event that have ended fire. What comes out belongs in the transition that
     /// settles them; behind that it may go on.
     pub(super) fn follow(&self, live: &mut Live, now: Timestamp) -> Vec<Child> {
-        let fires = fires(&live.event, &mut live.runs);
-        if fires.is_empty() {
+        self.follow_emitting(live, Vec::new(), now)
+    }
+
+    /// The same, behind what one of the runs emitted.
+    pub(super) fn follow_emitting(&self, live: &mut Live, mut fired: Vec<Fires>, now: Timestamp) -> Vec<Child> {
+        fired.extend(fires(&live.event, &mut live.runs));
+        if fired.is_empty() {
             return Vec::new();
         }
         let family = live.family.get_or_insert_with(|| self.families().begin(live.event.root_id));
@@ -46,7 +51,7 @@ impl Dispatch {
         let catalogue = self.store().catalogue();
         let (schemas, ids) = (self.payload_schemas(), self.ids());
         let mut follower = Follower { catalogue: &catalogue, schemas, ids, limits, family, now, planned: 0 };
-        follower.follow(live, fires)
+        follower.follow(live, fired)
     }
 
     pub(super) fn go_on_with(&self, children: Vec<Child>) {
@@ -80,16 +85,23 @@ impl Follower<'_> {
         children
     }
 
-    /// The one event that the end of a run fires; `None` when its tenant has no event type of that name.
-    fn child(&mut self, parent: &mut Live, Fires { place, event_type: name, payload }: Fires) -> Option<Child> {
+    /// An event that a run fires; `None` when its tenant has no event type of that name.
+    fn child(&mut self, parent: &mut Live, Fires { place, event_type: name, payload, by }: Fires) -> Option<Child> {
         let run = Arc::make_mut(&mut parent.runs[place]);
         let Some(event_type) = self.catalogue.event_type_named(&run.owner_id, &name) else {
-            run.messages.push(format!("nothing follows: there is no event type `{name}` here"));
+            let what = if by == By::End { "nothing follows" } else { "an event was not emitted" };
+            run.messages.push(format!("{what}: there is no event type `{name}` here"));
             return None;
         };
         let mut event = child_event(&parent.event, run, event_type, EventId::new(self.ids, self.now), self.now);
         event.payload = payload;
-        run.child_event_id = Some(event.id);
+        match by {
+            By::End => run.child_event_id = Some(event.id),
+            By::Emitting(object) => {
+                run.emitted.push(event.id);
+                event.object = object.or(event.object);
+            }
+        }
         let planned = self.plan(event_type, &event);
         let (live, next) = begin(event, planned, self.now);
         let live = Live { family: Some(Arc::clone(&self.family)), ..live };

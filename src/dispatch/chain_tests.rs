@@ -7,8 +7,8 @@ use super::resolve_tests::{action, attachment, event_type, module, object};
 use super::settle::fires;
 use super::testing;
 use crate::domain::{
-    Action, Attachment, AttachmentId, ChainLimits, Event, EventType, EventTypeId, FAN_OUT_MAX, FollowUp, ObjectRecord,
-    ObjectRef, Parameter, Reason, Run, RunId, State, Tenant, TenantId,
+    Action, Attachment, AttachmentId, ChainLimits, Emitted, Event, EventId, EventType, EventTypeId, FAN_OUT_MAX,
+    FollowUp, ObjectRecord, ObjectRef, Parameter, Reason, Run, RunId, State, Tenant, TenantId,
 };
 use crate::store::{Catalogue, Change, Transition};
 use proptest::prelude::*;
@@ -40,7 +40,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_outcome_that_names_one_has_exactly_one_child(seed in seed()) {
+    fn every_outcome_that_names_one_has_exactly_one_child_besides_what_was_emitted(seed in seed()) {
         let Some(world) = play(&seed, LIMITS) else { return Ok(()) };
         let mut children: HashMap<RunId, Vec<&Event>> = HashMap::new();
         for event in world.events.values() {
@@ -50,18 +50,29 @@ proptest! {
         }
         for run in world.runs.values() {
             let (born, parent) = (children.remove(&run.id).unwrap_or_default(), &world.events[&run.event_id]);
-            prop_assert_eq!(born.len(), usize::from(world.follows(run).is_some()));
-            prop_assert_eq!(run.child_event_id, born.first().map(|child| child.id));
+            let of_end = usize::from(world.follows(run).is_some());
+            let known = |said: &&Emitted| world.catalogue.event_type_named(&run.owner_id, &said.event_type).is_some();
+            let said: Vec<&Emitted> = world.emitted.get(&run.id).into_iter().flatten().filter(known).collect();
+            let ids: Vec<EventId> = born.iter().map(|child| child.id).collect();
+            prop_assert_eq!(&ids[..said.len()], &run.emitted[..], "what it emitted comes first, in its order");
+            prop_assert_eq!((ids.len(), ids.get(said.len()).copied()), (said.len() + of_end, run.child_event_id));
             prop_assert!(run.follow_up.is_none(), "what follows a run is decided at its end");
-            let Some(child) = born.first() else { continue };
-            let lineage = child.lineage.as_ref().unwrap();
-            prop_assert_eq!(Some(child.event_type_id), world.follows(run).map(|event_type| event_type.id));
-            prop_assert_eq!(&child.payload, run.chained.as_ref().unwrap_or(&parent.payload));
-            prop_assert_eq!((&child.object, child.parent_id, child.root_id), (&parent.object, Some(parent.id), parent.root_id));
-            prop_assert_eq!((lineage.parent_outcome.state, lineage.parent_outcome.reason), (run.state, run.reason));
-            let above = parent.lineage.as_ref().map_or(&[][..], |lineage| &lineage.event_types);
-            prop_assert_eq!(&lineage.event_types, &[above, &[parent.event_type_id]].concat());
-            prop_assert_eq!(child.depth as usize, lineage.event_types.len());
+            for (place, child) in born.iter().enumerate() {
+                let lineage = child.lineage.as_ref().unwrap();
+                let (name, payload, object) = match said.get(place) {
+                    Some(said) => (Some(&said.event_type), &said.payload, said.object.as_ref().or(parent.object.as_ref())),
+                    None => (None, run.chained.as_ref().unwrap_or(&parent.payload), parent.object.as_ref()),
+                };
+                let named = name.and_then(|name| world.catalogue.event_type_named(&run.owner_id, name));
+                let expected = named.or_else(|| world.follows(run)).map(|event_type| event_type.id);
+                prop_assert_eq!(Some(child.event_type_id), expected);
+                prop_assert_eq!((&child.payload, child.object.as_ref()), (payload, object));
+                prop_assert_eq!((child.parent_id, child.root_id), (Some(parent.id), parent.root_id));
+                prop_assert_eq!((lineage.parent_outcome.state, lineage.parent_outcome.reason), (run.state, run.reason));
+                let above = parent.lineage.as_ref().map_or(&[][..], |lineage| &lineage.event_types);
+                prop_assert_eq!(&lineage.event_types, &[above, &[parent.event_type_id]].concat());
+                prop_assert_eq!(child.depth as usize, lineage.event_types.len());
+            }
         }
         prop_assert!(children.is_empty(), "a child of no run");
     }

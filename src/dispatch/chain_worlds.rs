@@ -6,11 +6,11 @@ use super::job::Live;
 use super::payload_schema::PayloadSchemas;
 use super::resolve::plan;
 use super::resolve_tests::{action, attachment, event_type, module, object};
-use super::settle::{Next, fires, settle};
+use super::settle::{Fires, Next, emitted, fires, settle};
 use super::testing;
 use crate::domain::{
-    Action, ChainLimits, Entropy, Event, EventId, EventType, EventTypeId, EventTypeName, Failed, Ids, Interruption,
-    Json, Outcome, Parameter, Reason, Run, RunId, State, TenantId, Timestamp, Usage,
+    Action, ChainLimits, Emitted, Entropy, Event, EventId, EventType, EventTypeId, EventTypeName, Failed, Ids,
+    Interruption, Json, Outcome, Parameter, Reason, Run, RunId, State, TenantId, Timestamp, Usage,
 };
 use crate::store::{Catalogue, Change};
 use proptest::prelude::*;
@@ -123,6 +123,8 @@ pub(super) struct World {
     pub(super) runs: BTreeMap<RunId, Run>,
     /// Events in the order in which they were made.
     pub(super) made: Vec<EventId>,
+    /// What each run that succeeded emitted.
+    pub(super) emitted: BTreeMap<RunId, Vec<Emitted>>,
     /// The places at which attempts began, by event.
     pub(super) started: HashMap<EventId, Vec<usize>>,
 }
@@ -139,6 +141,7 @@ impl World {
             events: BTreeMap::new(),
             runs: BTreeMap::new(),
             made: Vec::new(),
+            emitted: BTreeMap::new(),
             started: HashMap::new(),
         }
     }
@@ -150,13 +153,13 @@ impl World {
         event.runs = planned.iter().map(|run| run.id).collect();
         self.made.push(event.id);
         let runs = planned.into_iter().map(Arc::new).collect();
-        self.carry_on(Live { event: Arc::new(event), runs, family: None });
+        self.carry_on(Live { event: Arc::new(event), runs, family: None }, Vec::new());
     }
 
     /// As a settling transition does: the event, its runs and all children at once.
-    pub(super) fn carry_on(&mut self, mut live: Live) {
+    pub(super) fn carry_on(&mut self, mut live: Live, mut fired: Vec<Fires>) {
         let (next, _) = settle(Arc::make_mut(&mut live.event), &mut live.runs, NOW);
-        let fired = fires(&live.event, &mut live.runs);
+        fired.extend(fires(&live.event, &mut live.runs));
         let mut children = Vec::new();
         if !fired.is_empty() {
             let family = Arc::clone(live.family.get_or_insert_with(|| self.families.begin(live.event.root_id)));
@@ -200,7 +203,7 @@ impl World {
         }
         if outcome == 8 {
             run.refuse(Reason::Denied, "its module is gone".into(), NOW).unwrap();
-            return self.carry_on(live);
+            return self.carry_on(live, Vec::new());
         }
         run.start((0, 0), NOW).unwrap();
         let usage = Usage::default();
@@ -224,7 +227,9 @@ impl World {
                 run.interrupt(Interruption::Crash, NOW).unwrap();
             }
         }
-        self.carry_on(live);
+        let says = if outcome < 4 { emits(which) } else { Vec::new() };
+        self.emitted.insert(live.runs[place].id, says.clone());
+        self.carry_on(live, emitted(place, says).collect());
     }
 
     pub(super) fn runs_of(&self, event: &Event) -> Vec<&Run> {
@@ -241,6 +246,16 @@ impl World {
         };
         self.catalogue.event_type_named(&run.owner_id, named?)
     }
+}
+
+/// None, one or two events of types that may be there or not, with and without an object of their own.
+fn emits(which: u8) -> Vec<Emitted> {
+    let event = |number: u8| Emitted {
+        event_type: name((which / 3 + number) % (NAMES + 1)),
+        payload: Json::from(serde_json::json!({ "who": number, "emitted": which })),
+        object: (number > 0).then(|| object(number)),
+    };
+    (0..which % 3).map(event).collect()
 }
 
 /// Fires what the seed says, and lets everything run that follows.

@@ -28,6 +28,11 @@ impl Family {
     pub(super) fn add(&self) -> u32 {
         self.events.fetch_add(1, Ordering::Relaxed)
     }
+
+    /// Counts these out again, which were not kept.
+    pub(super) fn take_back(&self, events: u32) {
+        self.events.fetch_sub(events, Ordering::Relaxed);
+    }
 }
 
 impl Drop for Family {
@@ -87,7 +92,9 @@ impl Families {
 impl Dispatch {
     /// Gives an event that was read from the store its family, if it is one of a chain.
     pub(super) async fn join_family(&self, mut live: Live) -> Result<Live, ReadError> {
-        if live.event.lineage.is_none() && live.runs.iter().all(|run| run.child_event_id.is_none()) {
+        if live.event.lineage.is_none()
+            && live.runs.iter().all(|run| run.child_event_id.is_none() && run.emitted.is_empty())
+        {
             return Ok(live);
         }
         let (families, store) = (self.families().clone(), self.store().clone());

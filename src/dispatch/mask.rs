@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 const MARK: &str = "••••";
 
 /// Finds the secrets of one attempt.
-pub(super) struct Mask {
+pub struct Mask {
     /// The beginnings of all forms: long values would make it large and slow to build.
     heads: AhoCorasick,
     /// For each beginning the whole forms that have it.
@@ -24,7 +24,7 @@ pub(super) struct Mask {
 impl Mask {
     /// # Errors
     /// The forms are too many for the finder; what names secrets is bounded so that they are not.
-    pub(super) fn new<'a>(texts: impl IntoIterator<Item = &'a SecretText>) -> Result<Mask, BuildError> {
+    pub fn new<'a>(texts: impl IntoIterator<Item = &'a SecretText>) -> Result<Mask, BuildError> {
         let mut wholes: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for form in texts.into_iter().flat_map(|text| forms(text.expose())) {
             let head = form[..form.floor_char_boundary(HEAD_BYTES)].to_owned();
@@ -35,12 +35,12 @@ impl Mask {
         Ok(Mask { heads, wholes: wholes.into_values().collect() })
     }
 
-    pub(super) fn line(&self, line: LogLine) -> LogLine {
+    pub fn line(&self, line: LogLine) -> LogLine {
         let fields = line.fields.into_iter().map(|(name, value)| (self.text(name), self.json(value))).collect();
         LogLine { message: self.text(line.message), fields, ..line }
     }
 
-    pub(super) fn ending(&self, ending: Ending) -> Ending {
+    pub fn ending(&self, ending: Ending) -> Ending {
         match ending {
             Ending::Outcome(Outcome { output, warnings, event }) => Ending::Outcome(Outcome {
                 output: output.map(|output| self.json(output)),

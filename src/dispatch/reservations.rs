@@ -70,6 +70,15 @@ impl Reservations {
     }
 }
 
+/// The runs that a transition ends and whose keys come free by it.
+fn keyed_ends(transition: &Transition) -> Vec<Arc<Run>> {
+    let ended = |change: &Change| match change {
+        Change::Run(run) if run.state.is_terminal() && run.dedup_key.is_some() => Some(Arc::clone(run)),
+        _ => None,
+    };
+    transition.changes.iter().filter_map(ended).collect()
+}
+
 pub(super) struct Reserving<'a>(MutexGuard<'a, Held>);
 
 impl Reserving<'_> {
@@ -146,11 +155,7 @@ impl Reserving<'_> {
 impl Dispatch {
     /// Hands in what was decided about runs. Everything that may end one comes through here, so that its key comes free.
     pub(super) fn hand_in(&self, transition: Transition, on_commit: Option<OnCommit>) {
-        let ended = |change: &Change| match change {
-            Change::Run(run) if run.state.is_terminal() && run.dedup_key.is_some() => Some(Arc::clone(run)),
-            _ => None,
-        };
-        let ended: Vec<Arc<Run>> = transition.changes.iter().filter_map(ended).collect();
+        let ended = keyed_ends(&transition);
         if ended.is_empty() {
             return self.store().submit(transition, on_commit);
         }
@@ -158,6 +163,28 @@ impl Dispatch {
         let mut reserving = self.reservations().lock();
         self.store().submit(transition, on_commit);
         reserving.free(ended.iter().map(|run| &**run));
+    }
+
+    /// Hands in an end that may be refused, and waits until that is decided. Its keys come free when it is kept; until
+    /// then whoever asks for one of them waits.
+    pub(super) async fn hand_in_doubtful(&self, transition: Transition) -> Result<(), CommitError> {
+        let (sender, committed) = oneshot::channel();
+        self.submit_doubtful(transition, sender);
+        kept(committed).await
+    }
+
+    fn submit_doubtful(&self, transition: Transition, answer: oneshot::Sender<Result<(), CommitError>>) {
+        let ended = keyed_ends(&transition);
+        if ended.is_empty() {
+            return self.store().submit(transition, Some(Box::new(move |result| drop(answer.send(result)))));
+        }
+        let mut reserving = self.reservations().lock();
+        let decide = self.doubting(&mut reserving, ended, Result::is_ok);
+        let on_commit = move |result: Result<(), CommitError>| {
+            decide(&result);
+            drop(answer.send(result));
+        };
+        self.store().submit(transition, Some(Box::new(on_commit)));
     }
 
     /// Hands in and waits until it is on the disk.
@@ -213,7 +240,8 @@ impl Dispatch {
         let children = self.follow(&mut live, now);
         let accepting = complete(accepting(&live, &children), &live);
         let doubted = reserving.as_mut().filter(|_| !accepting.expect.is_empty());
-        let deciding = doubted.map(|reserving| self.doubting(reserving, &live.runs));
+        let open = live.runs.iter().filter(|run| !run.state.is_terminal());
+        let deciding = doubted.map(|reserving| self.doubting(reserving, open.cloned().collect(), Result::is_err));
         let on_commit: OnCommit = Box::new(move |result| {
             if let Some(decide) = deciding {
                 decide(&result);
@@ -227,13 +255,13 @@ impl Dispatch {
         (Accepted { live, next, children }, committed)
     }
 
-    /// Lets who asks for the keys of these runs wait until it is known whether they are kept, and gives what to do then.
+    /// Lets who asks for the keys of these runs wait until it is known whether they come free, and gives what to do then.
     fn doubting(
         &self,
         reserving: &mut Reserving<'_>,
-        runs: &[Arc<Run>],
+        runs: Vec<Arc<Run>>,
+        come_free: fn(&Result<(), CommitError>) -> bool,
     ) -> impl FnOnce(&Result<(), CommitError>) + Send + use<> {
-        let runs: Vec<Arc<Run>> = runs.iter().filter(|run| !run.state.is_terminal()).cloned().collect();
         let keys: Vec<DedupKey> = runs.iter().filter_map(|run| run.dedup_key).collect();
         let (telling, decided) = watch::channel(());
         reserving.doubt(&keys, &decided);
@@ -243,7 +271,7 @@ impl Dispatch {
             if !matches!(result, Err(CommitError::Broken(_))) {
                 let mut reserving = dispatch.reservations().lock();
                 reserving.decide(&keys);
-                if result.is_err() {
+                if come_free(result) {
                     reserving.drop_all(runs.iter().map(|run| &**run));
                 }
             }

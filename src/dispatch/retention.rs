@@ -30,6 +30,8 @@ const LATER_MAX: usize = 10_000;
 const PAUSE_FACTOR: u32 = 4;
 /// Entries of the audit log that one transition takes away.
 const AUDIT_AT_ONCE: usize = 500;
+/// Values of actions that have expired, likewise.
+const VALUES_AT_ONCE: usize = 500;
 
 /// How long history is kept.
 #[derive(Clone, Copy, Debug)]
@@ -141,7 +143,23 @@ impl Dispatch {
         while self.store().prune_audit(kept_from, AUDIT_AT_ONCE).await? == AUDIT_AT_ONCE {
             self.pause(Duration::from_millis(1)).await?;
         }
-        Ok(())
+        self.forget_values(now).await
+    }
+
+    /// Removes the values of actions that have expired; they have counted as not there since.
+    async fn forget_values(&self, now: Timestamp) -> Result<(), SearchError> {
+        loop {
+            let store = self.store().clone();
+            let expired = blocking(move || store.expired_values(now, VALUES_AT_ONCE)).await?;
+            let found = expired.len();
+            if found > 0 {
+                self.hand_in_and_wait(Transition::of([Change::ForgetValues(expired)])).await?;
+            }
+            if found < VALUES_AT_ONCE {
+                return Ok(());
+            }
+            self.pause(Duration::from_millis(1)).await?;
+        }
     }
 
     /// How long the history of a tenant is kept.

@@ -1,6 +1,8 @@
 //! What follows when a run has changed: a pure function, and the only place where an event ends.
 
-use crate::domain::{Event, EventTypeId, EventTypeName, Json, Reason, Run, RunId, State, Timestamp};
+use crate::domain::{
+    Emitted, Event, EventTypeId, EventTypeName, Json, ObjectRef, Reason, Run, RunId, State, Timestamp,
+};
 use std::sync::Arc;
 
 /// What the event needs next.
@@ -125,6 +127,26 @@ pub(super) struct Fires {
     pub(super) place: usize,
     pub(super) event_type: EventTypeName,
     pub(super) payload: Json,
+    pub(super) by: By,
+}
+
+/// What of a run fires a child.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    /// Its end, which does so once.
+    End,
+    /// Its action said so, and may have named another object than that of its event.
+    Emitting(Option<ObjectRef>),
+}
+
+/// What the run at this place emitted, which is for who settles it to ask for once.
+pub(super) fn emitted(place: usize, events: Vec<Emitted>) -> impl Iterator<Item = Fires> {
+    events.into_iter().map(move |Emitted { event_type, payload, object }| Fires {
+        place,
+        event_type,
+        payload,
+        by: By::Emitting(object),
+    })
 }
 
 /// What those of `runs` fire that have ended (DESIGN §3.9), each once however often this is asked: with the payload that
@@ -137,7 +159,7 @@ pub(super) fn fires(event: &Event, runs: &mut [Arc<Run>]) -> Vec<Fires> {
             && let Some(event_type) = Arc::make_mut(run).take_follow_up()
         {
             let payload = run.chained.as_ref().unwrap_or(&event.payload).clone();
-            fires.push(Fires { place, event_type, payload });
+            fires.push(Fires { place, event_type, payload, by: By::End });
         }
     }
     fires

@@ -1,20 +1,21 @@
 //! An action tried out by hand: planned and run like any other, with all limits, and nothing of it kept.
 
 use super::accept::{Fire, FireError, new_event};
+use super::ending::end;
 use super::job::Job;
 use super::placement::Briefly;
 use super::producer::Producer;
 use super::resolve::{Binding, given, owner_of, planned};
 use super::scheduler::Dispatch;
-use super::services::AttemptServices;
+use super::services::{AttemptServices, Further};
 use super::settle::fires;
 use super::sinks::sink_type_of;
 use super::unseal::{masked, missing_secret, record};
-use super::worker::{context, end};
+use super::worker::context;
 use crate::domain::{
-    Action, DedupWindow, Event, EventId, EventType, EventTypeId, EventTypeName, Flow, GivenBy, IllegalChange, Json,
-    LogLine, ObjectRef, Origin, Parameter, ParameterValue, Reason, Resolved, RetryPolicy, Run, RunId, SecretReach,
-    SecretUse, TenantId, Timestamp, resolved,
+    Action, DedupWindow, Emitted, Event, EventId, EventType, EventTypeId, EventTypeName, Flow, GivenBy, IllegalChange,
+    Json, LogLine, ObjectRef, Origin, Parameter, ParameterValue, Reason, Resolved, RetryPolicy, Run, RunId,
+    SecretReach, SecretUse, TenantId, Timestamp, resolved,
 };
 use crate::sandbox::{Attempted, Invocation};
 use serde_json::{Map, Value, json};
@@ -48,6 +49,8 @@ pub struct Tried {
     /// When its `when` would let it start.
     pub due_at: Option<Timestamp>,
     pub log: Vec<LogLine>,
+    /// What it would fire besides, had it not been a trial.
+    pub emits: Vec<Emitted>,
     /// What its end would fire, and with what.
     pub follows: Option<(EventTypeName, Json)>,
 }
@@ -123,7 +126,7 @@ impl Dispatch {
             let of_it = |named: &&SecretUse| named.parameter == parameter;
             run.secrets.iter().find(of_it).is_some_and(|named| record(&catalogue, &run.owner_id, named).is_some())
         });
-        Tried { event, run, params, due_at, log: Vec::new(), follows: None }
+        Tried { event, run, params, due_at, log: Vec::new(), emits: Vec::new(), follows: None }
     }
 
     /// Runs a trial to the end of its one attempt. It takes a permit of its tenant, for which it waits `patience`.
@@ -163,12 +166,20 @@ impl Dispatch {
         };
         let attempt = run.start(self.shared.entropy.pair(), self.now())?.clone();
         let mask = unsealed.as_ref().map(|unsealed| Arc::clone(&unsealed.mask));
-        let services = Arc::new(AttemptServices::new(Arc::clone(&self.shared.clock), mask));
+        let further = prepared.reaches_further().then(|| Further {
+            dispatch: self.clone(),
+            event: Arc::new(event.clone()),
+            run: Arc::new(run.clone()),
+        });
+        let services = Arc::new(AttemptServices::new(Arc::clone(&self.shared.clock), mask, further));
         let host = Arc::<AttemptServices>::clone(&services);
         let invocation = Invocation { context: context(event, run, &attempt, unsealed.as_ref()), host };
         let attempted = self.attempt_trial(self.shared.sandbox.invoke(&prepared, invocation)).await;
         let attempted = attempted.ok_or(FireError::ShuttingDown)?;
-        end(run, masked(unsealed.as_ref(), attempted), 0, self.now())?;
+        let mut attempted = masked(unsealed.as_ref(), attempted);
+        // What it wrote is not kept.
+        tried.emits = attempted.effects.take().map_or_else(Vec::new, |effects| effects.events);
+        end(run, attempted, 0, self.now())?;
         self.count_ending(run.state, run.reason);
         tried.log = services.take_lines();
         Ok(())

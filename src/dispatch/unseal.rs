@@ -37,12 +37,14 @@ pub(super) enum UnsealError {
 }
 
 /// What an attempt came to, without the secrets that it was given.
-pub(super) fn masked(unsealed: Option<&Unsealed>, Attempted { ending, usage }: Attempted) -> Attempted {
-    let ending = match unsealed {
-        Some(unsealed) => unsealed.mask.ending(ending),
-        None => ending,
-    };
-    Attempted { ending, usage }
+pub(super) fn masked(unsealed: Option<&Unsealed>, attempted: Attempted) -> Attempted {
+    let Some(Unsealed { mask, .. }) = unsealed else { return attempted };
+    let Attempted { ending, usage, mut effects } = attempted;
+    // Values that it keeps are the guest's own, and only it reads them: they stay as they are.
+    for emitted in effects.iter_mut().flat_map(|effects| &mut effects.events) {
+        emitted.payload = mask.json(std::mem::replace(&mut emitted.payload, Json::null()));
+    }
+    Attempted { ending: mask.ending(ending), usage, effects }
 }
 
 impl Dispatch {

@@ -2,17 +2,15 @@
 
 use super::cancel::{Granted, telling};
 use super::capacity::Profile;
-use super::chain::Child;
 use super::job::{Job, Live};
-use super::placement::Briefly;
+use super::placement::{Briefly, Long};
 use super::programs::built_in;
 use super::scheduler::{Dispatch, Leaving};
-use super::services::AttemptServices;
-use super::settle::{Next, next, settle};
-use super::unseal::{Unsealed, masked};
+use super::services::{AttemptServices, Further};
+use super::settle::{Next, next};
+use super::unseal::Unsealed;
 use crate::domain::{
-    Attempt, Chain, Context, Digest, Ending, Event, EventId, Failed, IllegalChange, Interruption, Json, Reason, Run,
-    State, TenantId, Timestamp, Usage,
+    Attempt, Chain, Context, Digest, Event, EventId, IllegalChange, Json, Reason, Run, State, TenantId,
 };
 use crate::sandbox::{Attempted, Invocation, Prepared};
 use crate::store::{Change, CommitError, ReadError, Transition};
@@ -21,10 +19,12 @@ use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::oneshot;
 
 /// How often the log of a long attempt is stored.
 const LOG_FLUSH: Duration = Duration::from_millis(500);
+
+/// What a guest that imports `budget` has to put things in order when its run is cancelled.
+const CANCEL_GRACE: Duration = Duration::from_secs(1);
 
 /// Why an event cannot be carried on.
 #[derive(Debug, thiserror::Error)]
@@ -73,7 +73,7 @@ impl Permit {
         Permit { dispatch, holder: (job.tenant.clone(), job.profile), event_id: job.event_id, leaving: Leaving::Ended }
     }
 
-    fn give_back(mut self, leaving: Leaving) {
+    pub(super) fn give_back(mut self, leaving: Leaving) {
         self.leaving = leaving;
     }
 }
@@ -153,7 +153,7 @@ async fn attempt(dispatch: &Dispatch, job: Job, permit: Permit) -> Result<(), Wo
         Readied::Prepared(prepared) => {
             work.start(durable_start).await?;
             let ran = work.run(prepared).await;
-            work.end(ran)?;
+            return work.end(ran, waiter, permit).await;
         }
         Readied::Refused(reason, message) => {
             let now = dispatch.now();
@@ -161,19 +161,19 @@ async fn attempt(dispatch: &Dispatch, job: Job, permit: Permit) -> Result<(), Wo
         }
         Readied::Cancelled => {}
     }
-    work.settle(waiter, permit);
+    work.settle(Vec::new(), waiter, permit);
     Ok(())
 }
 
 /// An event at one place of its plan, with the permit to run there.
-struct Work<'a> {
-    dispatch: &'a Dispatch,
-    live: Live,
-    place: usize,
-    services: Option<Arc<AttemptServices>>,
-    unsealed: Option<Unsealed>,
+pub(super) struct Work<'a> {
+    pub(super) dispatch: &'a Dispatch,
+    pub(super) live: Live,
+    pub(super) place: usize,
+    pub(super) services: Option<Arc<AttemptServices>>,
+    pub(super) unsealed: Option<Unsealed>,
     /// What was cancelled and is not handed in yet: the run at hand, and what went with it.
-    granted: Granted,
+    pub(super) granted: Granted,
 }
 
 enum Readied {
@@ -183,7 +183,7 @@ enum Readied {
     Cancelled,
 }
 
-enum Ran {
+pub(super) enum Ran {
     Ended(Attempted),
     /// A bug ended it.
     Broken,
@@ -193,7 +193,7 @@ enum Ran {
 }
 
 impl Work<'_> {
-    fn run_mut(&mut self) -> &mut Run {
+    pub(super) fn run_mut(&mut self) -> &mut Run {
         Arc::make_mut(&mut self.live.runs[self.place])
     }
 
@@ -280,7 +280,12 @@ impl Work<'_> {
         let run = Arc::clone(&self.live.runs[self.place]);
         let shared = &self.dispatch.shared;
         let mask = self.unsealed.as_ref().map(|unsealed| Arc::clone(&unsealed.mask));
-        let services = Arc::new(AttemptServices::new(Arc::clone(&shared.clock), mask));
+        let further = prepared.reaches_further().then(|| Further {
+            dispatch: self.dispatch.clone(),
+            event: Arc::clone(&self.live.event),
+            run: Arc::clone(&run),
+        });
+        let services = Arc::new(AttemptServices::new(Arc::clone(&shared.clock), mask, further));
         self.services = Some(Arc::clone(&services));
         let Some(attempt) = run.attempts.last() else { return Ran::Broken };
         let host = Arc::<AttemptServices>::clone(&services);
@@ -306,7 +311,12 @@ impl Work<'_> {
                 () = bell.notified() => {
                     self.grant();
                     if self.is_cancelled() {
-                        running.break_off().await;
+                        if prepared.watches_cancellation() {
+                            services.cancel();
+                            self.let_end(running).await;
+                        } else {
+                            running.break_off().await;
+                        }
                         return Ran::Cancelled;
                     }
                 }
@@ -315,75 +325,28 @@ impl Work<'_> {
         }
     }
 
+    /// Gives a guest that sees that it was cancelled its moment, then ends it. Its own time limit goes on meanwhile.
+    async fn let_end(&self, mut running: Long<Attempted>) {
+        tokio::select! {
+            biased;
+            _ = running.ended() => return,
+            () = self.dispatch.shared.breaking_off.cancelled() => {}
+            () = tokio::time::sleep(CANCEL_GRACE) => {}
+        }
+        running.break_off().await;
+    }
+
     /// Stores what was logged so far, so that a long attempt can be watched and a killed one leaves its words.
     fn flush(&self, services: &AttemptServices, run: &Run) {
         if let Some(log) = services.take_log(run) {
             self.dispatch.hand_in(Transition::of([log]), None);
         }
     }
-
-    fn end(&mut self, ran: Ran) -> Result<(), IllegalChange> {
-        let (now, (random, _)) = (self.dispatch.now(), self.dispatch.shared.entropy.pair());
-        let unsealed = self.unsealed.take();
-        let run = self.run_mut();
-        match ran {
-            Ran::Cancelled => Ok(()),
-            Ran::Stopped => run.interrupt(Interruption::Shutdown, now),
-            Ran::Broken => {
-                let message = "a bug in the server stopped this attempt".to_owned();
-                let failed = Failed { retryable: false, ..Failed::broken(Reason::Interrupted, message) };
-                run.fail(failed, Usage::default(), random, now)
-            }
-            Ran::Ended(attempted) => end(run, masked(unsealed.as_ref(), attempted), random, now),
-        }
-    }
-
-    /// One transition for all that follows; then the permit comes back and the event goes on.
-    fn settle(self, waiter: Option<oneshot::Sender<Live>>, permit: Permit) {
-        let Work { dispatch, mut live, place, services, granted, unsealed: _ } = self;
-        let now = dispatch.now();
-        let (next, skipped) = settle(Arc::make_mut(&mut live.event), &mut live.runs, now);
-        let children = dispatch.follow(&mut live, now);
-        let run = &live.runs[place];
-        log_end(run);
-        if let Some(attempt) = run.attempts.last() {
-            dispatch.count_ending(attempt.state, attempt.reason);
-        }
-        let log = services.and_then(|services| services.take_log(run));
-        let mut changes: Vec<Change> = Vec::with_capacity(3 + skipped.len());
-        changes.extend(log);
-        changes.push(Change::Run(Arc::clone(run)));
-        let others = granted.places.iter().filter(|granted| **granted != place).chain(&skipped);
-        changes.extend(others.map(|place| Change::Run(Arc::clone(&live.runs[*place]))));
-        changes.push(Change::Event(Arc::clone(&live.event)));
-        changes.extend(children.iter().flat_map(Child::changes));
-        let transition = Transition::of(changes);
-        if next == Next::Nothing {
-            dispatch.hand_in(transition, telling(live, granted.answers, waiter));
-            permit.give_back(Leaving::Ended);
-        } else {
-            let answers = granted.answers;
-            let on_commit = if answers.is_empty() { None } else { telling(live.clone(), answers, None) };
-            dispatch.hand_in(transition, on_commit);
-            permit.give_back(Leaving::GoesOn);
-            dispatch.go_on(live, next, waiter);
-        }
-        dispatch.go_on_with(children);
-    }
 }
 
-/// Puts what became of an attempt into the run.
-pub(super) fn end(
-    run: &mut Run,
-    Attempted { ending, usage }: Attempted,
-    random: u64,
-    now: Timestamp,
-) -> Result<(), IllegalChange> {
-    match ending {
-        Ending::Outcome(outcome) => run.succeed(outcome, usage, now),
-        Ending::Failure(failure) => run.fail(failure.into(), usage, random, now),
-        Ending::Broken { reason, message } => run.fail(Failed::broken(reason, message), usage, random, now),
-    }
+/// What an attempt was told, but for the values of secrets.
+pub fn told(event: &Event, run: &Run, attempt: &Attempt) -> Context {
+    context(event, run, attempt, None)
 }
 
 pub(super) fn context(event: &Event, run: &Run, attempt: &Attempt, unsealed: Option<&Unsealed>) -> Context {
@@ -406,17 +369,6 @@ pub(super) fn context(event: &Event, run: &Run, attempt: &Attempt, unsealed: Opt
         now: attempt.started_at,
         seed: attempt.seed,
     }
-}
-
-fn log_end(run: &Run) {
-    if run.state == State::Success {
-        tracing::debug!(run.id = %run.id, event.id = %run.event_id, tenant.id = %run.owner_id, "a run succeeded");
-        return;
-    }
-    let reason = run.reason.map_or("", Reason::as_str);
-    let (state, message) = (run.state.as_str(), &run.message);
-    let what = if run.state.is_terminal() { "a run ended" } else { "an attempt failed; the run goes on later" };
-    tracing::info!(run.id = %run.id, event.id = %run.event_id, tenant.id = %run.owner_id, state, reason, detail = message, "{what}");
 }
 
 /// Reads from the disk without holding up an async thread.

@@ -81,6 +81,9 @@ pub struct Run {
     /// The event that its end fired.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub child_event_id: Option<EventId>,
+    /// The events that its action fired besides, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub emitted: Vec<EventId>,
     pub attempts: Vec<Attempt>,
     /// How often the server went down while it was running.
     pub interruptions: u32,
@@ -137,6 +140,7 @@ impl Run {
             chained: None,
             follow_up: None,
             child_event_id: None,
+            emitted: Vec::new(),
             attempts: Vec::new(),
             interruptions: 0,
             due_at: None,

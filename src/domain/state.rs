@@ -87,13 +87,15 @@ pub enum Reason {
     Interrupted,
     Cancelled,
     NoSink,
+    /// What it expected of its values did not hold any more when it ended.
+    KvConflict,
 }
 
 impl Reason {
     /// Whether another attempt that the host ended for this could end differently. What is decided by code and input
     /// alone would not (DESIGN §3.8); whether a failure of the guest's own is worth it, the guest says.
     pub const fn is_worth_a_retry(self) -> bool {
-        matches!(self, Reason::Timeout | Reason::Interrupted)
+        matches!(self, Reason::Timeout | Reason::Interrupted | Reason::KvConflict)
     }
 
     pub const fn as_str(self) -> &'static str {
@@ -116,6 +118,7 @@ impl Reason {
             Reason::Interrupted => "interrupted",
             Reason::Cancelled => "cancelled",
             Reason::NoSink => "no_sink",
+            Reason::KvConflict => "kv_conflict",
         }
     }
 }

@@ -5,7 +5,9 @@ use super::host::{HostServices, Journal, State};
 use super::invoke::{limited, timed_out};
 use super::limits::Limiter;
 use super::{Prepared, Sandbox};
-use crate::domain::{Chain, Context, EventId, Json, Limits, LogLine, Reason, RunId, SourceFault, TenantId, Timestamp};
+use crate::domain::{
+    Chain, Context, EventId, Json, LIMITS_WASM, Limits, LogLine, Reason, RunId, SourceFault, TenantId, Timestamp,
+};
 use bytes::Bytes;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +21,7 @@ const CHECK: Limits = Limits {
     timeout_ms: 20_000,
     output_bytes: 8 << 20,
     log_bytes: 64 << 10,
+    ..LIMITS_WASM
 };
 /// Sources that are looked at at once; the others wait.
 pub(super) const CHECKING_MAX: usize = 4;
@@ -52,10 +55,10 @@ impl Sandbox {
         let context = context();
         let host: Arc<dyn HostServices> = Arc::new(Silent);
         let journal = Arc::new(Journal::new(host, CHECK.log_bytes));
-        let state = State::new(Limiter::new(CHECK.memory_bytes), journal, context.seed);
+        let state = State::new(Limiter::new(CHECK.memory_bytes), journal, &context);
         let mut store = Store::new(interpreter.engine(), state);
         let broken = |Stop { reason, message }| CheckError::Broken { reason, message };
-        limited(&mut store, &CHECK).map_err(|error| broken(failure::read(&error, store.data(), &CHECK)))?;
+        limited(&mut store, &CHECK, 0).map_err(|error| broken(failure::read(&error, store.data(), &CHECK)))?;
         let timeout = Duration::from_millis(CHECK.timeout_ms);
         match tokio::time::timeout(timeout, interpreter.guest().check(&mut store, code)).await {
             Ok(Ok(Ok(program))) => bounded(program),

@@ -150,6 +150,9 @@ const fn offer(interface: &'static str, grants: &'static str) -> Offer {
 const OFFERS: &[Offer] = &[
     offer("fusebox:action/types@0.1", ""),
     offer("fusebox:action/log@0.1", "write lines to the log of the run"),
+    offer("fusebox:action/budget@0.1", "see what is left to it, and be given a moment when it is cancelled"),
+    offer("fusebox:action/kv@0.1", "keep values from run to run"),
+    offer("fusebox:action/emit@0.1", "fire further events when it succeeds"),
     offer("wasi:cli/stdin@0.2", "read its standard input, which is empty"),
     offer("wasi:cli/stdout@0.2", "print lines, which go to the log of the run"),
     offer("wasi:cli/stderr@0.2", "print lines, which go to the log of the run as warnings"),

@@ -5,7 +5,7 @@ use super::failure::{self, Stop};
 use super::host::{HostServices, Journal, State};
 use super::limits::Limiter;
 use super::prepared::Prepared;
-use crate::domain::{Context, Ending, Limits, Reason, Usage};
+use crate::domain::{Context, Effects, Ending, KvSize, Limits, Reason, Usage};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,11 +23,15 @@ pub struct Invocation {
 pub struct Attempted {
     pub ending: Ending,
     pub usage: Usage,
+    /// What it wants done, if it returned an outcome and wants something.
+    pub effects: Option<Box<Effects>>,
 }
 
 /// Handles of components and resources that a guest can hold at once.
 const HANDLES_MAX: usize = 2_000;
-/// Beyond twice the output (a string can be UTF-16 in the guest) what the host copies in one call.
+/// The longest value and key that the host keeps; a list of bytes counts more than its bytes.
+const VALUE_BYTES: u64 = 2 * (KvSize::VALUE_BYTES_MAX + KvSize::KEY_BYTES_MAX) as u64;
+/// Beyond that, and twice the output (a string can be UTF-16 in the guest), what the host copies in one call.
 const HOSTCALL_BYTES: u64 = 64 << 10;
 
 /// Runs one attempt when one of `slots` is free. Dropping the future ends the attempt and frees all it had.
@@ -46,9 +50,10 @@ pub(super) async fn invoke(prepared: Prepared, invocation: Invocation, slots: Ar
 async fn attempt(prepared: &Prepared, Invocation { context, host }: &Invocation) -> Attempted {
     let limits = &context.limits;
     let journal = Arc::new(Journal::new(Arc::clone(host), limits.log_bytes));
-    let state = State::new(Limiter::new(limits.memory_bytes), Arc::clone(&journal), context.seed);
+    let state = State::new(Limiter::new(limits.memory_bytes), Arc::clone(&journal), context);
     let mut store = Store::new(prepared.engine(), state);
-    let ending = match limited(&mut store, limits) {
+    let value_bytes = if prepared.reaches_further() { VALUE_BYTES } else { 0 };
+    let ending = match limited(&mut store, limits, value_bytes) {
         Ok(()) => {
             let timeout = Duration::from_millis(limits.timeout_ms);
             match tokio::time::timeout(timeout, prepared.guest().run(&mut store, prepared.program(), context)).await {
@@ -65,17 +70,20 @@ async fn attempt(prepared: &Prepared, Invocation { context, host }: &Invocation)
         memory_bytes: store.data().limiter.memory_bytes(),
         output_bytes: store.data().output_bytes,
         log_bytes: journal.finish(),
+        kv_bytes: store.data().kv_bytes,
+        emitted_events: store.data().effects.as_ref().map_or(0, |effects| effects.events.len() as u64),
         ..Usage::default()
     };
-    Attempted { ending, usage }
+    let effects = store.data_mut().effects.take().filter(|_| matches!(ending, Ending::Outcome(_)));
+    Attempted { ending, usage, effects }
 }
 
-/// Puts the limits on a store that nothing ran in yet.
-pub(super) fn limited(store: &mut Store<State>, limits: &Limits) -> wasmtime::Result<()> {
+/// Puts the limits on a store that nothing ran in yet. In one call it can pass on as much as its output, or `value_bytes`.
+pub(super) fn limited(store: &mut Store<State>, limits: &Limits, value_bytes: u64) -> wasmtime::Result<()> {
     store.limiter(|state| &mut state.limiter);
     store.set_fuel(limits.fuel)?;
     store.fuel_async_yield_interval(Some(FUEL_SLICE))?;
-    let copied = limits.output_bytes.saturating_mul(2).saturating_add(HOSTCALL_BYTES);
+    let copied = limits.output_bytes.saturating_mul(2).max(value_bytes).saturating_add(HOSTCALL_BYTES);
     store.set_hostcall_fuel(usize::try_from(copied).unwrap_or(usize::MAX));
     store.set_max_component_handles(HANDLES_MAX);
     Ok(())

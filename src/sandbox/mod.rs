@@ -20,7 +20,7 @@ mod strip;
 
 pub use check::CheckError;
 pub use compile::{CompileLimits, SUBCOMMAND, compile_child};
-pub use host::HostServices;
+pub use host::{Answer, EmitRefusal, HostServices, Unavailable};
 pub use inspect::Refusal;
 pub use invoke::{Attempted, Invocation};
 pub use prepared::Prepared;

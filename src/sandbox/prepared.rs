@@ -1,6 +1,7 @@
 //! Linked components, kept in memory.
 
 use super::guest::Guest;
+use super::host::{BUDGET, EMIT, KV};
 use crate::domain::Digest;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -20,13 +21,18 @@ struct Loaded {
     digest: Digest,
     engine: Engine,
     guest: Guest,
+    watches_cancellation: bool,
+    reaches_further: bool,
     /// Set by a use, cleared when room is made: what was not used since goes first.
     used: AtomicBool,
 }
 
 impl Prepared {
     pub(super) fn new(digest: Digest, engine: Engine, guest: Guest) -> Prepared {
-        let loaded = Arc::new(Loaded { digest, engine, guest, used: AtomicBool::new(true) });
+        let watches_cancellation = guest.imports(BUDGET);
+        let reaches_further = guest.imports(KV) || guest.imports(EMIT);
+        let used = AtomicBool::new(true);
+        let loaded = Arc::new(Loaded { digest, engine, guest, watches_cancellation, reaches_further, used });
         Prepared { loaded, program: None }
     }
 
@@ -40,8 +46,18 @@ impl Prepared {
         self.program.as_deref()
     }
 
+    /// Whether it asks if it was cancelled, and so is given a moment then.
+    pub fn watches_cancellation(&self) -> bool {
+        self.loaded.watches_cancellation
+    }
+
     pub fn digest(&self) -> Digest {
         self.loaded.digest
+    }
+
+    /// Whether it can keep values or emit events.
+    pub fn reaches_further(&self) -> bool {
+        self.loaded.reaches_further
     }
 
     pub(super) fn engine(&self) -> &Engine {

@@ -247,6 +247,7 @@ fn told(catalogue: &Catalogue, change: &Change) -> Option<Told> {
         Change::DeleteAction(_) | Change::Audit(_) | Change::DeleteAudit(..) | Change::Forget(_) => None,
         Change::Event(_) | Change::Run(_) | Change::Log(_) => None,
         Change::RememberOnce(_) | Change::ForgetOnce(_) | Change::PutProgram(..) => None,
+        Change::Values(_) | Change::ForgetValues(_) => None,
     }
 }
 

@@ -4,9 +4,10 @@
 //! not terminal are remembered, so that moving one needs no look at the disk.
 
 use super::codec::{Key, encode, end_of};
+use super::kv::{self, ExpiredValue, Values};
 use super::once::{self, Expired};
 use super::retention::{Forget, forget};
-use super::transition::{Change, LogChunk, Transition};
+use super::transition::{Change, Conflict, LogChunk, Transition};
 use super::{Catalogue, Notice, Subject, schema};
 use crate::domain::{
     AcceptedOnce, Action, ActionId, AttachmentId, AuditEntry, AuditId, Digest, Event, EventId, Module, ObjectRef, Run,
@@ -59,6 +60,8 @@ pub(super) struct Batch {
     logs: Vec<LogChunk>,
     accepted_once: Vec<Arc<AcceptedOnce>>,
     expired_once: Vec<Expired>,
+    values: Values,
+    expired_values: Vec<ExpiredValue>,
     catalogue: Vec<Change>,
     audit: Entries,
     forget: Vec<Forget>,
@@ -68,6 +71,21 @@ pub(super) struct Batch {
 impl Batch {
     pub(super) fn new(open: Open) -> Batch {
         Batch { open, ..Batch::default() }
+    }
+
+    /// Decides on the values that the transition writes, behind those of the transitions that were added.
+    ///
+    /// # Errors
+    /// They are not as it expects them; nothing of it is to be done then.
+    pub(super) fn decide_on_values(
+        &mut self,
+        db: &Database,
+        catalogue: &Catalogue,
+        transition: &Transition,
+    ) -> Result<(), Conflict> {
+        let mut changes = transition.changes.iter();
+        let change = changes.find_map(|change| if let Change::Values(change) = change { Some(change) } else { None });
+        change.map_or(Ok(()), |change| self.values.decide(db, catalogue, change))
     }
 
     /// What the transition leaves in the audit log goes to the disk with it.
@@ -85,6 +103,9 @@ impl Batch {
                 Change::RememberOnce(accepted) => self.accepted_once.push(accepted),
                 Change::ForgetOnce(expired) => self.expired_once.extend(expired),
                 Change::Forget(old) => self.forget.push(old),
+                Change::ForgetValues(expired) => self.expired_values.extend(expired),
+                // They were decided on.
+                Change::Values(_) => {}
                 Change::Audit(_) => {}
                 Change::PutProgram(source, program) => {
                     self.programs.push((source.as_bytes().to_vec(), Some(encode(&program).into())));
@@ -107,6 +128,9 @@ impl Batch {
         self.write_events(&tx, &mut notices)?;
         once::forget(&tx, &std::mem::take(&mut self.expired_once))?;
         once::remember(&tx, &std::mem::take(&mut self.accepted_once))?;
+        self.values.write(&tx)?;
+        kv::forget(&tx, &std::mem::take(&mut self.expired_values))?;
+        // Behind the values: those of an action that is deleted go with it.
         for change in self.catalogue.drain(..) {
             write_catalogue(&tx, change, catalogue)?;
         }
@@ -230,7 +254,7 @@ fn write_catalogue(tx: &WriteTransaction, change: Change, catalogue: &Catalogue)
     match change {
         Change::Event(_) | Change::Run(_) | Change::Log(_) | Change::Forget(_) => Ok(()),
         Change::Audit(_) | Change::DeleteAudit(..) | Change::RememberOnce(_) | Change::ForgetOnce(_) => Ok(()),
-        Change::PutProgram(..) => Ok(()),
+        Change::Values(_) | Change::ForgetValues(_) | Change::PutProgram(..) => Ok(()),
         Change::PutModule(module, bytes) => put_module(tx, &module, bytes),
         Change::DeleteModule(tenant, digest) => delete_module(tx, &tenant, digest, catalogue),
         Change::PutAction(action) => put_action(tx, &action),
@@ -256,8 +280,14 @@ fn write_catalogue(tx: &WriteTransaction, change: Change, catalogue: &Catalogue)
             delete(table, &key)
         }
         Change::PutTenant(tenant) => put(schema::TENANTS, tenant.id.as_str().as_bytes(), encode(&*tenant)),
-        Change::DeleteTenant(id) => delete(schema::TENANTS, id.as_str().as_bytes()),
-        Change::DeleteAttachment(action, id) => delete(schema::ATTACHMENTS, &attachment_key(action, id)),
+        Change::DeleteTenant(id) => {
+            kv::forget_tenant(tx, &id)?;
+            delete(schema::TENANTS, id.as_str().as_bytes())
+        }
+        Change::DeleteAttachment(action, id) => {
+            kv::forget_attachment(tx, action, id)?;
+            delete(schema::ATTACHMENTS, &attachment_key(action, id))
+        }
     }
 }
 
@@ -294,6 +324,7 @@ fn put_action(tx: &WriteTransaction, action: &Action) -> Result<(), WriteError> 
 
 fn delete_action(tx: &WriteTransaction, id: ActionId) -> Result<(), WriteError> {
     apply(tx, schema::ACTIONS, vec![(id.as_bytes().to_vec(), None)])?;
+    kv::forget_action(tx, id)?;
     let mut attachments = tx.open_table(schema::ATTACHMENTS)?;
     let end = end_of(id.as_bytes());
     let upper = end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);

@@ -11,8 +11,8 @@ use super::tenants::Tenants;
 use super::timetable::Timetable;
 use super::transition::{Change, Conflict, Expectation, Transition};
 use crate::domain::{
-    Action, ActionId, ActionName, Digest, Entry, EventType, EventTypeId, EventTypeName, Kind, Language, Module,
-    ModuleNaming, ModuleRef, Schedule, SourceCode, TenantId, Timestamp, Token, TokenHash, TokenId,
+    Action, ActionId, ActionName, Digest, Entry, EventType, EventTypeId, EventTypeName, Module, ModuleNaming,
+    ModuleRef, Schedule, TenantId, Timestamp, Token, TokenHash, TokenId,
 };
 use rpds::{HashTrieMapSync, RedBlackTreeMapSync, RedBlackTreeSetSync};
 use std::sync::Arc;
@@ -98,7 +98,7 @@ impl Catalogue {
         [tenant, &shared].into_iter().find_map(|owner| self.module_of(owner, reference))
     }
 
-    fn module_of(&self, owner: &TenantId, reference: &ModuleRef) -> Option<&Arc<Module>> {
+    pub(super) fn module_of(&self, owner: &TenantId, reference: &ModuleRef) -> Option<&Arc<Module>> {
         let versions = |name: &str| self.module_names.get(&(owner.clone(), name.to_owned()));
         let digest = match reference {
             ModuleRef::Digest(digest) => *digest,
@@ -106,22 +106,6 @@ impl Catalogue {
             ModuleRef::Version(wanted) => versions(&wanted.name)?.iter().find(|v| v.version == wanted.version)?.digest,
         };
         self.modules.get(&(owner.clone(), digest))
-    }
-
-    /// What interprets a language: the platform's module of that name, else what comes with Fusebox.
-    pub fn interpreter(&self, language: &Language) -> Option<Digest> {
-        let named = self.module_of(&TenantId::shared(), &ModuleRef::Name(language.module_name()));
-        let uploaded = named.filter(|module| module.kind == Kind::Interpreter).map(|module| module.digest);
-        uploaded.or_else(|| language.built_in().map(|built_in| built_in.digest))
-    }
-
-    /// What stands for the code of an action as it is now: the digest of the module that it names, or of its source.
-    pub fn code_of(&self, action: &Action) -> Option<Digest> {
-        match (&action.source, &action.module) {
-            (Some(source), _) => Some(source.digest),
-            (None, Some(module)) => self.module(&action.owner_id, module).map(|module| module.digest),
-            (None, None) => None,
-        }
     }
 
     /// When the newest version of a name of exactly this tenant's was uploaded.
@@ -137,11 +121,6 @@ impl Catalogue {
     /// What exactly this tenant has under a digest.
     pub(super) fn own_module(&self, owner: &TenantId, digest: Digest) -> Option<&Arc<Module>> {
         self.modules.get(&(owner.clone(), digest))
-    }
-
-    /// Whether source code could not run without this interpreter.
-    fn needs(&self, source: &SourceCode, interpreter: Digest) -> bool {
-        source.language.built_in().is_none() && self.interpreter(&source.language) == Some(interpreter)
     }
 
     /// Whether any tenant has a module with these bytes.
@@ -245,7 +224,7 @@ impl Catalogue {
         match change {
             Change::Event(_) | Change::Run(_) | Change::Log(_) | Change::Forget(_) => Ok(()),
             Change::Audit(_) | Change::DeleteAudit(..) | Change::RememberOnce(_) | Change::ForgetOnce(_) => Ok(()),
-            Change::PutProgram(..) => Ok(()),
+            Change::Values(_) | Change::ForgetValues(_) | Change::PutProgram(..) => Ok(()),
             Change::PutModule(module, _) => self.put_module(module),
             Change::DeleteModule(tenant, digest) => self.delete_module(tenant, *digest),
             Change::PutAction(action) => self.put_action(action),

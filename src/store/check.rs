@@ -2,7 +2,7 @@
 
 use super::batch::{attachment_key, family_key, object_key, state_key};
 use super::codec::{Key, decode};
-use super::{ReadError, Store, once, schema};
+use super::{ReadError, Store, kv, once, schema};
 use crate::domain::{Attachment, Event, ObjectRecord, Run};
 use redb::{ReadTransaction, ReadableDatabase, ReadableTable, TableHandle};
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,6 +35,7 @@ impl Store {
             by_action.insert(Key::tenant(&run.owner_id).and(run.action_id.as_bytes()).and(id).done());
             by_run_state.extend(state_key(run.state, &run.owner_id, id));
         }
+        let (values_by_expiry, wrong_values) = kv::check(&tx)?;
         let expected = [
             (schema::EVENTS_BY_TYPE, by_type),
             (schema::EVENTS_BY_STATE, by_event_state),
@@ -42,9 +43,11 @@ impl Store {
             (schema::RUNS_BY_ACTION, by_action),
             (schema::RUNS_BY_STATE, by_run_state),
             (schema::ONCE_BY_EXPIRY, once::expected_by_expiry(&tx)?),
+            (schema::KV_BY_EXPIRY, values_by_expiry),
         ];
         let mut wrong = check_attachments(&tx)?;
         wrong.extend(twice);
+        wrong.extend(wrong_values);
         for (index, keys) in expected {
             wrong.extend(compare(&tx, index, &keys)?);
         }

@@ -12,6 +12,8 @@ mod changes;
 mod check;
 mod codec;
 mod dump;
+mod executed;
+mod kv;
 mod locking;
 mod mentions;
 mod named;
@@ -34,6 +36,7 @@ pub use backup::{Backup, BackupDigest, BackupError};
 pub use bounds::CatalogueBounds;
 pub use catalogue::Catalogue;
 pub use changes::{Changes, Notice, Subject, Watched};
+pub use kv::ExpiredValue;
 pub use mentions::Mention;
 pub use named::{Named, NamedBounds, NamedId, Registry};
 pub use once::Expired;
@@ -42,7 +45,7 @@ pub use places::Channel;
 pub use read::{Page, Query};
 pub use restore::{RestoreError, restore_backup, verify_backup};
 pub use retention::{Forget, Seen};
-pub use transition::{Change, CommitError, Conflict, Expectation, LogChunk, Transition};
+pub use transition::{Change, CommitError, Conflict, Expectation, KvChange, LogChunk, Transition};
 pub use writer::{OnCommit, WriterStats};
 
 /// Why something could not be read back.

@@ -70,11 +70,18 @@ pub(super) const ONCE_BY_EXPIRY: Table = TableDefinition::new("once_by_expiry");
 /// `tenant, audit entry` → AuditEntry.
 pub(super) const AUDIT: Table = TableDefinition::new("audit");
 
+/// `action, attachment or zeros, tenant, key` → KvEntry, so that the values of an action, and of an attachment, go with it.
+pub(super) const KV: Table = TableDefinition::new("kv");
+/// `time in ms (8 bytes), key in kv` → nothing: the values by when they expire.
+pub(super) const KV_BY_EXPIRY: Table = TableDefinition::new("kv_by_expiry");
+/// `tenant, action` → KvSize: how much is kept, so that one more costs no count of all.
+pub(super) const KV_SIZES: Table = TableDefinition::new("kv_sizes");
+
 /// `tenant` → Tenant.
 pub(super) const TENANTS: Table = TableDefinition::new("tenants");
 
 /// All tables, for creating, dumping and checking them.
-pub(super) const ALL: [Table; 28] = [
+pub(super) const ALL: [Table; 31] = [
     META,
     MODULES,
     MODULE_BYTES,
@@ -101,6 +108,9 @@ pub(super) const ALL: [Table; 28] = [
     ACCEPTED_ONCE,
     ONCE_BY_EXPIRY,
     AUDIT,
+    KV,
+    KV_BY_EXPIRY,
+    KV_SIZES,
     TENANTS,
     PROGRAMS,
 ];

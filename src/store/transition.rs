@@ -1,12 +1,13 @@
 //! What is asked of the store: batches of changes that take effect together or not at all.
 
+use super::kv::ExpiredValue;
 use super::named::{Named, NamedId};
 use super::once::Expired;
 use super::retention::Forget;
 use crate::domain::{
     AcceptedOnce, Action, ActionId, Attachment, AttachmentId, AuditId, Author, Digest, Event, EventType, EventTypeId,
-    LogLine, Module, Noted, ObjectRecord, ObjectRef, Program, QuotaExceeded, Run, RunId, ScheduleId, Tenant, TenantId,
-    Timestamp, Token, TokenId,
+    KvWrite, LogLine, Module, Noted, ObjectRecord, ObjectRef, Program, QuotaExceeded, Run, RunId, ScheduleId, Tenant,
+    TenantId, Timestamp, Token, TokenId,
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -68,6 +69,9 @@ pub enum Change {
     ForgetOnce(Vec<Expired>),
     /// Takes old events away, with their runs and logs; what is not old stays.
     Forget(Forget),
+    /// Values of an action; refused if one of them is not as it is expected.
+    Values(Arc<KvChange>),
+    ForgetValues(Vec<ExpiredValue>),
     /// A module's record and, unless the store has them already, its bytes.
     PutModule(Arc<Module>, Bytes),
     DeleteModule(TenantId, Digest),
@@ -107,10 +111,22 @@ impl Change {
 
     /// Whether it changes what planning sees.
     pub(super) fn is_catalogue(&self) -> bool {
-        use Change::{Audit, DeleteAudit, Event, Forget, ForgetOnce, Log, PutProgram, RememberOnce, Run};
+        use Change::{Audit, DeleteAudit, Event, Forget, ForgetOnce, ForgetValues, Log, RememberOnce, Run, Values};
         let history = matches!(self, Event(_) | Run(_) | Log(_) | Forget(_) | RememberOnce(_) | ForgetOnce(_));
-        !history && !matches!(self, Audit(_) | DeleteAudit(..) | PutProgram(..))
+        let aside = matches!(self, Audit(_) | DeleteAudit(..) | Change::PutProgram(..));
+        !history && !aside && !matches!(self, Values(_) | ForgetValues(_))
     }
+}
+
+/// What becomes of values that an action keeps for a tenant.
+#[derive(Clone, Debug)]
+pub struct KvChange {
+    pub tenant: TenantId,
+    pub action: ActionId,
+    /// Of an attachment or, without one, of the action itself: the key and what becomes of it. Each key is there once.
+    pub writes: Vec<(Option<AttachmentId>, String, KvWrite)>,
+    /// The time at which what was there may have expired.
+    pub at: Timestamp,
 }
 
 /// Some log lines of one attempt, in order.
@@ -152,6 +168,9 @@ pub enum Conflict {
     Locked { faults: Vec<(String, String)> },
     #[error("it is in use by {}", .by.join(", "))]
     InUse { by: Vec<String> },
+    /// What an attempt wrote is not kept: something is not as it expected, or would be too much.
+    #[error("{detail}")]
+    Values { detail: String },
     #[error(transparent)]
     Quota(QuotaExceeded),
     #[error("there are {limit} {what} already, the most there may be")]

@@ -168,7 +168,12 @@ impl Writer {
         let mut catalogue_changed = false;
         let mut accepted = Vec::with_capacity(entries.len());
         for mut entry in entries {
-            match admit(&catalogue, &entry.transition) {
+            let admitted = admit(&catalogue, &entry.transition);
+            // Last, as a transition that is refused must not have decided on values.
+            let admitted = admitted.and_then(|admitted| {
+                self.batch.decide_on_values(&self.db, &catalogue, &entry.transition).map(|()| admitted)
+            });
+            match admitted {
                 Err(conflict) => entry.answer(Err(conflict.into())),
                 Ok((changed, audit)) => {
                     if let Some(changed) = changed {

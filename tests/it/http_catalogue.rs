@@ -207,6 +207,8 @@ fn an_action_with_a_fault_is_refused_where_the_fault_is() {
         ("timeout_ms", 10_000),
         ("output_bytes", 1_048_576),
         ("log_bytes", 262_144),
+        ("kv_bytes", 1_048_576),
+        ("emitted_events", 32),
     ] {
         refused(("limits", json!({ field: widest + 1 })), &[&format!("/limits/{field}")]);
         refused(("limits", json!({ field: 0 })), &[&format!("/limits/{field}")]);

@@ -4,12 +4,16 @@ use crate::support::{Answer, Client, TestServer, is_ended, wat_with};
 use serde_json::{Value, json};
 
 /// The widest that a sink type may give, and what `wasm` gives.
-const BOUNDS: [(&str, u64, u64); 5] = [
+const BOUNDS: [(&str, u64, u64); 9] = [
     ("fuel", 10_000_000_000_000, 1_000_000_000),
     ("memory_bytes", 512 << 20, 64 << 20),
     ("timeout_ms", 3_600_000, 10_000),
     ("output_bytes", 16 << 20, 1 << 20),
     ("log_bytes", 16 << 20, 256 << 10),
+    ("http_calls", 1_000, 10),
+    ("http_bytes", 64 << 20, 4 << 20),
+    ("kv_bytes", 16 << 20, 1 << 20),
+    ("emitted_events", 256, 32),
 ];
 
 fn id(answer: &Answer) -> String {
@@ -89,7 +93,8 @@ fn a_sink_type_is_created_read_listed_changed_and_deleted() {
     let made = server.admin.post("/sink-type", &body);
     let data = made.expect(201).clone();
     assert_eq!(made.header("etag"), "\"1\"");
-    let limits = json!({ "fuel": 1_000_000_000, "memory_bytes": 256 << 20, "timeout_ms": 10_000, "output_bytes": 1 << 20, "log_bytes": 256 << 10 });
+    let mut limits = server.admin.get("/sink-type/wasm").expect(200)["limits"].clone();
+    limits["memory_bytes"] = json!(256 << 20);
     assert_eq!((&data["limits"], &data["concurrency"]), (&limits, &json!(2)), "what is left out is as in wasm");
     assert_eq!((&data["built_in"], &data["running"], &data["queued"]), (&json!(false), &json!(0), &json!(0)));
     let path = format!("/sink-type/{}", id(&made));

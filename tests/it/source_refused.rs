@@ -74,8 +74,8 @@ fn a_script_that_is_too_much_ends_alone() {
     assert_eq!(scripts.output(deep), "RangeError: Maximum call stack size exceeded");
     let hungry = "export default () => { const all = []; try { for (;;) all.push(new Uint8Array(1 << 20)) } catch (e) { all.length = 0; return e.message } };";
     assert_eq!(scripts.output(hungry), "out of memory");
-    let (reason, message, _) = scripts
-        .failure("export default () => { const all = []; for (;;) all.push(new Uint8Array(1 << 20)) };");
+    let (reason, message, _) =
+        scripts.failure("export default () => { const all = []; for (;;) all.push(new Uint8Array(1 << 20)) };");
     assert!(reason == "guest_error" && message.contains("out of memory"), "{reason}: {message}");
     // Ends that are not.
     assert_eq!(scripts.failure("export default () => { for (;;) {} };").0, "fuel_exhausted");

@@ -606,7 +606,15 @@ pub(crate) fn attempt(number: u32, state: State, reason: Option<Reason>) -> Atte
         state,
         reason,
         message: reason.map(|reason| reason.to_string()).unwrap_or_default(),
-        usage: Usage { fuel: 1, memory_bytes: 2, wall_us: 3, cpu_us: 4, output_bytes: 5, log_bytes: 6 },
+        usage: Usage {
+            fuel: 1,
+            memory_bytes: 2,
+            wall_us: 3,
+            cpu_us: 4,
+            output_bytes: 5,
+            log_bytes: 6,
+            ..Usage::default()
+        },
         limits: LIMITS_WASM,
         seed: (7, 8),
     }

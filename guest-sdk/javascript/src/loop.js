@@ -35,10 +35,13 @@ function turn() {
 
 /** Calls a function and gives what it returns; of a promise, what that comes to. */
 export function settled(start) {
+  const started = start();
+  // What is there at once is not waited for, nor is what else was begun: it ends with the attempt.
+  if (typeof started?.then !== "function") return started;
   let end = null;
   const value = (value) => (end = { value });
   const error = (error) => (end = { error });
-  new Promise((resolve) => resolve(start())).then(value, error);
+  Promise.resolve(started).then(value, error);
   while (!end && turn());
   if (!end) throw new Error("the action waits for a promise that nothing will ever settle");
   if ("error" in end) throw end.error;

@@ -84,7 +84,8 @@ for (const [name, program] of Object.entries(PROGRAMS)) {
     // Node of version 20 has no Promise.withResolvers.
     Promise.withResolvers ??= Own.withResolvers;
     const expected = await told(Promise, program, () => new Promise((resolve) => setImmediate(resolve)));
-    const found = await told(Own, program, () => settled(() => 0));
+    // Nothing settles it, so everything else has run when that is noticed.
+    const found = await told(Own, program, () => assert.throws(() => settled(() => new Own(() => {}))));
     assert.ok(expected.length > 0);
     assert.deepEqual(found, expected);
   });
@@ -92,6 +93,12 @@ for (const [name, program] of Object.entries(PROGRAMS)) {
 
 test("a promise that nothing settles is an error, not a wait", () => {
   assert.throws(() => settled(() => new Own(() => {})), /nothing will ever settle/);
+});
+
+test("what is no promise is there at once", () => {
+  assert.equal(settled(() => 7), 7);
+  assert.equal(settled(() => null), null);
+  assert.throws(() => settled(() => { throw new RangeError("x"); }), RangeError);
 });
 
 test("what is rejected is thrown, whatever it is", () => {

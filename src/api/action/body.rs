@@ -101,6 +101,9 @@ pub(in crate::api) struct LimitsSchema {
     timeout_ms: Option<u64>,
     output_bytes: Option<u64>,
     log_bytes: Option<u64>,
+    /// Keys and values that it writes.
+    kv_bytes: Option<u64>,
+    emitted_events: Option<u64>,
 }
 
 /// The time of a run: one in the payload and an offset. A past time is now.

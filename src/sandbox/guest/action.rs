@@ -24,22 +24,15 @@ pub(super) async fn run(
     let instance = action.instantiate_async(&mut *store).await?;
     let ids = Ids::of(context);
     let returned = instance.call_run(&mut *store, lend(context, &ids)).await?;
-    ending(store, returned, context)
+    ending(store, returned)
 }
 
 /// What it returned, counted against its limit.
 pub(super) fn ending(
     store: &mut Store<State>,
     returned: Result<contract::Outcome, contract::Failure>,
-    context: &Context,
 ) -> wasmtime::Result<Ending> {
-    let limits = &context.limits;
-    let output_bytes = count(&returned);
-    store.data_mut().output_bytes = output_bytes.min(limits.output_bytes);
-    if output_bytes > limits.output_bytes {
-        let message = format!("returned {output_bytes} bytes, more than its output limit of {}", limits.output_bytes);
-        return Err(Stop { reason: Reason::OutputLimit, message }.into());
-    }
+    store.data_mut().count_output(count(&returned))?;
     Ok(match returned {
         Ok(outcome) => Ending::Outcome(read_outcome(outcome)?),
         Err(contract::Failure::Retry(retry)) => {

@@ -32,7 +32,7 @@ pub(super) async fn run(
     let instance = interpreter.instantiate_async(&mut *store).await?;
     let ids = Ids::of(context);
     let returned = instance.call_run(&mut *store, program, lend(context, &ids)).await?;
-    action::ending(store, returned, context)
+    action::ending(store, returned)
 }
 
 pub(super) async fn check(

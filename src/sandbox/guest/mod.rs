@@ -56,6 +56,15 @@ impl Guest {
         }
     }
 
+    /// Whether the component imports an interface, in whatever compatible version.
+    pub(super) fn imports(&self, interface: &str) -> bool {
+        let component = match self {
+            Guest::Action(action) => action.instance_pre().component(),
+            Guest::Interpreter(interpreter) => interpreter.instance_pre().component(),
+        };
+        component.component_type().get_import(component.engine(), interface).is_some()
+    }
+
     /// One attempt in a fresh instance. `program` is what an interpreter runs.
     ///
     /// # Errors

@@ -30,6 +30,10 @@ impl Journal {
         Journal { services, limit_bytes, open: Mutex::default() }
     }
 
+    pub(super) fn services(&self) -> Arc<dyn HostServices> {
+        Arc::clone(&self.services)
+    }
+
     /// One line of the `log` interface.
     ///
     /// # Errors

@@ -1,35 +1,111 @@
 //! What a running guest can reach: one file per interface. Everything else is not there.
 
+mod budget;
+mod emit;
 mod journal;
+mod kv;
 mod log;
 mod stdio;
 mod wasi;
 
+pub(super) use budget::INTERFACE as BUDGET;
+pub(super) use emit::INTERFACE as EMIT;
 pub(super) use journal::Journal;
+pub(super) use kv::INTERFACE as KV;
 
 use super::engine::FUEL_SLICE;
 use super::failure::Stop;
 use super::limits::Limiter;
-use crate::domain::{LogLine, Timestamp};
+use crate::domain::{Context, Effects, Emitted, KvEntry, KvScope, KvSize, Limits, LogLine, Reason, Timestamp};
+use std::future::ready;
+use std::pin::Pin;
 use std::sync::Arc;
 use wasi::Wasi;
 use wasmtime::component::Linker;
 use wasmtime::{StoreContextMut, Trap};
 
-/// What a running guest may ask of the layers above. Called on the thread that runs the guest: must not block.
+/// What a running guest may ask of the layers above. Called on the thread that runs the guest: must not block. What is not
+/// answered here keeps nothing and lets nothing happen.
 pub trait HostServices: Send + Sync + 'static {
     /// A line the guest wrote. Lines arrive in order, within the attempt's limit, and before the attempt ends.
     fn log(&self, line: LogLine);
 
     fn now(&self) -> Timestamp;
+
+    /// Whether somebody cancelled the run.
+    fn is_cancelled(&self) -> bool {
+        false
+    }
+
+    /// What is kept under a key, be it expired or not.
+    fn find_value<'a>(&'a self, _scope: KvScope, _key: &'a str) -> Answer<'a, Option<KvEntry>> {
+        Box::pin(ready(Ok(None)))
+    }
+
+    /// The first `limit` keys that begin with a prefix and come after another, in order, of what has not expired.
+    fn list_keys<'a>(
+        &'a self,
+        _scope: KvScope,
+        (_prefix, _after): (&'a str, Option<&'a str>),
+        _limit: usize,
+    ) -> Answer<'a, Vec<String>> {
+        Box::pin(ready(Ok(Vec::new())))
+    }
+
+    /// How much the action keeps for its tenant in all.
+    fn kept_size(&self) -> Answer<'_, KvSize> {
+        Box::pin(ready(Ok(KvSize::default())))
+    }
+
+    /// A version that no value has had.
+    fn next_version(&self) -> u64 {
+        1
+    }
+
+    /// Whether the event may be fired when the attempt has succeeded, as far as that is known now.
+    fn check_emitted(&self, emitted: &Emitted) -> Result<(), EmitRefusal> {
+        Err(EmitRefusal::Refused(format!("there is no event type `{}` here", emitted.event_type)))
+    }
+}
+
+/// An answer that may take a look at the disk.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + Send + 'a>>;
+
+/// The host cannot answer; the text says why. It ends the attempt.
+#[derive(Debug)]
+pub struct Unavailable(pub String);
+
+impl From<Unavailable> for wasmtime::Error {
+    fn from(unavailable: Unavailable) -> wasmtime::Error {
+        let message = format!("the values of the action cannot be read: {}", unavailable.0);
+        Stop { reason: Reason::Denied, message }.into()
+    }
+}
+
+/// Why an event is not emitted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EmitRefusal {
+    Refused(String),
+    Limit(String),
 }
 
 /// The host's side of one attempt, gone with it.
 pub(super) struct State {
     pub(super) limiter: Limiter,
     pub(super) journal: Arc<Journal>,
-    /// What the guest returned, as counted against its limit.
+    /// What the guest returned and emitted, as counted against its limit.
     pub(super) output_bytes: u64,
+    /// What it wrote, counted likewise.
+    pub(super) kv_bytes: u64,
+    /// What is to be done when it has succeeded; made by the first call that wants something.
+    pub(super) effects: Option<Box<Effects>>,
+    /// How much is kept with its own writes, once it is known.
+    kept: Option<KvSize>,
+    limits: Limits,
+    /// When the attempt is ended.
+    ends_at: Timestamp,
+    /// Whether an attachment made it run.
+    is_attached: bool,
     seed: (u64, u64),
     /// Made when the guest first calls WASI, which most never do.
     wasi: Option<Box<Wasi>>,
@@ -37,14 +113,44 @@ pub(super) struct State {
 }
 
 impl State {
-    pub(super) fn new(limiter: Limiter, journal: Arc<Journal>, seed: (u64, u64)) -> State {
-        State { limiter, journal, output_bytes: 0, seed, wasi: None, pace: Pace::default() }
+    pub(super) fn new(limiter: Limiter, journal: Arc<Journal>, context: &Context) -> State {
+        State {
+            limiter,
+            journal,
+            output_bytes: 0,
+            kv_bytes: 0,
+            effects: None,
+            kept: None,
+            limits: context.limits,
+            ends_at: context.now.plus_ms(context.limits.timeout_ms),
+            is_attached: context.scope.is_some(),
+            seed: context.seed,
+            wasi: None,
+            pace: Pace::default(),
+        }
+    }
+
+    /// Counts what the guest returned.
+    ///
+    /// # Errors
+    /// With what it emitted it is more than its output limit.
+    pub(super) fn count_output(&mut self, returned_bytes: u64) -> Result<(), Stop> {
+        let (output_bytes, allowed) = (self.output_bytes.saturating_add(returned_bytes), self.limits.output_bytes);
+        self.output_bytes = output_bytes.min(allowed);
+        if output_bytes > allowed {
+            let message = format!("returned {output_bytes} bytes, more than its output limit of {allowed}");
+            return Err(Stop { reason: Reason::OutputLimit, message });
+        }
+        Ok(())
     }
 }
 
 /// Everything that can be offered; a component gets what it imports.
 pub(super) fn offer(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     wasi::offer(linker)?;
+    budget::offer(linker)?;
+    kv::offer(linker)?;
+    emit::offer(linker)?;
     log::offer(linker)
 }
 
