@@ -4,6 +4,7 @@
 
 mod apply;
 mod backup;
+mod build;
 mod catalogue;
 mod client;
 mod demo;
@@ -21,6 +22,7 @@ mod runs;
 mod secret;
 mod serve;
 mod source;
+mod template;
 mod test;
 
 use clap::{Args, Parser, Subcommand};
@@ -43,9 +45,9 @@ struct Cli {
 const AFTER_HELP: &str = "\
 Start here:
   fusebox serve --demo                 a server with examples that ran, on this machine
-  fusebox new greet                    a new action in Rust
-  fusebox test greet.wasm              run it here, without a server, under the same limits
-  fusebox push greet.wasm --action greet --trigger greeted
+  fusebox new greet --lang go          a new action; also in Rust, C and others
+  fusebox test greet                   build it and run its sample here, under the same limits
+  fusebox push greet/greet.wasm --action greet --trigger greeted
   fusebox fire greeted --payload '{\"name\":\"Ada\"}' --wait
   fusebox logs --follow                what it says, live
 
@@ -87,10 +89,12 @@ enum Command {
     Replay(replay::Replay),
     /// Show the log of a run, or follow all logs
     Logs(logs::Logs),
-    /// Run a component here with a sample event, without a server, under the same limits
+    /// Run a component, or the action in a folder, here with a sample event, without a server, under the same limits
     Test(test::Test),
     /// Make a new action from a template
     New(new::New),
+    /// Build the action in a folder with the toolchain of its language
+    Build(build::Build),
     /// Make a server's catalogue as the files of a folder say
     Apply(apply::Apply),
     /// Show what `apply` would change
@@ -124,6 +128,7 @@ pub fn run() -> ExitCode {
         Command::Logs(logs) => logs::run(&logs, &cli.server, json),
         Command::Test(test) => test::run(&test, json),
         Command::New(new) => new::run(&new, json),
+        Command::Build(build) => build::run(&build, json),
         Command::Apply(apply) => apply::apply(&apply, &cli.server, json),
         Command::Diff(diff) => apply::diff(&diff, &cli.server, json),
         Command::Export(export) => export::run(&export, &cli.server, json),

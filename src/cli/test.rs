@@ -1,5 +1,6 @@
 //! `fusebox test`: one attempt here, without a server, under the limits a server has.
 
+use super::build;
 use super::fire::read_json;
 use super::local::{self, Host, Lines};
 use super::output;
@@ -20,14 +21,14 @@ use std::sync::Arc;
 /// Run a component or source code here with a sample event, without a server, under the same limits.
 #[derive(Debug, Args)]
 pub(super) struct Test {
-    /// The component, binary or WAT; or source code: .js, .ts
+    /// The component, binary or WAT; source code, .js or .ts; or the folder of an action, which is built then
     file: PathBuf,
     /// The component that runs source code, of a language that has none here
     #[arg(long, value_name = "FILE")]
     interpreter: Option<PathBuf>,
-    /// The payload: JSON, a file, or - for standard input
-    #[arg(long, short, default_value = "{}", value_name = "JSON|FILE|-")]
-    payload: String,
+    /// The payload: JSON, a file, or - for standard input; without it `sample.json` of the folder, or {}
+    #[arg(long, short, value_name = "JSON|FILE|-")]
+    payload: Option<String>,
     /// The parameters
     #[arg(long, default_value = "{}", value_name = "JSON|FILE|-")]
     params: String,
@@ -58,12 +59,13 @@ pub(super) struct Test {
 }
 
 pub(super) fn run(test: &Test, json: bool) -> Result<ExitCode> {
-    let bytes = std::fs::read(&test.file).with_context(|| format!("{} cannot be read", test.file.display()))?;
+    let file = if test.file.is_dir() { build::built(&test.file)? } else { test.file.clone() };
+    let bytes = std::fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))?;
     let limits = limits(test)?;
     let context = context(test, limits)?;
     let lines = if json { Lines::Kept } else { Lines::Shown };
     let host = Arc::new(Host::new(lines, None, read_json(&test.kv)?)?);
-    let what = Executable { file: &test.file, bytes, interpreter: test.interpreter.as_deref() };
+    let what = Executable { file: &file, bytes, interpreter: test.interpreter.as_deref() };
     let mut attempted = local::attempt(what, context, &host)?;
     let succeeded = matches!(attempted.ending, Ending::Outcome(_));
     let effects = attempted.effects.take();
@@ -114,7 +116,7 @@ fn context(test: &Test, limits: Limits) -> Result<ActionContext> {
         tenant: TenantId::shared(),
         object: object.transpose()?,
         scope: None,
-        payload: read(&test.payload)?,
+        payload: payload(test)?,
         params: read(&test.params)?,
         input: read(&test.input)?,
         chain: Chain { root: event_id, parent: None, depth: 0, parent_outcome: None },
@@ -122,6 +124,21 @@ fn context(test: &Test, limits: Limits) -> Result<ActionContext> {
         now,
         seed: entropy.pair(),
     })
+}
+
+/// What was given, else the sample that lies in the folder, else nothing to speak of.
+fn payload(test: &Test) -> Result<Json> {
+    let sample = test.file.join("sample.json");
+    let value = match &test.payload {
+        Some(argument) => read_json(argument)?,
+        None if sample.is_file() => {
+            let text =
+                std::fs::read_to_string(&sample).with_context(|| format!("{} cannot be read", sample.display()))?;
+            serde_json::from_str(&text).with_context(|| format!("{} is not JSON", sample.display()))?
+        }
+        None => json!({}),
+    };
+    Ok(Json::from(value))
 }
 
 fn usage(usage: &Usage, limits: Limits) -> Value {

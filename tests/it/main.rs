@@ -9,6 +9,7 @@ mod bounds;
 mod broken_disk;
 mod cli;
 mod cli_apply;
+mod cli_new;
 mod cli_run;
 mod crash;
 mod crash_cascade;

@@ -5,14 +5,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
-use crate::{bindings, execute, guests, root, scripts, typescript};
+use crate::{bindings, conformance, execute, guests, root, scripts, typescript};
 
 type Step = (&'static str, fn() -> Result<()>);
 
-const STEPS: [Step; 17] = [
+const STEPS: [Step; 21] = [
     ("format", || cargo(".", "fmt --all --check")),
     ("format examples", || cargo("examples", "fmt --check")),
     ("format guests", || cargo("tests/guests", "fmt --check")),
+    ("format conformance guests", || cargo("tests/conformance", "fmt --check")),
     ("format interpreters", || cargo("interpreters", "fmt --all --check")),
     ("bindings", || bindings::check().and_then(|()| typescript::check())),
     ("lints", || cargo(".", "clippy --workspace --all-targets --locked -- -D warnings")),
@@ -22,11 +23,14 @@ const STEPS: [Step; 17] = [
     ("tests of the tools", || cargo(".", "test --profile xtask --locked -p fusebox-sdk-macros -p xtask")),
     ("tests of examples", || cargo("examples", "test --locked")),
     ("tests of guests", || cargo("tests/guests", "test --locked")),
+    ("tests of conformance guests", || cargo("tests/conformance", "test --locked --target-dir ../guests/target")),
     ("documentation", documentation),
     ("guests", || guests::check(true)),
     ("rebuilt examples in the sandbox", rebuilt_examples),
     ("kits for JavaScript and Python", scripts::check),
     ("a newcomer's first action", guests::newcomer),
+    ("kits for C, Go, Zig and AssemblyScript", compiled_kits),
+    ("conformance guests in compiled languages", conformance::check),
 ];
 
 /// Runs every step up to the first failure and prints how long each took.
@@ -74,6 +78,17 @@ fn documentation() -> Result<()> {
 fn rebuilt_examples() -> Result<()> {
     let mut cargo = command(".", "test --locked --test it examples")?;
     execute(cargo.env("FUSEBOX_COMPONENTS_DIR", guests::checked_folder()?))
+}
+
+/// The native tests of the kits that are not Rust's.
+fn compiled_kits() -> Result<()> {
+    let c = root()?.join("guest-sdk/c");
+    let test = root()?.join("target/c-kit-test");
+    let mut compiler = Command::new("cc");
+    compiler.args(["-std=c11", "-Wall", "-Wextra", "-Werror", "fusebox.c", "test.c", "-o"]).arg(&test);
+    execute(compiler.current_dir(c))?;
+    execute(&mut Command::new(test))?;
+    conformance::go_tests()
 }
 
 #[cfg(test)]

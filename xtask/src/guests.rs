@@ -17,6 +17,12 @@ const TARGET: &str = "wasm32-wasip2";
 /// Each is a cargo workspace whose members are folders named like their crates.
 const WORKSPACES: [&str; 2] = ["examples", "tests/guests"];
 
+/// The same for the conformance guests, which have their components elsewhere, and their target with those of tests/guests:
+/// the standard library that both need is compiled once.
+const CONFORMANCE: (&str, &str) = ("tests/conformance", "tests/guests/target");
+/// What a program starts with where the linker is told everything; a library starts otherwise.
+const FALLBACK_START: &str = "/usr/lib/wasm32-wasi/crt1-command.o";
+
 const FALLBACK_CONFIG: &str = "xtask/src/guests-fallback.toml";
 const FALLBACK_PACKAGES: [&str; 5] = ["rustc-web", "rust-web-src", "rust-web-llvm", "lld-22", "wasi-libc"];
 /// One file of each package but the compiler's backend, which is in the compiler's own dependencies.
@@ -70,6 +76,12 @@ pub(crate) fn check(install: bool) -> Result<()> {
         all.insert(name, bytes);
     }
     components::write(&checked_folder()?, &all)
+}
+
+/// Builds the conformance guests in Rust.
+pub(crate) fn conformance(install: bool) -> Result<Components> {
+    let (workspace, out) = CONFORMANCE;
+    Compiler::find(install)?.build_into(workspace, &root()?.join(out))
 }
 
 fn compare(name: &str, checked_in: &[u8], built: &[u8]) -> Result<()> {
@@ -129,16 +141,23 @@ impl Compiler {
     }
 
     fn build(&self, workspace: &str) -> Result<Components> {
+        self.build_into(workspace, &root()?.join(workspace).join("target"))
+    }
+
+    fn build_into(&self, workspace: &str, out: &Path) -> Result<Components> {
         let folder = root()?.join(workspace);
-        let out = folder.join("target");
         // Everything must be on disk before its paths can be listed.
         execute(Command::new("cargo").args(["fetch", "--locked", "--quiet"]).current_dir(&folder))?;
         let remaps = format!("target.{TARGET}.rustflags = {:?}", remaps()?);
-        execute(self.cargo_build(&folder, &out, Some(&remaps))?.arg("--locked"))?;
+        execute(self.cargo_build(&folder, out, Some(&remaps))?.arg("--locked"))?;
         let mut built = Components::new();
         for member in members(&folder)? {
-            let name = format!("{}.wasm", member.replace('-', "_"));
-            let path = out.join(TARGET).join("release").join(&name);
+            // A library's file has no `-` in its name, a program's may.
+            let names = [format!("{}.wasm", member.replace('-', "_")), format!("{member}.wasm")];
+            let folder = out.join(TARGET).join("release");
+            let name = names.into_iter().find(|name| folder.join(name).exists());
+            let name = name.with_context(|| format!("{member} was not built"))?;
+            let path = folder.join(&name);
             let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
             refuse_paths(&name, &bytes)?;
             built.insert(name, bytes);
@@ -154,6 +173,7 @@ impl Compiler {
         if matches!(self, Self::Fallback) {
             // The source of a standard library can only be compiled with unstable features allowed.
             cargo.env("RUSTC_BOOTSTRAP", "1").env_remove("RUSTC");
+            cargo.env("FUSEBOX_PROGRAM_START", FALLBACK_START);
             cargo.arg("--config").arg(root()?.join(FALLBACK_CONFIG));
         }
         // All of them in front: those behind the subcommand would take the place of those before it.

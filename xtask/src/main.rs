@@ -3,6 +3,7 @@
 mod bindings;
 mod ci;
 mod components;
+mod conformance;
 mod guests;
 mod interpreters;
 mod scripts;
@@ -24,6 +25,10 @@ usage: cargo xtask <command>
   interpreters                  the same for those of interpreters/ alone
   scripts [--guests]            check the kits for JavaScript, TypeScript and Python: tests, types, and what they build;
                                 with --guests only build their conformance guests into target/conformance
+  conformance [--install]       build the conformance guests in compiled languages into target/conformance and write the
+                                small ones with their DIGESTS; with --install get clang, Go and Zig where they are missing
+  newcomers                     the first action of a newcomer, and the examples, in C, Go, Zig and AssemblyScript: new, its native
+                                tests, build, and the sample in the sandbox, with the `fusebox` of target/debug
   ci                            everything CI runs, in order, up to the first failure";
 
 fn main() -> Result<()> {
@@ -34,6 +39,8 @@ fn main() -> Result<()> {
         "bindings" => &["--check"],
         "guests" => &["--check", "--install"],
         "scripts" => &["--guests"],
+        "conformance" => &["--install"],
+        "newcomers" => &[],
         "ci" | "interpreters" => &[],
         _ => bail!("unknown command `{command}`\n\n{USAGE}"),
     };
@@ -48,6 +55,8 @@ fn main() -> Result<()> {
         ("guests", true) => guests::check(has("--install")),
         ("scripts", _) if has("--guests") => scripts::conformance(),
         ("scripts", _) => scripts::check(),
+        ("conformance", _) => conformance::write(has("--install")),
+        ("newcomers", _) => conformance::newcomers(),
         _ => ci::run(),
     }
 }
