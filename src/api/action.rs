@@ -33,7 +33,9 @@ pub(super) async fn create(
     let now = api.now();
     let stamp = Stamp { version: 1, created_by: caller.name().to_owned(), created_at: now };
     let action = Arc::new(body.into_action(ActionId::new(api.ids(), now), owner, stamp, (caller.name(), now)));
-    api.commit(&caller, Transition::of([Change::PutAction(Arc::clone(&action))])).await?;
+    let mut put = Transition::of(compiled(&api, None, &action).await?);
+    put.changes.push(Change::PutAction(Arc::clone(&action)));
+    api.commit(&caller, put).await?;
     Ok(with_warnings(&api, &action, Data::created(ActionOut::of(&action))))
 }
 
@@ -47,7 +49,7 @@ pub(super) async fn list(
     let catalogue = api.catalogue();
     let visible = catalogue.actions().filter(|action| action.public || caller.tenant().sees(&action.owner_id));
     let rows = visible.map(|action| Row {
-        item: ActionOut::to(caller.tenant(), action),
+        item: ActionOut::to(caller.tenant(), action).without_code(),
         id: action.id.to_string(),
         name: action.name.to_string(),
         description: action.description.clone(),
@@ -90,6 +92,8 @@ pub(super) async fn change(
 }
 
 /// Every version of an action
+///
+/// The newest first. The code of old versions is left out where all of it would be too much.
 #[utoipa::path(get, path = "/action/{id}/version", tag = "actions", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<Vec<ActionOut>>)))]
 pub(super) async fn versions(
     caller: Caller<Read>,
@@ -99,7 +103,7 @@ pub(super) async fn versions(
     let action = find(&api, caller.tenant(), &id)?.id;
     let mut versions = api.reading(move |store| store.action_versions(action)).await?;
     versions.reverse();
-    Ok(List { items: versions.iter().map(ActionOut::of).collect(), next: None })
+    Ok(List { items: body::with_some_code(versions.iter().map(ActionOut::of)), next: None })
 }
 
 #[derive(Debug, Deserialize, ToSchema)]
@@ -187,10 +191,19 @@ async fn replace(
     let stamp = Stamp { version: old.version + 1, created_by: old.created_by.clone(), created_at: old.created_at };
     let action = Arc::new(body.into_action(old.id, old.owner_id.clone(), stamp, (caller.name(), api.now())));
     let mut put = attachment::follow(api, old, &action)?;
+    put.changes.extend(compiled(api, Some(old), &action).await?);
     // What pins the version that goes must do so while it is there.
     put.changes.push(Change::PutAction(Arc::clone(&action)));
     api.commit(caller, put.expecting(Expectation::ActionVersion(old.id, old.version))).await?;
     Ok(with_warnings(api, &action, Data::ok(ActionOut::of(&action))))
+}
+
+/// Has the source code of an action looked at, unless it is what was there; what came out is kept with it.
+async fn compiled(api: &Api, old: Option<&Action>, action: &Action) -> Result<Option<Change>, Problem> {
+    let known = old.and_then(|old| old.source.as_ref()).map(|source| source.digest);
+    let Some(source) = action.source.as_ref().filter(|source| Some(source.digest) != known) else { return Ok(None) };
+    let program = api.dispatch().compile_source(source).await?;
+    Ok(Some(Change::PutProgram(source.digest, program)))
 }
 
 fn with_warnings(api: &Api, action: &Action, data: Data<ActionOut>) -> Data<ActionOut> {

@@ -208,8 +208,7 @@ async fn attach(
 /// The version in force and the code that it means now.
 fn pin(api: &Api, action: &Action) -> Result<Pin, Problem> {
     let catalogue = api.catalogue();
-    let module = catalogue.module(&action.owner_id, &action.module);
-    let module = module.ok_or_else(|| Problem::not_found("module", &action.module))?.digest;
+    let module = catalogue.code_of(action).ok_or_else(|| Problem::not_found("code of the action", &action.name))?;
     Ok(Pin { version: action.version, module })
 }
 
@@ -378,8 +377,7 @@ pub(super) fn follow(api: &Api, old: &Action, new: &Action) -> Result<Transition
     for (attachment, violations) in following.into_iter().zip(violations) {
         let Some(first) = violations.first() else { continue };
         if old.is_foreign_to(&attachment.owner_id) {
-            let module = catalogue.module(&old.owner_id, &old.module).map(|module| module.digest);
-            let pin = module.map(|module| Pin { version: old.version, module });
+            let pin = catalogue.code_of(old).map(|module| Pin { version: old.version, module });
             let pinned = Attachment { pin, version: attachment.version + 1, ..attachment.as_ref().clone() };
             transition.changes.push(Change::PutAttachment(Arc::new(pinned)));
         } else {

@@ -2,9 +2,9 @@
 
 use super::extract::escaped;
 use super::request_id;
-use crate::dispatch::{CancelError, FireError, ReplayError, RotateError, TrialError, Violation};
-use crate::domain::{QuotaExceeded, Rights, State, TenantId};
-use crate::sandbox::UploadError;
+use crate::dispatch::{CancelError, FireError, ReplayError, RotateError, SourceError, TrialError, Violation};
+use crate::domain::{QuotaExceeded, Rights, SourceFault, State, TenantId};
+use crate::sandbox::{CheckError, UploadError};
 use crate::store::{CommitError, Conflict, ReadError};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -63,11 +63,23 @@ pub(super) struct Fault {
     /// JSON Pointer (RFC 6901) into the body; empty for the whole.
     pub(super) pointer: String,
     pub(super) message: String,
+    /// In source code, where it is known: 1 for the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u32>,
+    /// In characters, 1 for the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<u32>,
 }
 
 impl Fault {
     pub(super) fn new(pointer: impl Into<String>, message: impl ToString) -> Fault {
-        Fault { pointer: pointer.into(), message: message.to_string() }
+        Fault { pointer: pointer.into(), message: message.to_string(), line: None, column: None }
+    }
+
+    /// One in the source code of an action.
+    fn in_code(fault: &SourceFault) -> Fault {
+        let known = |number: u32| Some(number).filter(|number| *number > 0);
+        Fault { line: known(fault.line), column: known(fault.column), ..Fault::new("/code", fault) }
     }
 
     /// The same fault in something that is itself at `pointer`.
@@ -357,6 +369,19 @@ impl From<RotateError> for Problem {
             RotateError::Busy => Problem::busy("the key is being changed already"),
             RotateError::Commit(error) => error.into(),
             RotateError::Save(_) | RotateError::Keyring(_) | RotateError::Secret(_) => Problem::internal(&error),
+        }
+    }
+}
+
+impl From<SourceError> for Problem {
+    fn from(error: SourceError) -> Problem {
+        match &error {
+            SourceError::Check(CheckError::Faults(faults)) => {
+                Problem::invalid(faults.iter().map(Fault::in_code).collect())
+            }
+            SourceError::Check(CheckError::Broken { .. }) => Problem::invalid(vec![Fault::new("/code", &error)]),
+            SourceError::NoInterpreter(_) => Problem::invalid(vec![Fault::new("/language", &error)]),
+            SourceError::Check(CheckError::Failed(_)) | SourceError::Failed(_) => Problem::internal(&error),
         }
     }
 }

@@ -5,7 +5,7 @@ use super::auth::{Caller, Read, Write};
 use super::error::{Fault, Problem};
 use super::extract::{self, Path, Query};
 use super::page::{self, Data, Filter, List, Row};
-use crate::domain::{Counted, Digest, Module, ModuleName, ModuleNaming, ModuleRef, TenantId};
+use crate::domain::{Counted, Digest, Kind, Module, ModuleName, ModuleNaming, ModuleRef, TenantId};
 use crate::sandbox::Inspected;
 use crate::store::{Catalogue, Change, CommitError, Conflict, Expectation, Transition};
 use axum::extract::{Request, State};
@@ -22,9 +22,11 @@ pub(super) struct ModuleOut {
     digest: String,
     owner_id: String,
     /// `action`: of the world `fusebox:action/action`; `command`: a program, which exports `wasi:cli/run`;
-    /// `http`: a handler, which exports `wasi:http/incoming-handler`.
+    /// `http`: a handler, which exports `wasi:http/incoming-handler`; `interpreter`: of the world
+    /// `fusebox:action/interpreter`, which runs the code of actions in a language if the platform uploads it as
+    /// `interpreter.<language>`.
     #[schema(value_type = String)]
-    kind: crate::domain::Kind,
+    kind: Kind,
     size_bytes: u64,
     /// What it asks for: its import list is its permission request.
     imports: Vec<PermissionOut>,
@@ -258,6 +260,10 @@ fn find(api: &Api, tenant: &TenantId, reference: &str) -> Result<Arc<Module>, Pr
 /// A module reference in a body, checked against the catalogue.
 pub(super) fn check_exists(api: &Api, owner: &TenantId, reference: &ModuleRef) -> Result<(), Fault> {
     match api.catalogue().module(owner, reference) {
+        Some(module) if module.kind == Kind::Interpreter => {
+            let message = format!("`{reference}` is an interpreter; give the action `code` and its `language` instead");
+            Err(Fault::new("/module", message))
+        }
         Some(_) => Ok(()),
         None => Err(Fault::new("/module", format!("there is no module `{reference}`; upload it with POST /module"))),
     }

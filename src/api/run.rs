@@ -36,8 +36,11 @@ pub(super) struct RunOut {
     action: String,
     /// The version of the action it uses; its retries use the same one.
     version: u64,
-    /// Digest of the module.
+    /// Digest of the module; of source code, of its interpreter.
     module: String,
+    /// Digest of the source code, when that is what ran.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code_digest: Option<String>,
     /// The sink type it runs under.
     sink_type: String,
     /// The attachment that made it run; null for the action that the event type names.
@@ -312,6 +315,7 @@ impl RunOut {
             action: run.action.clone(),
             version: run.version,
             module: run.module.to_string(),
+            code_digest: run.source.map(|source| source.to_string()),
             sink_type: run.sink_type.as_ref().map_or_else(|| SinkType::WASM.to_owned(), ToString::to_string),
             attachment_id: run.attachment_id,
             duplicate_of: run.duplicate_of,

@@ -1,6 +1,7 @@
 //! A guest's host on this machine: what it logs is shown or kept, its values are in memory, its events are noted.
 
 use super::output;
+use super::source::Executable;
 use crate::domain::{
     Clock, Context as ActionContext, Effects, Emitted, HttpCall, KvEntry, KvScope, KvSize, KvWrite, LogLine, Reach,
     Timestamp,
@@ -142,15 +143,15 @@ pub(super) fn fields(line: &Value) -> Value {
     Value::Object(pairs.iter().filter_map(|pair| Some((pair[0].as_str()?.to_owned(), pair[1].clone()))).collect())
 }
 
-/// Compiles a component and runs it once.
-pub(super) fn attempt(bytes: Vec<u8>, context: ActionContext, host: &Arc<Host>) -> Result<Attempted> {
+/// Compiles what is to run and runs it once.
+pub(super) fn attempt(what: Executable<'_>, context: ActionContext, host: &Arc<Host>) -> Result<Attempted> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let attempted = runtime.block_on(attempt_here(bytes, context, Arc::clone(host)));
+    let attempted = runtime.block_on(attempt_here(what, context, Arc::clone(host)));
     runtime.shutdown_timeout(Duration::from_secs(1));
     attempted
 }
 
-async fn attempt_here(bytes: Vec<u8>, context: ActionContext, host: Arc<Host>) -> Result<Attempted> {
+async fn attempt_here(what: Executable<'_>, context: ActionContext, host: Arc<Host>) -> Result<Attempted> {
     // Compiled artifacts are of no use after this; the folder goes with the handle.
     let folder = tempfile::tempdir().context("no folder for the compiled component")?;
     let mut key = [0; 32];
@@ -161,11 +162,9 @@ async fn attempt_here(bytes: Vec<u8>, context: ActionContext, host: Arc<Host>) -
     let progress = if host.lines == Lines::Kept { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
     progress.set_message("validating and compiling");
     progress.enable_steady_tick(Duration::from_millis(100));
-    let inspected = sandbox.inspect(bytes.into()).await;
+    let prepared = what.prepare(&sandbox).await;
     progress.finish_and_clear();
-    let inspected = inspected?;
-    let wasm = inspected.wasm;
-    let prepared = sandbox.prepare(inspected.digest, move || Ok(wasm)).await?;
+    let prepared = prepared?;
     Ok(sandbox.invoke(&prepared, Invocation { context, host }).await)
 }
 

@@ -21,6 +21,7 @@ mod run;
 mod runs;
 mod secret;
 mod serve;
+mod source;
 mod template;
 mod test;
 
@@ -107,6 +108,9 @@ enum Command {
     /// Compile an upload under limits; the server starts this for itself
     #[command(name = crate::sandbox::SUBCOMMAND, hide = true)]
     CompileModule { order: String },
+    /// Take the types out of TypeScript under limits; the server starts this for itself
+    #[command(name = crate::sandbox::STRIP_SUBCOMMAND, hide = true)]
+    StripTypes,
 }
 
 /// Runs the command that the arguments of this process name.
@@ -133,6 +137,10 @@ pub fn run() -> ExitCode {
         Command::CompileModule { order } => {
             let compiled = crate::sandbox::compile_child(&order, std::io::stdin().lock(), std::io::stdout().lock());
             compiled.map(|()| ExitCode::SUCCESS).map_err(Into::into)
+        }
+        Command::StripTypes => {
+            let stripped = crate::sandbox::strip_child(std::io::stdin().lock(), std::io::stdout().lock());
+            stripped.map(|()| ExitCode::SUCCESS).map_err(Into::into)
         }
     };
     match done {

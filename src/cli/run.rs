@@ -3,6 +3,7 @@
 use super::client::{Client, encoded};
 use super::fire::read_json;
 use super::local::{self, Host, Lines};
+use super::source::Executable;
 use super::{ServerArgs, output};
 use crate::dispatch::Mask;
 use crate::domain::{
@@ -55,6 +56,9 @@ pub(super) fn run(run: &Run, server: &ServerArgs, json: bool) -> Result<ExitCode
     let Command::Replay(asked) = &run.command;
     let client = Client::new(server)?;
     let record = client.get(&format!("/run/{}", encoded(&asked.id)))?["data"].take();
+    if record["code_digest"].is_string() {
+        bail!("the run {} is of source code, which is repeated with `fusebox test FILE`, not here", asked.id);
+    }
     let attempts = record["attempts"].as_array().map(Vec::as_slice).unwrap_or_default();
     let attempt = match asked.attempt {
         None => attempts.last(),
@@ -70,7 +74,7 @@ pub(super) fn run(run: &Run, server: &ServerArgs, json: bool) -> Result<ExitCode
     let bytes = client.bytes(&format!("/module/{}/content", encoded(module)))?;
     let log = client.get(&format!("/run/{}/log", encoded(&asked.id)))?["data"].take();
     let host = Arc::new(Host::new(Lines::Kept, Some(context.now), read_json(&asked.kv)?)?);
-    let mut attempted = local::attempt(bytes, context, &host)?;
+    let mut attempted = local::attempt(Executable::component(bytes), context, &host)?;
     // The server keeps what it said without them.
     let mask = Mask::new(&secrets).context("the secrets cannot be masked")?;
     attempted.ending = mask.ending(attempted.ending);

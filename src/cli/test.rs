@@ -4,6 +4,7 @@ use super::build;
 use super::fire::read_json;
 use super::local::{self, Host, Lines};
 use super::output;
+use super::source::Executable;
 use crate::domain::{
     AllowedHost, Chain, Clock, Context as ActionContext, Effects, Ending, Entropy, EventId, Failed, Ids, Json,
     LIMITS_WASM, Limits, LimitsPatch, ObjectRef, Reach, RunId, SinkType, TenantId, Usage,
@@ -17,11 +18,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// Run a component here with a sample event, without a server, under the same limits.
+/// Run a component or source code here with a sample event, without a server, under the same limits.
 #[derive(Debug, Args)]
 pub(super) struct Test {
-    /// The component or core module, binary or WAT; or the folder of an action, which is built then
+    /// The component or core module, binary or WAT; source code, .js or .ts; or the folder of an action, which is built then
     file: PathBuf,
+    /// The component that runs source code, of a language that has none here
+    #[arg(long, value_name = "FILE")]
+    interpreter: Option<PathBuf>,
     /// The payload: JSON, a file, or - for standard input; without it `sample.json` of the folder, or {}
     #[arg(long, short, value_name = "JSON|FILE|-")]
     payload: Option<String>,
@@ -67,7 +71,8 @@ pub(super) fn run(test: &Test, json: bool) -> Result<ExitCode> {
     let mut host = Host::new(lines, None, read_json(&test.kv)?)?;
     host.reach = reach(test);
     let host = Arc::new(host);
-    let mut attempted = local::attempt(bytes, context, &host)?;
+    let what = Executable { file: &file, bytes, interpreter: test.interpreter.as_deref() };
+    let mut attempted = local::attempt(what, context, &host)?;
     let succeeded = matches!(attempted.ending, Ending::Outcome(_));
     let effects = attempted.effects.take();
     let (values, events) = local::wanted(&host, effects.as_deref());

@@ -3,9 +3,9 @@
 use super::reach::{FanOut, Steps, reach};
 use super::sinks::sink_type_of;
 use crate::domain::{
-    Action, ActionId, Attachment, AttachmentId, DedupKey, DedupMode, Event, EventType, FAN_OUT_MAX, Fingerprint, Flow,
-    FollowUp, Ids, ModuleRef, ObjectRef, Parameter, ParameterMissing, Params, Reason, Run, RunId, Sameness,
-    SecretReach, SinkType, TenantId, resolve_parameters,
+    Action, ActionId, Attachment, AttachmentId, DedupKey, DedupMode, Digest, Event, EventType, FAN_OUT_MAX,
+    Fingerprint, Flow, FollowUp, Ids, ModuleRef, ObjectRef, Parameter, ParameterMissing, Params, Pin, Reason, Run,
+    RunId, Sameness, SecretReach, SinkType, TenantId, resolve_parameters,
 };
 use crate::store::Catalogue;
 use std::borrow::Cow;
@@ -182,9 +182,7 @@ pub(super) fn planned(
 ) -> Run {
     let now = event.created_at;
     let Binding { action, attachment, skipped, .. } = binding;
-    let pinned = attachment.as_ref().and_then(|attachment| attachment.pin);
-    let reference = pinned.map_or_else(|| action.module.clone(), |pin| ModuleRef::Digest(pin.module));
-    let module = catalogue.module(&action.owner_id, &reference);
+    let module = executed(catalogue, action, attachment.as_ref().and_then(|attachment| attachment.pin));
     let params = parameters(binding, event_type, event);
     let due = action.when.as_ref().map(|when| when.time(&event.payload)).transpose();
     let mut run = Run {
@@ -194,7 +192,8 @@ pub(super) fn planned(
         retry: action.retry,
         continue_on_fail: action.continue_on_fail,
         // The catalogue refuses to lose a module that an action names; the digest of nothing never runs.
-        module: module.map_or_else(|| crate::domain::Digest::of(b""), |module| module.digest),
+        module: module.as_ref().map_or_else(|_| Digest::of(b""), |module| *module),
+        source: action.source.as_ref().map(|source| source.digest),
         // An action does not know under which sink types it will run: the tighter of both holds.
         limits: sink_type.limits.capped(&action.limits),
         allowed_hosts: action.allowed_hosts.clone(),
@@ -214,8 +213,8 @@ pub(super) fn planned(
     }
     let refused = if let Some((reason, message)) = skipped {
         run.skip(*reason, message.clone(), now)
-    } else if module.is_none() {
-        run.refuse(Reason::Denied, format!("there is no module `{reference}` any more"), now)
+    } else if let Err(gone) = module {
+        run.refuse(Reason::Denied, gone, now)
     } else if let Err(missing) = params {
         run.refuse(Reason::ParamMissing, missing.to_string(), now)
     } else {
@@ -228,6 +227,21 @@ pub(super) fn planned(
     };
     debug_assert!(refused.is_ok(), "a run that was just planned is QUEUED");
     run
+}
+
+/// The module that runs: what was pinned, what the action names, or the interpreter of its source code; or that there is
+/// none any more.
+fn executed(catalogue: &Catalogue, action: &Action, pin: Option<Pin>) -> Result<Digest, String> {
+    if let Some(source) = &action.source {
+        let interpreter = catalogue.interpreter(&source.language);
+        return interpreter.ok_or_else(|| format!("there is no interpreter for `{}` any more", source.language));
+    }
+    let pinned = pin.map(|pin| Cow::Owned(ModuleRef::Digest(pin.module)));
+    let Some(reference) = pinned.or_else(|| action.module.as_ref().map(Cow::Borrowed)) else {
+        return Err("the action has neither a module nor source code".to_owned());
+    };
+    let module = catalogue.module(&action.owner_id, &reference).map(|module| module.digest);
+    module.ok_or_else(|| format!("there is no module `{reference}` any more"))
 }
 
 fn parameters(binding: &Binding, event_type: &EventType, event: &Event) -> Result<Params, ParameterMissing> {

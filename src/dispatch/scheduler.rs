@@ -10,6 +10,7 @@ use super::job::Job;
 use super::once::Claims;
 use super::payload_schema::{PayloadSchemas, Violation};
 use super::placement::Placement;
+use super::programs::Programs;
 use super::quota::Minutes;
 use super::reservations::Reservations;
 use super::retention::{Keep, Retention};
@@ -96,6 +97,7 @@ pub(super) struct Shared {
     pub(super) entropy: Arc<Entropy>,
     pub(super) secrets: Secrets,
     pub(super) placement: Placement,
+    pub(super) programs: Programs,
     desk: Mutex<Desk>,
     /// Whether an event type was paused since the start; while none was, nobody looks for it.
     pub(super) any_paused: AtomicBool,
@@ -141,6 +143,7 @@ impl Dispatch {
             entropy,
             secrets,
             placement: Placement::start()?,
+            programs: Programs::default(),
             desk: Mutex::new(Desk::new(permits)),
             any_paused: AtomicBool::new(false),
             sooner: Notify::new(),
@@ -164,6 +167,9 @@ impl Dispatch {
         dispatch.recover().await?;
         let ticking = dispatch.clone();
         dispatch.shared.tasks.spawn(async move { ticking.tick_until_stopped().await });
+        if let Some(warming) = dispatch.warming_up() {
+            dispatch.shared.tasks.spawn(warming);
+        }
         Ok(dispatch)
     }
 

@@ -156,7 +156,7 @@ impl Dispatch {
             Ok(Err(_)) => return Err(FireError::ShuttingDown.into()),
             Err(_) => return Err(TrialError::NoPermit),
         };
-        let prepared = match self.prepare(run.module).await {
+        let prepared = match self.ready(run).await {
             Ok(prepared) => prepared,
             Err(message) => return Ok(run.refuse(Reason::Denied, message, self.now())?),
         };

@@ -4,6 +4,7 @@ use super::cancel::{Granted, telling};
 use super::capacity::Profile;
 use super::job::{Job, Live};
 use super::placement::{Briefly, Long};
+use super::programs::built_in;
 use super::scheduler::{Dispatch, Leaving};
 use super::services::{AttemptServices, Further};
 use super::settle::{Next, next};
@@ -96,7 +97,7 @@ impl Dispatch {
         let store = self.store().clone();
         let wasm = move || match store.module_bytes(digest) {
             Ok(Some(bytes)) => Ok(bytes),
-            Ok(None) => Err("it was deleted".into()),
+            Ok(None) => built_in(&digest).ok_or_else(|| "it was deleted".into()),
             Err(error) => Err(error.into()),
         };
         let prepared = self.shared.sandbox.prepare(digest, wasm).await;
@@ -213,14 +214,13 @@ impl Work<'_> {
 
     /// The module, ready to be instantiated.
     async fn prepare_module(&mut self) -> Result<Readied, WorkError> {
-        let digest = self.live.runs[self.place].module;
-        let sandbox = &self.dispatch.shared.sandbox;
-        if let Some(prepared) = sandbox.find_prepared(&digest) {
+        if let Some(prepared) = self.dispatch.find_ready(&self.live.runs[self.place]) {
             return Ok(Readied::Prepared(prepared));
         }
+        let run = Arc::clone(&self.live.runs[self.place]);
         // Compiling it anew may take a while.
         let bell = self.dispatch.lock_desk().bell(self.live.event.id);
-        let mut preparing = std::pin::pin!(self.dispatch.prepare(digest));
+        let mut preparing = std::pin::pin!(self.dispatch.ready(&run));
         loop {
             tokio::select! {
                 prepared = &mut preparing => {

@@ -1,8 +1,8 @@
 //! Actions: what to run, and what happens next.
 
 use super::{
-    ActionId, ActionName, AllowedHost, EventTypeName, Json, LimitsPatch, ModuleRef, Parameter, RetryPolicy, TenantId,
-    Timestamp, When,
+    ActionId, ActionName, AllowedHost, EventTypeName, Json, LimitsPatch, ModuleRef, Parameter, RetryPolicy, SourceCode,
+    TenantId, Timestamp, When,
 };
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +14,12 @@ pub struct Action {
     pub name: ActionName,
     #[serde(default)]
     pub description: String,
-    pub module: ModuleRef,
+    /// What it runs; `None` when it has source code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub module: Option<ModuleRef>,
+    /// The source code that it runs instead of a module.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceCode>,
     pub enabled: bool,
     /// The event type that runs it where it is attached.
     #[serde(default, skip_serializing_if = "Option::is_none")]

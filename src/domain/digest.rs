@@ -18,6 +18,11 @@ impl Digest {
         Digest(Sha256::digest(bytes).into())
     }
 
+    /// Of what was fed to the hasher.
+    pub(super) fn of_hasher(hasher: Sha256) -> Digest {
+        Digest(hasher.finalize().into())
+    }
+
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }

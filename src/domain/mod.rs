@@ -23,6 +23,7 @@ mod event_type;
 mod http_call;
 mod id;
 mod input_schema;
+mod interpreter;
 mod json;
 mod keyring;
 mod kv;
@@ -46,6 +47,7 @@ mod secret;
 mod sink;
 mod sink_type;
 mod source;
+mod source_code;
 mod source_type;
 mod state;
 mod tenancy;
@@ -79,6 +81,7 @@ pub use id::{
     SinkTypeId, SourceId, SourceTypeId, TokenId,
 };
 pub use input_schema::full_input_schema;
+pub use interpreter::BuiltIn;
 pub use json::{Json, JsonError};
 pub use keyring::{KeyId, Keyring, KeyringError, Unopened};
 pub use kv::{KvEntry, KvExpect, KvScope, KvSize, KvSpace, KvWrite};
@@ -86,7 +89,7 @@ pub use limits::{LIMITS_MAX, LIMITS_WASM, Limits, LimitsPatch, NotTighter, Usage
 pub use log::{Level, LogLine, LogSource};
 pub use minute::Minute;
 pub use module::{Kind, Module, ModuleName, ModuleNaming, ModuleRef, ModuleRefError, Permission};
-pub use name::{ActionName, EntryName, EventTypeName, NameError};
+pub use name::{ActionName, EntryName, EventTypeName, Language, NameError};
 pub use object::{ObjectRecord, ObjectRef, ObjectRefError};
 pub use once::{AcceptedOnce, DedupWindow, DedupWindowError, Once, OnceKey, RequestDigest};
 pub use outcome::{Ending, Failed, Failure, Outcome};
@@ -103,6 +106,7 @@ pub use secret::{Sealed, Secret, SecretReach, SecretText, SecretTextError, Secre
 pub use sink::Sink;
 pub use sink_type::SinkType;
 pub use source::Source;
+pub use source_code::{CODE_BYTES_MAX, Program, SourceCode, SourceFault};
 pub use source_type::SourceType;
 pub use state::{Reason, State};
 pub use tenancy::{Counted, QuotaExceeded, Quotas, Tenant};

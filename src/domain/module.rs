@@ -15,6 +15,8 @@ pub enum Kind {
     Command,
     /// Exports `wasi:http/incoming-handler`.
     Http,
+    /// Exports `check` and `run` of the world `fusebox:action/interpreter`: runs source code of a language.
+    Interpreter,
 }
 
 /// One import of a component, and what it means for whoever lets it run.

@@ -107,6 +107,18 @@ name!(
     is_plain
 );
 
+name!(
+    /// The language of source code.
+    Language,
+    "language",
+    "it starts with a lower-case letter and has up to 32 lower-case letters, digits, `_` and `-`",
+    |text| {
+        text.len() <= 32
+            && text.starts_with(|c: char| c.is_ascii_lowercase())
+            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b))
+    }
+);
+
 fn is_plain(text: &str) -> bool {
     text.len() <= 64
         && text.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -124,6 +136,16 @@ mod tests {
         }
         for bad in ["", "1a", "_a", "a b", "ä", "a/b", &"a".repeat(65)] {
             assert!(bad.parse::<EventTypeName>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn languages_are_named_in_small_letters() {
+        for good in ["javascript", "python3", "c-like", &"a".repeat(32)] {
+            assert!(good.parse::<Language>().is_ok(), "{good}");
+        }
+        for bad in ["", "JavaScript", "c++", "3d", "a.b", &"a".repeat(33)] {
+            assert!(bad.parse::<Language>().is_err(), "{bad}");
         }
     }
 

@@ -39,6 +39,9 @@ pub struct Run {
     pub version: u64,
     /// What the action's module meant when the run was planned; its retries use the same one.
     pub module: Digest,
+    /// The digest of its source code, when that is what it runs; the module is the interpreter then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Digest>,
     /// What made it run; `None` for the action that the event type names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attachment_id: Option<AttachmentId>,
@@ -122,6 +125,7 @@ impl Run {
             action: String::new(),
             version: 1,
             module: Digest::of(b""),
+            source: None,
             attachment_id: None,
             foreign: false,
             dedup_key: None,

@@ -148,7 +148,7 @@ impl Compiler {
 }
 
 /// Hands the upload over and reads the answer, all at once lest either side waits for the other.
-async fn talk(child: &mut Child, upload: &Bytes) -> io::Result<(ExitStatus, Vec<u8>, Vec<u8>)> {
+pub(super) async fn talk(child: &mut Child, upload: &[u8]) -> io::Result<(ExitStatus, Vec<u8>, Vec<u8>)> {
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let write = async {
         if let Some(mut stdin) = stdin {
@@ -197,7 +197,7 @@ pub fn compile_child(order: &str, upload: impl Read, mut report: impl Write) -> 
     report.flush()
 }
 
-fn limit_self(limits: &CompileLimits) -> io::Result<()> {
+pub(super) fn limit_self(limits: &CompileLimits) -> io::Result<()> {
     let both = |limit| Rlimit { current: Some(limit), maximum: Some(limit) };
     setrlimit(Resource::As, both(limits.memory_bytes))?;
     // The soft limit is a signal that says what happened, the hard one a second later cannot be caught.

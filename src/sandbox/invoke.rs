@@ -65,7 +65,7 @@ async fn attempt(
     let ending = match limited(&mut store, limits, prepared) {
         Ok(()) => {
             let timeout = Duration::from_millis(limits.timeout_ms);
-            match tokio::time::timeout(timeout, prepared.guest().run(&mut store, context)).await {
+            match tokio::time::timeout(timeout, prepared.guest().run(&mut store, prepared.program(), context)).await {
                 Ok(Ok(ending)) => Ok(ending),
                 Ok(Err(error)) => Err(failure::read(&error, store.data(), limits)),
                 Err(_) => Err(timed_out(limits)),
@@ -92,7 +92,7 @@ async fn attempt(
 
 /// Puts the limits on a store that nothing ran in yet. In one call it can pass on as much as its output, or a value, and the
 /// body of a request.
-fn limited(store: &mut Store<State>, limits: &Limits, prepared: &Prepared) -> wasmtime::Result<()> {
+pub(super) fn limited(store: &mut Store<State>, limits: &Limits, prepared: &Prepared) -> wasmtime::Result<()> {
     store.limiter(|state| &mut state.limiter);
     store.set_fuel(limits.fuel)?;
     store.fuel_async_yield_interval(Some(FUEL_SLICE))?;
@@ -105,7 +105,7 @@ fn limited(store: &mut Store<State>, limits: &Limits, prepared: &Prepared) -> wa
     Ok(())
 }
 
-fn timed_out(limits: &Limits) -> Stop {
+pub(super) fn timed_out(limits: &Limits) -> Stop {
     let message = format!("was not done after {} ms, its time limit", limits.timeout_ms);
     Stop { reason: Reason::Timeout, message }
 }

@@ -6,6 +6,7 @@
 
 mod bindings;
 mod cache;
+mod check;
 mod compile;
 mod engine;
 mod failure;
@@ -15,13 +16,16 @@ mod inspect;
 mod invoke;
 mod limits;
 mod prepared;
+mod strip;
 mod wrap;
 
+pub use check::CheckError;
 pub use compile::{CompileLimits, SUBCOMMAND, compile_child};
 pub use host::{Answer, EmitRefusal, HostServices, Names, Peers, Unavailable};
 pub use inspect::Refusal;
 pub use invoke::{Attempted, Invocation};
 pub use prepared::Prepared;
+pub use strip::{SUBCOMMAND as STRIP_SUBCOMMAND, strip_child};
 
 use crate::domain::{Digest, Kind, LIMITS_MAX, Permission};
 use bytes::Bytes;
@@ -153,6 +157,7 @@ struct Inner {
     artifacts: Artifacts,
     compiler: Compiler,
     compiling: Semaphore,
+    checking: Semaphore,
     waiting: Semaphore,
     shelf: Shelf,
     /// Who prepares a component at the moment, so that a hundred runs of one that was never used load it once.
@@ -184,6 +189,7 @@ impl Sandbox {
             artifacts: Artifacts::open(artifacts, artifact_key)?,
             compiler: Compiler { program: compiler, limits: compile, memory_bytes_max },
             compiling: Semaphore::new(COMPILING_MAX),
+            checking: Semaphore::new(check::CHECKING_MAX),
             waiting: Semaphore::new(WAITING_MAX),
             shelf: Shelf::new(prepared_max.max(1)),
             preparing: Mutex::default(),

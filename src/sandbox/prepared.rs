@@ -4,13 +4,17 @@ use super::guest::Guest;
 use super::host::{BUDGET, EMIT, HTTP, KV, WASI_HTTP};
 use crate::domain::{Digest, IdMap};
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use wasmtime::Engine;
 
-/// A component that can be invoked at once, from any thread. Cheap to clone.
+/// A component that can be invoked at once, from any thread; of an interpreter, with what it is to run. Cheap to clone.
 #[derive(Clone)]
-pub struct Prepared(Arc<Loaded>);
+pub struct Prepared {
+    loaded: Arc<Loaded>,
+    program: Option<Bytes>,
+}
 
 struct Loaded {
     digest: Digest,
@@ -31,41 +35,44 @@ impl Prepared {
         let sends = hands_bodies_over || guest.imports_any_of(WASI_HTTP);
         let reaches_further = sends || guest.imports(KV) || guest.imports(EMIT);
         let used = AtomicBool::new(true);
-        Prepared(Arc::new(Loaded {
-            digest,
-            engine,
-            guest,
-            hands_bodies_over,
-            watches_cancellation,
-            reaches_further,
-            used,
-        }))
+        let loaded = Loaded { digest, engine, guest, hands_bodies_over, watches_cancellation, reaches_further, used };
+        Prepared { loaded: Arc::new(loaded), program: None }
+    }
+
+    /// The interpreter with a program that it made of source code.
+    #[must_use]
+    pub fn with_program(self, program: Bytes) -> Prepared {
+        Prepared { program: Some(program), ..self }
+    }
+
+    pub(super) fn program(&self) -> Option<&[u8]> {
+        self.program.as_deref()
     }
 
     pub(super) fn hands_bodies_over(&self) -> bool {
-        self.0.hands_bodies_over
+        self.loaded.hands_bodies_over
     }
 
     /// Whether it asks if it was cancelled, and so is given a moment then.
     pub fn watches_cancellation(&self) -> bool {
-        self.0.watches_cancellation
+        self.loaded.watches_cancellation
     }
 
     pub fn digest(&self) -> Digest {
-        self.0.digest
+        self.loaded.digest
     }
 
     /// Whether it can keep values or emit events.
     pub fn reaches_further(&self) -> bool {
-        self.0.reaches_further
+        self.loaded.reaches_further
     }
 
     pub(super) fn engine(&self) -> &Engine {
-        &self.0.engine
+        &self.loaded.engine
     }
 
     pub(super) fn guest(&self) -> &Guest {
-        &self.0.guest
+        &self.loaded.guest
     }
 }
 
@@ -83,8 +90,8 @@ impl Shelf {
     pub(super) fn find(&self, digest: &Digest) -> Option<Prepared> {
         let prepared = self.kept.load().get(digest).cloned()?;
         // Writing only what changes keeps the cache line shared between processors.
-        if !prepared.0.used.load(Ordering::Relaxed) {
-            prepared.0.used.store(true, Ordering::Relaxed);
+        if !prepared.loaded.used.load(Ordering::Relaxed) {
+            prepared.loaded.used.store(true, Ordering::Relaxed);
         }
         Some(prepared)
     }
@@ -113,7 +120,7 @@ impl Shelf {
 fn make_room(kept: &mut IdMap<Digest, Prepared>) {
     let mut idle = None;
     for (digest, prepared) in &*kept {
-        if !prepared.0.used.swap(false, Ordering::Relaxed) {
+        if !prepared.loaded.used.swap(false, Ordering::Relaxed) {
             idle = Some(*digest);
         }
     }

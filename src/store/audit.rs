@@ -246,7 +246,8 @@ fn told(catalogue: &Catalogue, change: &Change) -> Option<Told> {
         Change::DeleteTenant(id) => gone(catalogue.tenant(id)),
         Change::DeleteAction(_) | Change::Audit(_) | Change::DeleteAudit(..) | Change::Forget(_) => None,
         Change::Event(_) | Change::Run(_) | Change::Log(_) => None,
-        Change::RememberOnce(_) | Change::ForgetOnce(_) | Change::Values(_) | Change::ForgetValues(_) => None,
+        Change::RememberOnce(_) | Change::ForgetOnce(_) | Change::PutProgram(..) => None,
+        Change::Values(_) | Change::ForgetValues(_) => None,
     }
 }
 

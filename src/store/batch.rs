@@ -65,6 +65,7 @@ pub(super) struct Batch {
     catalogue: Vec<Change>,
     audit: Entries,
     forget: Vec<Forget>,
+    programs: Entries,
 }
 
 impl Batch {
@@ -106,6 +107,9 @@ impl Batch {
                 // They were decided on.
                 Change::Values(_) => {}
                 Change::Audit(_) => {}
+                Change::PutProgram(source, program) => {
+                    self.programs.push((source.as_bytes().to_vec(), Some(encode(&program).into())));
+                }
                 Change::DeleteAudit(tenant, id) => self.audit.push((audit_key(&tenant, id), None)),
                 other => self.catalogue.push(other),
             }
@@ -130,6 +134,7 @@ impl Batch {
         for change in self.catalogue.drain(..) {
             write_catalogue(&tx, change, catalogue)?;
         }
+        apply(&tx, schema::PROGRAMS, std::mem::take(&mut self.programs))?;
         apply(&tx, schema::AUDIT, std::mem::take(&mut self.audit))?;
         // Behind the rest: what is written here has ended on the disk before.
         let mut forgotten = 0;
@@ -249,7 +254,7 @@ fn write_catalogue(tx: &WriteTransaction, change: Change, catalogue: &Catalogue)
     match change {
         Change::Event(_) | Change::Run(_) | Change::Log(_) | Change::Forget(_) => Ok(()),
         Change::Audit(_) | Change::DeleteAudit(..) | Change::RememberOnce(_) | Change::ForgetOnce(_) => Ok(()),
-        Change::Values(_) | Change::ForgetValues(_) => Ok(()),
+        Change::Values(_) | Change::ForgetValues(_) | Change::PutProgram(..) => Ok(()),
         Change::PutModule(module, bytes) => put_module(tx, &module, bytes),
         Change::DeleteModule(tenant, digest) => delete_module(tx, &tenant, digest, catalogue),
         Change::PutAction(action) => put_action(tx, &action),

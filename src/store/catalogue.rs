@@ -98,7 +98,7 @@ impl Catalogue {
         [tenant, &shared].into_iter().find_map(|owner| self.module_of(owner, reference))
     }
 
-    fn module_of(&self, owner: &TenantId, reference: &ModuleRef) -> Option<&Arc<Module>> {
+    pub(super) fn module_of(&self, owner: &TenantId, reference: &ModuleRef) -> Option<&Arc<Module>> {
         let versions = |name: &str| self.module_names.get(&(owner.clone(), name.to_owned()));
         let digest = match reference {
             ModuleRef::Digest(digest) => *digest,
@@ -224,7 +224,7 @@ impl Catalogue {
         match change {
             Change::Event(_) | Change::Run(_) | Change::Log(_) | Change::Forget(_) => Ok(()),
             Change::Audit(_) | Change::DeleteAudit(..) | Change::RememberOnce(_) | Change::ForgetOnce(_) => Ok(()),
-            Change::Values(_) | Change::ForgetValues(_) => Ok(()),
+            Change::Values(_) | Change::ForgetValues(_) | Change::PutProgram(..) => Ok(()),
             Change::PutModule(module, _) => self.put_module(module),
             Change::DeleteModule(tenant, digest) => self.delete_module(tenant, *digest),
             Change::PutAction(action) => self.put_action(action),
@@ -275,7 +275,9 @@ impl Catalogue {
         let gone = || Conflict::Gone { what: "module", id: digest.to_string() };
         let module = self.modules.get(&key).cloned().ok_or_else(gone)?;
         let used = |action: &&Arc<Action>| {
-            self.module(&action.owner_id, &action.module).is_some_and(|m| m.digest == digest && m.owner_id == *tenant)
+            let named = action.module.as_ref().and_then(|module| self.module(&action.owner_id, module));
+            named.is_some_and(|m| m.digest == digest && m.owner_id == *tenant)
+                || tenant.is_shared() && action.source.as_ref().is_some_and(|source| self.needs(source, digest))
         };
         let users = self.actions().filter(used).map(|action| format!("the action `{}`", action.name));
         let pinning = self.actions_pinning(tenant, digest);
@@ -304,8 +306,10 @@ impl Catalogue {
     /// Without a look at what it names, for what was checked when it was written: event types name actions and actions
     /// name event types, so one of them is read first when the store is opened.
     pub(super) fn insert_action(&mut self, action: &Arc<Action>) -> Result<(), Conflict> {
-        if self.module(&action.owner_id, &action.module).is_none() {
-            return Err(Conflict::NoSuchModule { reference: action.module.to_string() });
+        if let Some(module) = &action.module
+            && self.module(&action.owner_id, module).is_none()
+        {
+            return Err(Conflict::NoSuchModule { reference: module.to_string() });
         }
         let key = (action.owner_id.clone(), action.name.folded());
         if self.action_names.get(&key).is_some_and(|id| *id != action.id) {

@@ -12,6 +12,7 @@ mod changes;
 mod check;
 mod codec;
 mod dump;
+mod executed;
 mod kv;
 mod locking;
 mod mentions;

@@ -2,7 +2,9 @@
 
 use super::codec::{Key, decode, end_of, last_id, state_byte};
 use super::{ReadError, Store, schema};
-use crate::domain::{Action, ActionId, Digest, Event, EventId, EventTypeId, LogLine, Run, RunId, State, TenantId};
+use crate::domain::{
+    Action, ActionId, Digest, Event, EventId, EventTypeId, LogLine, Program, Run, RunId, State, TenantId,
+};
 use bytes::Bytes;
 use redb::{ReadTransaction, ReadableDatabase};
 use serde::de::DeserializeOwned;
@@ -192,6 +194,21 @@ impl Store {
         let table = self.db().begin_read()?.open_table(schema::MODULE_BYTES)?;
         let found = table.get(digest.as_bytes().as_slice())?;
         Ok(found.map(|bytes| Bytes::copy_from_slice(bytes.value())))
+    }
+
+    /// What an interpreter made of the source code of this digest.
+    pub fn program(&self, source: Digest) -> Result<Option<Program>, ReadError> {
+        let table = self.db().begin_read()?.open_table(schema::PROGRAMS)?;
+        let found = table.get(source.as_bytes().as_slice())?;
+        found.map(|bytes| decode("programs", bytes.value())).transpose()
+    }
+
+    /// One version of an action; of a deleted one too.
+    pub fn action_version(&self, id: ActionId, version: u64) -> Result<Option<Action>, ReadError> {
+        let table = self.db().begin_read()?.open_table(schema::ACTION_VERSIONS)?;
+        let key = Key::default().and(id.as_bytes()).and(&version.to_be_bytes()).done();
+        let found = table.get(key.as_slice())?;
+        found.map(|bytes| decode("action_versions", bytes.value())).transpose()
     }
 
     /// Every version of an action, oldest first; of a deleted one too.

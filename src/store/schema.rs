@@ -19,6 +19,8 @@ pub(super) const MODULE_BYTES: Table = TableDefinition::new("module_bytes");
 pub(super) const ACTIONS: Table = TableDefinition::new("actions");
 /// `action, version (8 bytes)` → Action, every version there was.
 pub(super) const ACTION_VERSIONS: Table = TableDefinition::new("action_versions");
+/// `digest of source code` → Program: what its interpreter made of it, so that a start need not make it again.
+pub(super) const PROGRAMS: Table = TableDefinition::new("programs");
 /// `event type` → EventType.
 pub(super) const EVENT_TYPES: Table = TableDefinition::new("event_types");
 /// `token` → Token.
@@ -79,7 +81,7 @@ pub(super) const KV_SIZES: Table = TableDefinition::new("kv_sizes");
 pub(super) const TENANTS: Table = TableDefinition::new("tenants");
 
 /// All tables, for creating, dumping and checking them.
-pub(super) const ALL: [Table; 30] = [
+pub(super) const ALL: [Table; 31] = [
     META,
     MODULES,
     MODULE_BYTES,
@@ -110,4 +112,5 @@ pub(super) const ALL: [Table; 30] = [
     KV_BY_EXPIRY,
     KV_SIZES,
     TENANTS,
+    PROGRAMS,
 ];

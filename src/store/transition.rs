@@ -6,8 +6,8 @@ use super::once::Expired;
 use super::retention::Forget;
 use crate::domain::{
     AcceptedOnce, Action, ActionId, Attachment, AttachmentId, AuditId, Author, Digest, Event, EventType, EventTypeId,
-    KvWrite, LogLine, Module, Noted, ObjectRecord, ObjectRef, QuotaExceeded, Run, RunId, ScheduleId, Tenant, TenantId,
-    Timestamp, Token, TokenId,
+    KvWrite, LogLine, Module, Noted, ObjectRecord, ObjectRef, Program, QuotaExceeded, Run, RunId, ScheduleId, Tenant,
+    TenantId, Timestamp, Token, TokenId,
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -76,6 +76,8 @@ pub enum Change {
     PutModule(Arc<Module>, Bytes),
     DeleteModule(TenantId, Digest),
     PutAction(Arc<Action>),
+    /// What an interpreter made of the source code of this digest, in the place of what another one made.
+    PutProgram(Digest, Program),
     DeleteAction(ActionId),
     PutEventType(Arc<EventType>),
     DeleteEventType(EventTypeId),
@@ -111,7 +113,8 @@ impl Change {
     pub(super) fn is_catalogue(&self) -> bool {
         use Change::{Audit, DeleteAudit, Event, Forget, ForgetOnce, ForgetValues, Log, RememberOnce, Run, Values};
         let history = matches!(self, Event(_) | Run(_) | Log(_) | Forget(_) | RememberOnce(_) | ForgetOnce(_));
-        !history && !matches!(self, Audit(_) | DeleteAudit(..) | Values(_) | ForgetValues(_))
+        let aside = matches!(self, Audit(_) | DeleteAudit(..) | Change::PutProgram(..));
+        !history && !aside && !matches!(self, Values(_) | ForgetValues(_))
     }
 }
 

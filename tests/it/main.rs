@@ -46,6 +46,8 @@ mod http_webhooks;
 mod power_cut;
 mod retention;
 mod sandbox;
+mod source_actions;
+mod source_refused;
 mod store;
 mod store_format;
 mod store_kv;

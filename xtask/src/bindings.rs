@@ -11,36 +11,72 @@ use wit_bindgen_rust::Opts;
 
 use crate::root;
 
-pub(crate) fn write() -> Result<()> {
-    let path = path()?;
-    fs::write(&path, generate()?).with_context(|| format!("cannot write {}", path.display()))
+/// One file of bindings.
+struct Bindings {
+    file: &'static str,
+    /// Folders of WIT, each after those that it refers to; the world is of the last.
+    wit: &'static [&'static str],
+    world: &'static str,
+    /// How the code that exports the world names the module of the bindings.
+    module: &'static str,
 }
 
-pub(crate) fn check() -> Result<()> {
-    let path = path()?;
-    let checked_in = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    if checked_in != generate()? {
-        bail!("{} is stale: run `cargo xtask bindings` and commit the result", path.display());
+const ALL: [Bindings; 2] = [
+    Bindings {
+        file: "guest-sdk/rust/src/bindings.rs",
+        wit: &["guest-sdk/wit"],
+        world: "action",
+        module: "fusebox_sdk::bindings",
+    },
+    Bindings {
+        file: "interpreters/javascript/src/bindings.rs",
+        wit: &["guest-sdk/wit", "interpreters/javascript/wit"],
+        world: "javascript",
+        module: "crate::bindings",
+    },
+];
+
+pub(crate) fn write() -> Result<()> {
+    for bindings in &ALL {
+        let path = bindings.path()?;
+        fs::write(&path, bindings.generate()?).with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(())
 }
 
-fn path() -> Result<PathBuf> {
-    Ok(root()?.join("guest-sdk/rust/src/bindings.rs"))
+pub(crate) fn check() -> Result<()> {
+    for bindings in &ALL {
+        let path = bindings.path()?;
+        let checked_in = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        if checked_in != bindings.generate()? {
+            bail!("{} is stale: run `cargo xtask bindings` and commit the result", path.display());
+        }
+    }
+    Ok(())
 }
 
-fn generate() -> Result<String> {
-    let mut resolve = Resolve::default();
-    let (package, _) = resolve.push_path(root()?.join("guest-sdk/wit"))?;
-    let world = resolve.select_world(&[package], Some("action"))?;
-    let options = Opts {
-        format: true,
-        pub_export_macro: true,
-        default_bindings_module: Some("fusebox_sdk::bindings".into()),
-        ..Opts::default()
-    };
-    let mut files = Files::default();
-    options.build().generate(&mut resolve, world, &mut files)?;
-    let (_, contents) = files.iter().next().context("the generator wrote nothing")?;
-    Ok(String::from_utf8(contents.to_vec())?)
+impl Bindings {
+    fn path(&self) -> Result<PathBuf> {
+        Ok(root()?.join(self.file))
+    }
+
+    fn generate(&self) -> Result<String> {
+        let mut resolve = Resolve::default();
+        let mut package = None;
+        for folder in self.wit {
+            package = Some(resolve.push_path(root()?.join(folder))?.0);
+        }
+        let world = resolve.select_world(&[package.context("bindings are of some WIT")?], Some(self.world))?;
+        let options = Opts {
+            format: true,
+            pub_export_macro: true,
+            default_bindings_module: Some(self.module.into()),
+            generate_all: true,
+            ..Opts::default()
+        };
+        let mut files = Files::default();
+        options.build().generate(&mut resolve, world, &mut files)?;
+        let (_, contents) = files.iter().next().context("the generator wrote nothing")?;
+        Ok(String::from_utf8(contents.to_vec())?)
+    }
 }

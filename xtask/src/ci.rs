@@ -9,11 +9,12 @@ use crate::{bindings, conformance, execute, guests, root, scripts, typescript};
 
 type Step = (&'static str, fn() -> Result<()>);
 
-const STEPS: [Step; 20] = [
+const STEPS: [Step; 21] = [
     ("format", || cargo(".", "fmt --all --check")),
     ("format examples", || cargo("examples", "fmt --check")),
     ("format guests", || cargo("tests/guests", "fmt --check")),
     ("format conformance guests", || cargo("tests/conformance", "fmt --check")),
+    ("format interpreters", || cargo("interpreters", "fmt --all --check")),
     ("bindings", || bindings::check().and_then(|()| typescript::check())),
     ("lints", || cargo(".", "clippy --workspace --all-targets --locked -- -D warnings")),
     ("lints of examples", || cargo("examples", "clippy --all-targets --locked -- -D warnings")),

@@ -11,7 +11,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 
 use crate::components::{self, Components, Surface, digest};
-use crate::{execute, root};
+use crate::{execute, interpreters, root};
 
 const TARGET: &str = "wasm32-wasip2";
 /// Each is a cargo workspace whose members are folders named like their crates.
@@ -49,7 +49,7 @@ pub(crate) fn write(install: bool) -> Result<()> {
         }
         components::write(&root()?.join(workspace).join("components"), &built)?;
     }
-    Ok(())
+    interpreters::write()
 }
 
 /// Builds every guest into `target/guests` and compares it with what is checked in.
@@ -69,6 +69,11 @@ pub(crate) fn check(install: bool) -> Result<()> {
             compare(name, &checked_in[name], bytes)?;
         }
         all.extend(built);
+    }
+    let checked_in = components::read(&interpreters::folder()?)?;
+    for (name, bytes) in interpreters::build()? {
+        compare(&name, &checked_in[&name], &bytes)?;
+        all.insert(name, bytes);
     }
     components::write(&checked_folder()?, &all)
 }
@@ -112,10 +117,10 @@ enum Compiler {
 
 impl Compiler {
     fn find(install: bool) -> Result<Self> {
-        if has_target()? {
+        if has_target(TARGET)? {
             return Ok(Self::Ordinary);
         }
-        if FALLBACK_FILES.iter().all(|file| Path::new(file).exists()) {
+        if FALLBACK_FILES.iter().all(|file| Path::new(file).exists()) && interpreters::has_clang() {
             return Ok(Self::Fallback);
         }
         let packages = FALLBACK_PACKAGES.join(" ");
@@ -128,7 +133,9 @@ impl Compiler {
         println!("rustc has no {TARGET} target; installing {packages}");
         execute(Command::new("apt-get").args(["update", "-qq"]))?;
         let mut apt = Command::new("apt-get");
-        apt.args(["install", "-y", "-qq", "--no-install-recommends"]).args(FALLBACK_PACKAGES);
+        apt.args(["install", "-y", "-qq", "--no-install-recommends"])
+            .args(FALLBACK_PACKAGES)
+            .args(interpreters::PACKAGES);
         execute(apt.env("DEBIAN_FRONTEND", "noninteractive"))?;
         Ok(Self::Fallback)
     }
@@ -200,8 +207,8 @@ pub(crate) fn newcomer() -> Result<()> {
     Ok(())
 }
 
-fn has_target() -> Result<bool> {
-    let output = Command::new("rustc").args(["--print", "target-libdir", "--target", TARGET]).output()?;
+pub(crate) fn has_target(target: &str) -> Result<bool> {
+    let output = Command::new("rustc").args(["--print", "target-libdir", "--target", target]).output()?;
     let folder = String::from_utf8(output.stdout)?;
     Ok(output.status.success() && Path::new(folder.trim()).is_dir())
 }
@@ -219,7 +226,7 @@ fn members(workspace: &Path) -> Result<Vec<String>> {
 
 /// Flags that replace the machine's paths in panic messages: they would tell about the machine, and make the
 /// same source give other bytes on another one. Of several that match, the compiler takes the last.
-fn remaps() -> Result<Vec<String>> {
+pub(crate) fn remaps() -> Result<Vec<String>> {
     let remap = |from: &Path, to: &str| format!("--remap-path-prefix={}={to}", from.display());
     let home = cargo_home()?;
     let mut flags = vec![
@@ -242,7 +249,7 @@ fn cargo_home() -> Result<PathBuf> {
     Ok(env::home_dir().context("no home folder")?.join(".cargo"))
 }
 
-fn refuse_paths(name: &str, bytes: &[u8]) -> Result<()> {
+pub(crate) fn refuse_paths(name: &str, bytes: &[u8]) -> Result<()> {
     for place in [root()?, cargo_home()?] {
         let place = place.to_str().context("a path is not text")?.as_bytes();
         if bytes.windows(place.len()).any(|window| window == place) {

@@ -5,6 +5,7 @@ mod ci;
 mod components;
 mod conformance;
 mod guests;
+mod interpreters;
 mod scripts;
 mod typescript;
 
@@ -17,10 +18,11 @@ const USAGE: &str = "\
 usage: cargo xtask <command>
 
   bindings [--check]            write the SDKs' bindings from guest-sdk/wit; with --check fail when they are stale
-  guests [--check] [--install]  build the components of examples/ and tests/guests/ and write them with their
+  guests [--check] [--install]  build the components of examples/, tests/guests/ and interpreters/ and write them with their
                                 DIGESTS; with --check build into target/guests and compare with what is checked in
                                 (set FUSEBOX_COMPONENTS_DIR to that folder to run tests against it); with --install
                                 apt-get installs what is missing on a machine without a Wasm target
+  interpreters                  the same for those of interpreters/ alone
   scripts [--guests]            check the kits for JavaScript, TypeScript and Python: tests, types, and what they build;
                                 with --guests only build their conformance guests into target/conformance
   conformance [--install]       build the conformance guests in compiled languages into target/conformance and write the
@@ -39,7 +41,7 @@ fn main() -> Result<()> {
         "scripts" => &["--guests"],
         "conformance" => &["--install"],
         "newcomers" => &[],
-        "ci" => &[],
+        "ci" | "interpreters" => &[],
         _ => bail!("unknown command `{command}`\n\n{USAGE}"),
     };
     if let Some(unknown) = flags.iter().find(|flag| !allowed.contains(&flag.as_str())) {
@@ -48,6 +50,7 @@ fn main() -> Result<()> {
     match (command.as_str(), has("--check")) {
         ("bindings", false) => bindings::write().and_then(|()| typescript::write()),
         ("bindings", true) => bindings::check().and_then(|()| typescript::check()),
+        ("interpreters", _) => interpreters::write(),
         ("guests", false) => guests::write(has("--install")),
         ("guests", true) => guests::check(has("--install")),
         ("scripts", _) if has("--guests") => scripts::conformance(),

@@ -8,8 +8,8 @@ use crate::api::module::check_exists;
 use crate::api::parameter::{ParameterSchema, check_parameters};
 use crate::api::sink_type::widest_limits;
 use crate::domain::{
-    Action, ActionId, ActionName, AllowedHost, DedupMode, EventType, EventTypeId, EventTypeName, Json, LimitsPatch,
-    ModuleRef, NotTighter, Parameter, RetryPolicy, TenantId, Timestamp, When,
+    Action, ActionId, ActionName, AllowedHost, CODE_BYTES_MAX, DedupMode, EventType, EventTypeId, EventTypeName, Json,
+    Language, LimitsPatch, ModuleRef, NotTighter, Parameter, RetryPolicy, SourceCode, TenantId, Timestamp, When,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -23,9 +23,18 @@ pub(in crate::api) struct ActionIn {
     name: ActionName,
     #[serde(default)]
     description: String,
-    /// `name`, `name@version` or a digest. A name means its newest upload, always.
-    #[schema(value_type = String)]
-    module: ModuleRef,
+    /// `name`, `name@version` or a digest. A name means its newest upload, always. An action has a module, or code.
+    #[schema(value_type = Option<String>)]
+    module: Option<ModuleRef>,
+    /// Source code, in the place of a module; at most 512 KiB.
+    code: Option<String>,
+    /// What the code is written in: `javascript`, `typescript`, or another language that has an interpreter here.
+    #[schema(value_type = Option<String>)]
+    language: Option<Language>,
+    /// What code and language come to, once they are checked.
+    #[serde(skip)]
+    #[schema(ignore)]
+    source: Option<SourceCode>,
     #[serde(default = "yes")]
     enabled: bool,
     /// The event type that runs it on the objects it is attached to.
@@ -129,6 +138,16 @@ pub(in crate::api) struct ActionOut {
     /// Absent when it is another tenant's public action.
     #[serde(skip_serializing_if = "Option::is_none")]
     module: Option<String>,
+    /// In the place of a module. Absent in lists, and when it is another tenant's public action.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    code: Option<Arc<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    language: Option<Language>,
+    /// Of code and language: whether it is the same in two versions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code_digest: Option<String>,
     enabled: bool,
     #[schema(value_type = Option<String>)]
     trigger: Option<EventTypeName>,
@@ -168,6 +187,19 @@ pub(in crate::api) struct ActionOut {
     updated_at: Timestamp,
 }
 
+/// Code in one answer that has several versions, in bytes.
+const CODES_BYTES_MAX: usize = 4 << 20;
+
+/// With the code of as many as fit in one answer, the first ones first.
+pub(super) fn with_some_code(versions: impl Iterator<Item = ActionOut>) -> Vec<ActionOut> {
+    let mut bytes = 0;
+    let fitting = versions.map(|version| {
+        bytes += version.code.as_ref().map_or(0, |code| code.len());
+        if bytes > CODES_BYTES_MAX { version.without_code() } else { version }
+    });
+    fitting.collect()
+}
+
 fn yes() -> bool {
     true
 }
@@ -186,7 +218,7 @@ impl ActionIn {
         if self.description.len() > 10_000 {
             faults.push(Fault::new("/description", "a description has at most 10000 bytes"));
         }
-        faults.extend(check_exists(api, owner, &self.module).err());
+        faults.extend(self.check_what_runs(api, owner));
         faults.extend(attachment::check_schema(self.input.as_ref()));
         if let Some(trigger) = &self.trigger
             && api.catalogue().event_type_named(owner, trigger).is_none()
@@ -206,6 +238,32 @@ impl ActionIn {
         if faults.is_empty() { Ok(()) } else { Err(Problem::invalid(faults)) }
     }
 
+    /// A module, or code with its language.
+    fn check_what_runs(&mut self, api: &Api, owner: &TenantId) -> Option<Fault> {
+        match (&self.module, &self.code, &self.language) {
+            (Some(module), None, None) => check_exists(api, owner, module).err(),
+            (None, Some(code), Some(language)) => {
+                if code.len() > CODE_BYTES_MAX {
+                    let message = format!("the code has {} bytes, of which {CODE_BYTES_MAX} are allowed", code.len());
+                    return Some(Fault::new("/code", message));
+                }
+                if api.catalogue().interpreter(language).is_none() {
+                    let message =
+                        format!("there is no interpreter for `{language}`; javascript and typescript are always there");
+                    return Some(Fault::new("/language", message));
+                }
+                self.source = Some(SourceCode::new(language.clone(), code));
+                None
+            }
+            (None, Some(_), None) => {
+                Some(Fault::new("/language", "say what the code is written in, such as javascript"))
+            }
+            (None, None, Some(_)) => Some(Fault::new("/code", "there is a language and no code in it")),
+            (None, None, None) => Some(Fault::new("/module", "an action runs a module, or `code` in a `language`")),
+            (Some(_), ..) => Some(Fault::new("/module", "an action runs a module or code, not both")),
+        }
+    }
+
     pub(super) fn into_action(
         self,
         id: ActionId,
@@ -219,6 +277,7 @@ impl ActionIn {
             name: self.name,
             description: self.description,
             module: self.module,
+            source: self.source,
             enabled: self.enabled,
             trigger: self.trigger,
             public: self.public,
@@ -263,6 +322,9 @@ impl From<Action> for ActionIn {
             name: action.name,
             description: action.description,
             module: action.module,
+            code: None,
+            language: None,
+            source: action.source,
             enabled: action.enabled,
             trigger: action.trigger,
             public: action.public,
@@ -289,7 +351,13 @@ impl ActionOut {
             return out;
         }
         let nobody = String::new();
-        ActionOut { module: None, parameters: None, created_by: nobody.clone(), updated_by: nobody, ..out }
+        let out = ActionOut { module: None, language: None, code_digest: None, parameters: None, ..out.without_code() };
+        ActionOut { created_by: nobody.clone(), updated_by: nobody, ..out }
+    }
+
+    /// For lists: code is long.
+    pub(super) fn without_code(self) -> ActionOut {
+        ActionOut { code: None, ..self }
     }
 
     pub(in crate::api) fn of(action: &Action) -> ActionOut {
@@ -298,7 +366,10 @@ impl ActionOut {
             owner_id: action.owner_id.to_string(),
             name: action.name.to_string(),
             description: action.description.clone(),
-            module: Some(action.module.to_string()),
+            module: action.module.as_ref().map(ToString::to_string),
+            code: action.source.as_ref().map(|source| Arc::clone(&source.code)),
+            language: action.source.as_ref().map(|source| source.language.clone()),
+            code_digest: action.source.as_ref().map(|source| source.digest.to_string()),
             enabled: action.enabled,
             trigger: action.trigger.clone(),
             public: action.public,

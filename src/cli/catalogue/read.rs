@@ -2,6 +2,7 @@
 
 use super::find::Folder;
 use super::place::{Place, Places};
+use crate::cli::source;
 use crate::domain::Digest;
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::{Map, Value, json};
@@ -89,6 +90,9 @@ impl Files {
         {
             self.put_module(file, &module, &mut item).context("module")?;
         }
+        if kind == "actions" && item["code"].is_object() {
+            self.put_code(file, &mut item).context("code")?;
+        }
         if kind == "secrets" && item.get("value").is_some() {
             bail!("value: a file is no place for one; write value_from: {{env: NAME}} and set that variable");
         }
@@ -117,6 +121,20 @@ impl Files {
         let digest = self.digest(&path)?;
         item["module"] = digest.to_string().into();
         self.modules.push(ModuleFile { path, digest, name: None });
+        Ok(())
+    }
+
+    /// An action whose code is a file has its text instead, and the language that the file's name says.
+    fn put_code(&self, file: &Path, item: &mut Value) -> Result<()> {
+        let named =
+            item["code"]["file"].as_str().filter(|_| item["code"].as_object().is_some_and(|code| code.len() == 1));
+        let path = beside(file, named.context("it is a text, or {file: NAME} with the name of a file")?);
+        item["code"] = self.folder.text(&path)?.into();
+        if item.get("language").is_none() {
+            let language =
+                source::language_of(&path).with_context(|| format!("{}: say its language", path.display()))?;
+            item["language"] = language.as_str().into();
+        }
         Ok(())
     }
 

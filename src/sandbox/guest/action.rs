@@ -24,6 +24,14 @@ pub(super) async fn run(
     let instance = action.instantiate_async(&mut *store).await?;
     let ids = Ids::of(context);
     let returned = instance.call_run(&mut *store, lend(context, &ids)).await?;
+    ending(store, returned)
+}
+
+/// What it returned, counted against its limit.
+pub(super) fn ending(
+    store: &mut Store<State>,
+    returned: Result<contract::Outcome, contract::Failure>,
+) -> wasmtime::Result<Ending> {
     store.data_mut().count_output(count(&returned))?;
     Ok(match returned {
         Ok(outcome) => Ending::Outcome(read_outcome(outcome)?),
@@ -81,7 +89,7 @@ fn read_outcome(outcome: contract::Outcome) -> Result<Outcome, Stop> {
 }
 
 /// Ids as texts, which the lent context points into.
-struct Ids {
+pub(super) struct Ids {
     run: String,
     event: String,
     root: String,
@@ -89,7 +97,7 @@ struct Ids {
 }
 
 impl Ids {
-    fn of(context: &Context) -> Ids {
+    pub(super) fn of(context: &Context) -> Ids {
         Ids {
             run: context.run_id.to_string(),
             event: context.event_id.to_string(),
@@ -99,7 +107,7 @@ impl Ids {
     }
 }
 
-fn lend<'a>(context: &'a Context, ids: &'a Ids) -> bindings::Context<'a> {
+pub(super) fn lend<'a>(context: &'a Context, ids: &'a Ids) -> bindings::Context<'a> {
     let deadline = context.now.plus_ms(context.limits.timeout_ms);
     let Limits { fuel, memory_bytes, .. } = context.limits;
     contract::Context {

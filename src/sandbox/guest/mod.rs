@@ -4,11 +4,13 @@ mod action;
 mod command;
 mod context;
 mod http;
+mod interpreter;
 
 use super::Refusal;
 use super::bindings::ActionPre;
+use super::bindings::interpreter::InterpreterPre;
 use super::host::State;
-use crate::domain::{Context, Ending, Kind};
+use crate::domain::{Context, Ending, Kind, SourceFault};
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
 use wasmtime::component::{Component, InstancePre};
 use wasmtime::{Store, format_err};
@@ -40,7 +42,9 @@ const NEXT_HTTP: &str = "wasi:http/handler";
 pub(super) fn kind(exports: &[&str]) -> Result<Kind, Refusal> {
     let has = |sign: &&Sign| exports.iter().any(|export| *export == sign.export || track(export) == sign.export);
     if let Some(sign) = SIGNS.iter().find(has) {
-        return Ok(sign.kind);
+        // An interpreter exports what an action does, and one function more.
+        let is_interpreter = sign.kind == Kind::Action && exports.contains(&interpreter::EXPORT);
+        return Ok(if is_interpreter { Kind::Interpreter } else { sign.kind });
     }
     let is_other = |export: &&str| {
         interface(export) == Some(NEXT_HTTP)
@@ -69,6 +73,7 @@ pub(super) fn check_exports(component: &Component, kind: Kind) -> Result<(), Ref
         Kind::Action => action::check_exports(component),
         Kind::Command => command::check_exports(component),
         Kind::Http => http::check_exports(component),
+        Kind::Interpreter => interpreter::check_exports(component),
     }
 }
 
@@ -94,6 +99,7 @@ pub(super) enum Guest {
     Action(ActionPre<State>),
     Command(CommandPre<State>),
     Http(ProxyPre<State>),
+    Interpreter(InterpreterPre<State>),
 }
 
 impl Guest {
@@ -106,6 +112,7 @@ impl Guest {
             Kind::Action => ActionPre::new(component).map(Guest::Action),
             Kind::Command => CommandPre::new(component).map(Guest::Command),
             Kind::Http => ProxyPre::new(component).map(Guest::Http),
+            Kind::Interpreter => InterpreterPre::new(component).map(Guest::Interpreter),
         }
     }
 
@@ -127,18 +134,40 @@ impl Guest {
             Guest::Action(action) => action.instance_pre().component(),
             Guest::Command(command) => command.instance_pre().component(),
             Guest::Http(handler) => handler.instance_pre().component(),
+            Guest::Interpreter(interpreter) => interpreter.instance_pre().component(),
         }
     }
 
-    /// One attempt in a fresh instance.
+    /// One attempt in a fresh instance. `program` is what an interpreter runs.
     ///
     /// # Errors
     /// Whatever ended it before it returned, see `failure`.
-    pub(super) async fn run(&self, store: &mut Store<State>, context: &Context) -> wasmtime::Result<Ending> {
+    pub(super) async fn run(
+        &self,
+        store: &mut Store<State>,
+        program: Option<&[u8]>,
+        context: &Context,
+    ) -> wasmtime::Result<Ending> {
         match self {
             Guest::Action(action) => action::run(action, store, context).await,
             Guest::Command(command) => command::run(command, store, context).await,
             Guest::Http(handler) => http::run(handler, store, context).await,
+            Guest::Interpreter(interpreter) => interpreter::run(interpreter, store, program, context).await,
+        }
+    }
+
+    /// Has an interpreter look at source code, in a fresh instance.
+    ///
+    /// # Errors
+    /// Whatever ended it before it returned, see `failure`.
+    pub(super) async fn check(
+        &self,
+        store: &mut Store<State>,
+        code: &str,
+    ) -> wasmtime::Result<Result<Vec<u8>, Vec<SourceFault>>> {
+        match self {
+            Guest::Interpreter(interpreter) => interpreter::check(interpreter, store, code).await,
+            Guest::Action(_) | Guest::Command(_) | Guest::Http(_) => Err(format_err!("it is no interpreter")),
         }
     }
 }

@@ -21,7 +21,7 @@ fn describe(out: &ActionOut) -> Map<String, Value> {
         "description": "", "enabled": true, "public": false, "dedup_mode": "per_attachment", "continue_on_fail": false,
         "parameters": [], "retry": RetryPolicy::default(), "limits": {}, "allowed_hosts": [],
     });
-    described(out, &["secrets"], &usual)
+    described(out, &["secrets", "code_digest"], &usual)
 }
 
 pub(super) async fn put(at: At<'_>, body: Map<String, Value>) -> Result<Made, Problem> {
