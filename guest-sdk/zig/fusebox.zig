@@ -362,10 +362,13 @@ fn lower(result: Result, ctx: *const Context) void {
     switch (result) {
         .ok => |output| {
             if (output) |text| put(2, text);
-            const texts = allocator.alloc(Text, ctx.warnings.items.len) catch @trap();
-            for (texts, ctx.warnings.items) |*text, warning| text.* = Text.of(warning);
-            word[5] = @truncate(@intFromPtr(texts.ptr));
-            word[6] = @truncate(texts.len);
+            // Memory for nothing has no address, and the host looks at the one that it is given.
+            if (ctx.warnings.items.len > 0) {
+                const texts = allocator.alloc(Text, ctx.warnings.items.len) catch @trap();
+                for (texts, ctx.warnings.items) |*text, warning| text.* = Text.of(warning);
+                word[5] = @truncate(@intFromPtr(texts.ptr));
+                word[6] = @truncate(texts.len);
+            }
             if (ctx.event) |text| put(7, text);
         },
         .retry => |retry| {
@@ -399,6 +402,7 @@ fn putMessage(text: []const u8) void {
 }
 
 fn lowerPairs(pairs: []const Pair) []const Text {
+    if (pairs.len == 0) return &.{};
     const texts = allocator.alloc(Text, 2 * pairs.len) catch @trap();
     for (pairs, 0..) |pair, i| {
         texts[2 * i] = Text.of(pair[0]);

@@ -3,7 +3,6 @@
 use crate::bindings::fusebox::action::log::{self, Level};
 use crate::bindings::fusebox::action::types::{self, ObjectRef};
 use crate::clock;
-#[cfg(feature = "reach")]
 use crate::{
     bindings::fusebox::action::{budget, emit},
     http, kv,
@@ -69,7 +68,6 @@ pub(crate) fn functions<'js>(cx: &Ctx<'js>) -> Result<Object<'js>> {
         "formSerialize": form_serialize,
         "context": context,
     }
-    #[cfg(feature = "reach")]
     offer! {
         "budgetLeft": budget_left,
         "cancelled": budget::cancelled,
@@ -232,7 +230,6 @@ fn allowed<'js>(cx: &Ctx<'js>, budget: types::Budget) -> Result<Value<'js>> {
     Ok(object.into_value())
 }
 
-#[cfg(feature = "reach")]
 fn budget_left(cx: Ctx<'_>) -> Result<Object<'_>> {
     let left = budget::left();
     let object = Object::new(cx)?;
@@ -243,7 +240,6 @@ fn budget_left(cx: Ctx<'_>) -> Result<Object<'_>> {
     Ok(object)
 }
 
-#[cfg(feature = "reach")]
 /// `undefined`, or `{error, message}`.
 fn emit_event<'js>(
     cx: Ctx<'js>,
@@ -260,7 +256,6 @@ fn emit_event<'js>(
     }
 }
 
-#[cfg(feature = "reach")]
 pub(crate) fn refused<'js>(cx: &Ctx<'js>, error: &str, message: &str) -> Result<Value<'js>> {
     let object = Object::new(cx.clone())?;
     object.set("error", error)?;

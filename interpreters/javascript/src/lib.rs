@@ -11,9 +11,7 @@ mod check;
 mod clock;
 mod engine;
 mod host;
-#[cfg(feature = "reach")]
 mod http;
-#[cfg(feature = "reach")]
 mod kv;
 mod run;
 
