@@ -102,7 +102,7 @@ fn endless() Result {
 
 fn hog() !Result {
     while (true) {
-        const block = try fusebox.allocator.alloc(u8, 1 << 20);
+        const block = fusebox.allocator.alloc(u8, 1 << 20) catch @trap();
         @memset(block, 1);
         std.mem.doNotOptimizeAway(block.ptr);
     }
