@@ -59,7 +59,9 @@ impl Kits {
         need("npm", "install Node of version 20 or newer (`apt-get install nodejs npm`)")?;
         let folder = self.root.join(JAVASCRIPT);
         if is_newer(&folder.join("package-lock.json"), &folder.join("node_modules/.package-lock.json")) {
-            execute(self.node("npm").args(["ci", "--silent", "--no-audit", "--no-fund"]).current_dir(folder))?;
+            // Not `npm ci`: it asks the lock file for what was never published for some platforms.
+            let install = ["install", "--no-save", "--silent", "--no-audit", "--no-fund"];
+            execute(self.node("npm").args(install).current_dir(folder))?;
         }
         Ok(())
     }
