@@ -41,7 +41,7 @@ cells! {
     "c" as c: Action;
     "zig" as zig: Action;
     "assemblyscript" as assemblyscript: Action;
-    #[ignore = "its memory is looked through while the host hands a value over, for which it asks the time, which nobody may then"]
+    #[ignore = "large values exhaust its call stack, and what it prints as an error is lost"]
     "go" as go: Reactor;
     "javascript" as javascript: Action;
     "typescript" as typescript: Action;
