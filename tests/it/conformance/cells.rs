@@ -1,6 +1,6 @@
 //! What each behaviour looks like from outside, in every kind of guest.
 
-use super::guest::{INPUT, Installed, Kind, OBJECT, PARAMS, SERVER, STUB};
+use super::guest::{INPUT, Installed, OBJECT, PARAMS, SERVER, STUB};
 use crate::support::is_ended;
 use serde_json::{Value, json};
 
@@ -86,11 +86,13 @@ pub(super) fn retry(guest: &Installed) {
 
 pub(super) fn trap(guest: &Installed) {
     let run = guest.fire(&json!({ "do": "trap" }));
-    match guest.kind {
-        Kind::Source(_) => ended(guest, &run, "ERROR", Some("guest_error")),
+    if guest.is_script() {
+        ended(guest, &run, "ERROR", Some("guest_error"));
+    } else if guest.name.starts_with("go") {
         // The program prints its panic and exits by itself.
-        _ if guest.name.starts_with("go") => assert_eq!(run["state"], "ERROR", "{run:#}"),
-        _ => ended(guest, &run, "ERROR", Some("trap")),
+        assert_eq!(run["state"], "ERROR", "{run:#}");
+    } else {
+        ended(guest, &run, "ERROR", Some("trap"));
     }
     assert!(!run["message"].as_str().unwrap().is_empty(), "{}: {run:#}", guest.name);
 }
@@ -104,7 +106,7 @@ pub(super) fn memory_hog(guest: &Installed) {
     // Some write to every byte that they take, which costs.
     let event = guest.fire_long(&json!({ "do": "hog" }));
     let run = SERVER.until(&event, is_ended)["runs"][0].clone();
-    if guest.is_source() && run["reason"] == "guest_error" {
+    if guest.is_script() && run["reason"] == "guest_error" {
         let message = run["message"].as_str().unwrap().to_lowercase();
         assert!(message.contains("memory"), "{}: {run:#}", guest.name);
         return;

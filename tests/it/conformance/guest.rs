@@ -165,8 +165,9 @@ impl Installed {
         if self.name == "rust-command" { 1 } else { code }
     }
 
-    pub(super) fn is_source(&self) -> bool {
-        matches!(self.kind, Kind::Source(_))
+    /// Whether what goes wrong is an error of the language, which has a place in the author's text.
+    pub(super) fn is_script(&self) -> bool {
+        matches!(self.kind, Kind::Source(_)) || ["javascript", "typescript", "python"].contains(&self.name)
     }
 }
 
