@@ -199,7 +199,9 @@ mod tests {
                         compute().await;
                     }
                 };
-                let Briefly::Long(attempt) = placement.run_briefly::<()>(endless).await else { panic!("it ended") };
+                let Briefly::Long(attempt) = placement.run_briefly::<()>(Box::pin(endless)).await else {
+                    panic!("it ended")
+                };
                 let long = placement.run_long(attempt).unwrap();
                 assert!(!gone.load(Ordering::SeqCst));
                 long.break_off().await;
@@ -216,7 +218,9 @@ mod tests {
                 compute().await;
                 panic!("on purpose");
             };
-            let Briefly::Long(attempt) = placement.run_briefly::<()>(panics).await else { panic!("it ended") };
+            let Briefly::Long(attempt) = placement.run_briefly::<()>(Box::pin(panics)).await else {
+                panic!("it ended")
+            };
             assert_eq!(placement.run_long(attempt).unwrap().ended().await, None);
         });
     }

@@ -371,7 +371,7 @@ pub(super) fn context(event: &Event, run: &Run, attempt: &Attempt, unsealed: Opt
         params: unsealed.map_or(&run.params, |unsealed| &unsealed.params).clone(),
         input: run.input.clone(),
         chain: Chain { root: event.root_id, parent: event.parent_id, depth: event.depth, parent_outcome },
-        limits: attempt.limits,
+        limits: run.limits,
         now: attempt.started_at,
         seed: attempt.seed,
     }
