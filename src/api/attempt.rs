@@ -84,8 +84,8 @@ pub(crate) struct Used<T> {
 }
 
 impl AttemptOut {
-    pub(crate) fn of(attempt: &Attempt) -> AttemptOut {
-        let (usage, limits) = (attempt.usage, attempt.limits);
+    pub(crate) fn of(attempt: &Attempt, limits: &Limits) -> AttemptOut {
+        let usage = attempt.usage;
         let count = |used, limit| Used { used, limit };
         #[expect(clippy::cast_precision_loss, reason = "milliseconds for people; no attempt lasts 285 years")]
         let ms = |used_us: u64| Used { used: used_us as f64 / 1000.0, limit: limits.timeout_ms as f64 };

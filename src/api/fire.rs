@@ -85,11 +85,12 @@ pub(crate) async fn fire(
     let asked = (&headers, dry_run);
     let event = match mode {
         Mode::Plain => return fire_plain(&api, &firing, asked, &bytes).await,
-        Mode::Batch => return cloudevent::fire_batch(&api, &firing, asked, &bytes).await,
+        // Boxed, as they would make the task of every other request larger.
+        Mode::Batch => return Box::pin(cloudevent::fire_batch(&api, &firing, asked, &bytes)).await,
         Mode::Binary => cloudevent::binary(&headers, &bytes, api.now())?,
         Mode::Structured => cloudevent::structured(&bytes, "", api.now())?,
     };
-    cloudevent::fire_one(&api, &firing, asked, event).await
+    Box::pin(cloudevent::fire_one(&api, &firing, asked, event)).await
 }
 
 async fn fire_plain(

@@ -331,7 +331,7 @@ impl RunOut {
             event: run.chained.clone(),
             child_event_id: run.child_event_id,
             emitted: run.emitted.clone(),
-            attempts: run.attempts.iter().map(AttemptOut::of).collect(),
+            attempts: run.attempts.iter().map(|attempt| AttemptOut::of(attempt, &run.limits)).collect(),
             interruptions: run.interruptions,
             due_at: run.due_at,
             queued_at: run.queued_at,

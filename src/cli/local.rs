@@ -61,6 +61,17 @@ impl Host {
         })
     }
 
+    /// The attempt begins when everything is compiled: its time is not to be used up by then. A time that stands is its own.
+    fn begin(&self, context: ActionContext) -> ActionContext {
+        match self.now {
+            Some(_) => context,
+            None => {
+                let now = self.now();
+                ActionContext { now, event_time: now, ..context }
+            }
+        }
+    }
+
     /// What was logged and not shown.
     pub(super) fn lines(&self) -> Vec<LogLine> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -165,6 +176,7 @@ async fn attempt_here(what: Executable<'_>, context: ActionContext, host: Arc<Ho
     let prepared = what.prepare(&sandbox).await;
     progress.finish_and_clear();
     let prepared = prepared?;
+    let context = host.begin(context);
     Ok(sandbox.invoke(&prepared, Invocation { context, host }).await)
 }
 

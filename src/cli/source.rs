@@ -4,7 +4,6 @@ use crate::domain::{Language, SourceCode};
 use crate::sandbox::{CheckError, Prepared, Sandbox};
 use anyhow::{Context, Result, bail};
 use std::path::Path;
-use std::sync::Arc;
 
 /// By the end of their names.
 const LANGUAGES: [(&str, &str); 5] =
@@ -53,14 +52,7 @@ async fn upload(sandbox: &Sandbox, bytes: Vec<u8>) -> Result<Prepared> {
 
 /// Makes the code of a file ready to run.
 async fn interpret(sandbox: &Sandbox, (file, source): (&Path, &SourceCode), interpreter: Prepared) -> Result<Prepared> {
-    let checked = match source.language.is_typescript() {
-        false => sandbox.check(&interpreter, &source.code).await,
-        true => match sandbox.strip_types(Arc::clone(&source.code)).await {
-            Ok(code) => sandbox.check(&interpreter, &code).await,
-            Err(error) => Err(error),
-        },
-    };
-    match checked {
+    match sandbox.compile_source(&interpreter, source).await {
         Ok(program) => Ok(interpreter.with_program(program)),
         Err(CheckError::Faults(faults)) => {
             let place = |line: u32, column: u32| if line == 0 { String::new() } else { format!(":{line}:{column}") };

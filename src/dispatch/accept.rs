@@ -117,7 +117,7 @@ impl Dispatch {
     /// See [`FireError`].
     pub async fn fire(&self, fire: Fire) -> Result<Fired, FireError> {
         let (Accepted { live, next, children }, committed) = match self.take_in(fire).await? {
-            Taken::Again(tenant, id) => return self.original(&tenant, id).await,
+            Taken::Again(tenant, id) => return Box::pin(self.original(&tenant, id)).await,
             Taken::First(accepted, committed) => (accepted, committed),
         };
         let fired = Fired::first(&live);
@@ -134,7 +134,7 @@ impl Dispatch {
     pub async fn fire_and_wait(&self, fire: Fire, patience: Duration) -> Result<Fired, FireError> {
         // Commits keep their order: when the end is on the disk, the beginning is.
         let (Accepted { live, next, children }, committed) = match self.take_in(fire).await? {
-            Taken::Again(tenant, id) => return self.original_ended((&tenant, id), patience).await,
+            Taken::Again(tenant, id) => return Box::pin(self.original_ended((&tenant, id), patience)).await,
             Taken::First(accepted, committed) => (accepted, committed),
         };
         self.go_on_with(children);
@@ -175,7 +175,8 @@ impl Dispatch {
     async fn take_in(&self, fire: Fire) -> Result<Taken, FireError> {
         let claim = match fire.once {
             None => None,
-            Some(once) => match self.look_up(self.owner_of(&fire)?, once).await? {
+            // Boxed, as what is seldom needed would make the task of every request larger.
+            Some(once) => match Box::pin(self.look_up(self.owner_of(&fire)?, once)).await? {
                 Novelty::First(claim) => Some(claim),
                 Novelty::Again(tenant, id) => return Ok(Taken::Again(tenant, id)),
             },

@@ -16,7 +16,7 @@ const SHORT: Duration = Duration::from_millis(1);
 /// How much nicer than the rest the threads for long attempts are: a tenth of the processor when all is busy.
 const NICENESS: i32 = 10;
 
-type Attempt<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+pub(super) type Attempt<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// How an attempt went that ran briefly.
 pub(super) enum Briefly<T> {
@@ -40,8 +40,7 @@ impl Placement {
     }
 
     /// Runs `attempt` here for a short while: until it has ended, has computed long, or waits for something.
-    pub(super) async fn run_briefly<T>(&self, attempt: impl Future<Output = T> + Send + 'static) -> Briefly<T> {
-        let mut attempt: Attempt<T> = Box::pin(attempt);
+    pub(super) async fn run_briefly<T>(&self, mut attempt: Attempt<T>) -> Briefly<T> {
         let begun = Instant::now();
         let until_long = std::future::poll_fn(|context| match attempt.as_mut().poll(context) {
             Poll::Ready(value) => Poll::Ready(Some(value)),
@@ -143,7 +142,7 @@ mod tests {
     #[test]
     fn an_attempt_that_is_over_soon_stays_where_it_was_accepted() {
         let placement = Placement::start().unwrap();
-        let briefly = runtime().block_on(placement.run_briefly(async { thread() }));
+        let briefly = runtime().block_on(placement.run_briefly(Box::pin(async { thread() })));
         assert!(matches!(briefly, Briefly::Done(name) if name == thread()));
     }
 
@@ -157,7 +156,7 @@ mod tests {
                 let (first, last) = compute().await;
                 (first, last, rustix::process::getpriority_process(Some(rustix::thread::gettid())).unwrap())
             };
-            match placement.run_briefly(computing).await {
+            match placement.run_briefly(Box::pin(computing)).await {
                 Briefly::Done(_) => panic!("it computed for longer than is short"),
                 Briefly::Long(attempt) => placement.run_long(attempt).unwrap().ended().await.unwrap(),
             }
@@ -175,7 +174,7 @@ mod tests {
                 let told = receiver.await;
                 (told, thread())
             };
-            let Briefly::Long(attempt) = placement.run_briefly(waiting).await else {
+            let Briefly::Long(attempt) = placement.run_briefly(Box::pin(waiting)).await else {
                 panic!("nobody told it anything")
             };
             let mut long = placement.run_long(attempt).unwrap();
@@ -200,7 +199,9 @@ mod tests {
                         compute().await;
                     }
                 };
-                let Briefly::Long(attempt) = placement.run_briefly::<()>(endless).await else { panic!("it ended") };
+                let Briefly::Long(attempt) = placement.run_briefly::<()>(Box::pin(endless)).await else {
+                    panic!("it ended")
+                };
                 let long = placement.run_long(attempt).unwrap();
                 assert!(!gone.load(Ordering::SeqCst));
                 long.break_off().await;
@@ -217,7 +218,9 @@ mod tests {
                 compute().await;
                 panic!("on purpose");
             };
-            let Briefly::Long(attempt) = placement.run_briefly::<()>(panics).await else { panic!("it ended") };
+            let Briefly::Long(attempt) = placement.run_briefly::<()>(Box::pin(panics)).await else {
+                panic!("it ended")
+            };
             assert_eq!(placement.run_long(attempt).unwrap().ended().await, None);
         });
     }

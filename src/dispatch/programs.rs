@@ -7,7 +7,7 @@ use crate::sandbox::{CheckError, Prepared};
 use crate::store::{Change, Transition};
 use bytes::Bytes;
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Programs kept in memory, in bytes of all together: thousands of usual ones.
 const KEPT_BYTES_MAX: usize = 64 << 20;
@@ -191,13 +191,7 @@ impl Dispatch {
     /// Computes on the threads for what is long, so that requests go on.
     async fn checked(&self, source: SourceCode, interpreter: Prepared) -> Result<Bytes, SourceError> {
         let sandbox = self.shared.sandbox.clone();
-        let checking = async move {
-            if !source.language.is_typescript() {
-                return sandbox.check(&interpreter, &source.code).await;
-            }
-            let code = sandbox.strip_types(Arc::clone(&source.code)).await?;
-            sandbox.check(&interpreter, &code).await
-        };
+        let checking = async move { sandbox.compile_source(&interpreter, &source).await };
         let stopped = || SourceError::Failed("the server shuts down".to_owned());
         let mut running = self.shared.placement.run_long(Box::pin(checking)).ok_or_else(stopped)?;
         Ok(running.ended().await.ok_or_else(stopped)??)

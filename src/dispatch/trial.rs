@@ -192,7 +192,7 @@ impl Dispatch {
     /// `None` when the server shuts down. Dropping this ends the attempt.
     async fn attempt_trial(&self, invoking: impl Future<Output = Attempted> + Send + 'static) -> Option<Attempted> {
         let placement = &self.shared.placement;
-        let invoking = match placement.run_briefly(invoking).await {
+        let invoking = match placement.run_briefly(Box::pin(invoking)).await {
             Briefly::Done(attempted) => return Some(attempted),
             Briefly::Long(invoking) => invoking,
         };

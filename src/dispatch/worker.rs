@@ -111,9 +111,14 @@ impl Dispatch {
         event: EventId,
         live: Option<Box<Live>>,
     ) -> Result<Box<Live>, WorkError> {
-        if let Some(live) = live {
-            return Ok(live);
+        match live {
+            Some(live) => Ok(live),
+            // Boxed, as what is seldom needed would make the task of every event larger.
+            None => Box::pin(self.read_back(tenant, event)).await,
         }
+    }
+
+    async fn read_back(&self, tenant: TenantId, event: EventId) -> Result<Box<Live>, WorkError> {
         // What was last decided about it may still be on its way to the disk; behind this it is there.
         self.hand_in_and_wait(Transition::default()).await?;
         let store = self.store().clone();
@@ -220,7 +225,7 @@ impl Work<'_> {
         let run = Arc::clone(&self.live.runs[self.place]);
         // Compiling it anew may take a while.
         let bell = self.dispatch.lock_desk().bell(self.live.event.id);
-        let mut preparing = std::pin::pin!(self.dispatch.ready(&run));
+        let mut preparing = Box::pin(self.dispatch.ready(&run));
         loop {
             tokio::select! {
                 prepared = &mut preparing => {
@@ -292,7 +297,7 @@ impl Work<'_> {
         let host = Arc::<AttemptServices>::clone(&services);
         let context = context(&self.live.event, &run, attempt, self.unsealed.as_ref());
         let invocation = Invocation { context, host };
-        let invoking = shared.sandbox.invoke(&prepared, invocation);
+        let invoking = Box::pin(shared.sandbox.invoke(&prepared, invocation));
         let invoking = match shared.placement.run_briefly(invoking).await {
             Briefly::Done(attempted) => return Ran::Ended(attempted),
             Briefly::Long(invoking) => invoking,
@@ -366,7 +371,7 @@ pub(super) fn context(event: &Event, run: &Run, attempt: &Attempt, unsealed: Opt
         params: unsealed.map_or(&run.params, |unsealed| &unsealed.params).clone(),
         input: run.input.clone(),
         chain: Chain { root: event.root_id, parent: event.parent_id, depth: event.depth, parent_outcome },
-        limits: attempt.limits,
+        limits: run.limits,
         now: attempt.started_at,
         seed: attempt.seed,
     }

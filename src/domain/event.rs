@@ -44,6 +44,7 @@ pub struct Event {
     pub event_type_id: EventTypeId,
     /// The display name when it fired; history keeps the names it had.
     pub event_type: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub object: Option<ObjectRef>,
     /// How far it reached among the objects.
     #[serde(default, skip_serializing_if = "super::is_default")]
@@ -59,11 +60,15 @@ pub struct Event {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<Cause>,
     pub state: State,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
     /// A sentence for people; empty while there is nothing to say.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent_id: Option<EventId>,
     pub root_id: EventId,
+    #[serde(default, skip_serializing_if = "super::is_default")]
     pub depth: u32,
     /// Where it comes from when a run fired it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -74,7 +79,9 @@ pub struct Event {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_id: Option<SourceId>,
     pub created_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
     /// The plan: its runs in the order in which they run.
     pub runs: Vec<RunId>,

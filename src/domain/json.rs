@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::DeserializeOwned};
 use serde_json::value::RawValue;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// Parsers give up at 128 levels, ours and most others: what is nested deeper could be kept but not read. The rest is room
 /// for what answers wrap around a value.
@@ -63,7 +63,12 @@ impl Json {
 
     /// The object without members.
     pub fn empty_object() -> Json {
-        Json::from(serde_json::Map::new())
+        static EMPTY: LazyLock<Json> = LazyLock::new(|| Json::from(serde_json::Map::new()));
+        EMPTY.clone()
+    }
+
+    pub(super) fn is_empty_object(&self) -> bool {
+        self.as_str() == "{}"
     }
 
     pub fn as_str(&self) -> &str {

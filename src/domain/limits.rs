@@ -152,7 +152,9 @@ pub struct Usage {
     pub wall_us: u64,
     /// Time on a processor, in microseconds.
     pub cpu_us: u64,
+    #[serde(default, skip_serializing_if = "super::is_default")]
     pub output_bytes: u64,
+    #[serde(default, skip_serializing_if = "super::is_default")]
     pub log_bytes: u64,
     /// Requests by HTTP, denied ones included.
     #[serde(default, skip_serializing_if = "super::is_default")]

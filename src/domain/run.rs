@@ -13,12 +13,14 @@ pub struct Attempt {
     /// 1 for the first.
     pub number: u32,
     pub started_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
     pub state: State,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
     pub usage: Usage,
-    pub limits: Limits,
     /// The random bits it was given; with `started_at` they make it repeatable.
     pub seed: (u64, u64),
     /// What it sent by HTTP, in the order in which it began.
@@ -55,32 +57,43 @@ pub struct Run {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duplicate_of: Option<RunId>,
     /// Where the attachment sits that made it run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<ObjectRef>,
     /// What is secret of them is not in here.
+    #[serde(default = "Json::empty_object", skip_serializing_if = "Json::is_empty_object")]
     pub params: Json,
     /// The secrets that belong in its params.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secrets: Vec<SecretUse>,
+    #[serde(default = "Json::empty_object", skip_serializing_if = "Json::is_empty_object")]
     pub input: Json,
     /// The sink type it runs under; `None` for the built-in one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sink_type: Option<EntryName>,
+    /// Of each of its attempts.
     pub limits: Limits,
     /// Where its action lets it send HTTP requests; what its sink type says is asked at each attempt.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allowed_hosts: Vec<AllowedHost>,
     pub retry: RetryPolicy,
+    #[serde(default, skip_serializing_if = "super::is_default")]
     pub continue_on_fail: bool,
     pub state: State,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
     /// A sentence for people; empty while there is nothing to say.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub message: String,
     /// The result code: 0 is fine.
+    #[serde(default, skip_serializing_if = "super::is_default")]
     pub code: u32,
     /// Result messages, such as the warnings of the action.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub messages: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<Json>,
     /// The payload that the action returned for the chained event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chained: Option<Json>,
     /// What fires when it ends; gone once that is decided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -91,13 +104,18 @@ pub struct Run {
     /// The events that its action fired besides, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub emitted: Vec<EventId>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attempts: Vec<Attempt>,
     /// How often the server went down while it was running.
+    #[serde(default, skip_serializing_if = "super::is_default")]
     pub interruptions: u32,
     /// While WAITING: when it goes on, or when it begins if there was no attempt yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_at: Option<Timestamp>,
     pub queued_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started_at: Option<Timestamp>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<Timestamp>,
 }
 
@@ -190,7 +208,6 @@ impl Run {
             reason: None,
             message: String::new(),
             usage: Usage::default(),
-            limits: self.limits,
             seed,
             http: Vec::new(),
         });

@@ -6,7 +6,8 @@ use super::invoke::{limited, timed_out};
 use super::limits::Limiter;
 use super::{Prepared, Sandbox};
 use crate::domain::{
-    Chain, Context, EventId, Json, LIMITS_WASM, Limits, LogLine, Reason, RunId, SourceFault, TenantId, Timestamp,
+    Chain, Context, EventId, Json, LIMITS_WASM, Limits, LogLine, Reason, RunId, SourceCode, SourceFault, TenantId,
+    Timestamp,
 };
 use bytes::Bytes;
 use std::sync::Arc;
@@ -44,18 +45,26 @@ pub enum CheckError {
 }
 
 impl Sandbox {
-    /// Has an interpreter look at source code, which is not run. What comes out is for [`Prepared::with_program`].
+    /// Has an interpreter look at source code, which is not run: of TypeScript at what is left without its types. What comes
+    /// out is for [`Prepared::with_program`].
     ///
     /// # Errors
     /// See [`CheckError`].
-    pub async fn check(&self, interpreter: &Prepared, code: &str) -> Result<Bytes, CheckError> {
+    pub async fn compile_source(&self, interpreter: &Prepared, source: &SourceCode) -> Result<Bytes, CheckError> {
+        if !source.language.is_typescript() {
+            return self.check(interpreter, &source.code).await;
+        }
+        let code = self.strip_types(Arc::clone(&source.code)).await?;
+        self.check(interpreter, &code).await
+    }
+
+    async fn check(&self, interpreter: &Prepared, code: &str) -> Result<Bytes, CheckError> {
         // Neither semaphore is ever closed.
         let _checking = self.0.checking.acquire().await;
         let _slot = self.0.slots.acquire().await;
         let context = context();
-        let host: Arc<dyn HostServices> = Arc::new(Silent);
-        let journal = Arc::new(Journal::new(Arc::clone(&host), CHECK.log_bytes));
-        let around = Around { services: host, network: Arc::clone(&self.0.network), started: Instant::now() };
+        let journal = Arc::new(Journal::new(Arc::new(Silent), CHECK.log_bytes));
+        let around = Around { network: Arc::clone(&self.0.network), started: Instant::now() };
         let state = State::new(Limiter::new(CHECK.memory_bytes), journal, &context, around);
         let mut store = Store::new(interpreter.engine(), state);
         let broken = |Stop { reason, message }| CheckError::Broken { reason, message };

@@ -59,7 +59,7 @@ async fn attempt(
 ) -> Attempted {
     let limits = &context.limits;
     let journal = Arc::new(Journal::new(Arc::clone(host), limits.log_bytes));
-    let around = Around { services: Arc::clone(host), network, started };
+    let around = Around { network, started };
     let state = State::new(Limiter::new(limits.memory_bytes), Arc::clone(&journal), context, around);
     let mut store = Store::new(prepared.engine(), state);
     let ending = match limited(&mut store, limits, prepared) {

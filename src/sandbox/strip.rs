@@ -24,11 +24,8 @@ const LIMITS: CompileLimits =
 const STACK_BYTES: usize = 64 << 20;
 
 impl Sandbox {
-    /// The JavaScript that some TypeScript is without its types.
-    ///
-    /// # Errors
-    /// It is none, or has what is more than types.
-    pub async fn strip_types(&self, code: Arc<str>) -> Result<String, CheckError> {
+    /// The JavaScript that some TypeScript is without its types; an error when it is none, or has what is more than types.
+    pub(super) async fn strip_types(&self, code: Arc<str>) -> Result<String, CheckError> {
         // The semaphore is never closed.
         let _checking = self.0.checking.acquire().await;
         let failed = |error: io::Error| CheckError::Failed(format!("the process that takes types out: {error}"));

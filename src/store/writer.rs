@@ -164,7 +164,7 @@ impl Writer {
     }
 
     fn commit(&mut self, entries: Vec<Entry>) -> Result<(), Arc<str>> {
-        let mut catalogue = Catalogue::clone(&self.catalogue.load());
+        let mut catalogue = self.catalogue.load_full();
         let mut catalogue_changed = false;
         let mut accepted = Vec::with_capacity(entries.len());
         for mut entry in entries {
@@ -177,7 +177,7 @@ impl Writer {
                 Err(conflict) => entry.answer(Err(conflict.into())),
                 Ok((changed, audit)) => {
                     if let Some(changed) = changed {
-                        catalogue = changed;
+                        catalogue = Arc::new(changed);
                         catalogue_changed = true;
                     }
                     self.batch.add(std::mem::take(&mut entry.transition), audit);
@@ -194,7 +194,7 @@ impl Writer {
                 self.counters.count(accepted.len(), begun.elapsed());
                 self.counters.forgotten.fetch_add(forgotten, Ordering::Relaxed);
                 if catalogue_changed {
-                    self.catalogue.store(Arc::new(catalogue));
+                    self.catalogue.store(catalogue);
                 }
                 self.changes.publish(notices);
                 accepted.into_iter().for_each(|entry| entry.answer(Ok(())));

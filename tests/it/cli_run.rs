@@ -158,6 +158,12 @@ fn a_test_here_has_values_events_and_a_budget() {
     for word in ["values after it", "\"b\": \"2\"", "emitted events", "\"child\"", "events emitted"] {
         assert!(shown.out.contains(word), "{word} is not in: {}", shown.out);
     }
+    // Compiling, which takes longer than what is allowed for here, is not the attempt's time.
+    let left = json!({ "steps": [{ "left": 1 }] }).to_string();
+    let document = fusebox(Path::new("."), &["test", STATEFUL, "--payload", &left, "--json"], "").json();
+    let (left, wall) = (&document["result"]["output"][0]["time_ms"], &document["usage"]["wall_ms"]);
+    let told = left.as_f64().unwrap() + wall["used"].as_f64().unwrap();
+    assert!(told + 100.0 >= wall["limit"].as_f64().unwrap(), "{document:#}");
     let wrong = fusebox(Path::new("."), &["test", STATEFUL, "--kv", "[]"], "");
     assert!(wrong.code == 1 && wrong.err.contains("--kv takes an object"), "{wrong:?}");
 }

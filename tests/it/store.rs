@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use fusebox::domain::{
     Action, ActionId, Attempt, DedupMode, DedupWindow, Digest, Entropy, Event, EventId, EventType, EventTypeId, Flow,
-    Ids, Json, Kind, LIMITS_WASM, Level, LimitsPatch, LogLine, LogSource, Module, ModuleName, ModuleNaming, ModuleRef,
-    Origin, Reason, RetryPolicy, Rights, Run, RunId, State, TenantId, Timestamp, Token, TokenHash, TokenId, Usage,
+    Ids, Json, Kind, Level, LimitsPatch, LogLine, LogSource, Module, ModuleName, ModuleNaming, ModuleRef, Origin,
+    Reason, RetryPolicy, Rights, Run, RunId, State, TenantId, Timestamp, Token, TokenHash, TokenId, Usage,
 };
 use fusebox::store::{
     Change, CommitError, Config, Conflict, Expectation, LogChunk, OpenError, Query, Store, Subject, Transition, Watched,
@@ -617,7 +617,6 @@ pub(crate) fn attempt(number: u32, state: State, reason: Option<Reason>) -> Atte
             log_bytes: 6,
             ..Usage::default()
         },
-        limits: LIMITS_WASM,
         seed: (7, 8),
         http: Vec::new(),
     }

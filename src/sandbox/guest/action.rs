@@ -1,5 +1,6 @@
 //! Components of the world `fusebox:action/action`.
 
+use super::check_export;
 use crate::domain::{Context, Ending, Failure, Json, Limits, ObjectRef, Outcome, Reason};
 use crate::sandbox::Refusal;
 use crate::sandbox::bindings::fusebox::action::types as contract;
@@ -8,10 +9,12 @@ use crate::sandbox::failure::Stop;
 use crate::sandbox::host::State;
 use wasmtime::Store;
 use wasmtime::component::Component;
-use wasmtime::component::types::ComponentItem;
 
 pub(super) const EXPORT: &str = "run";
 pub(super) const EXPORT_TYPE: &str = "run: func(ctx: context) -> result<outcome, failure>";
+
+/// What `run` returns.
+pub(super) type Returned = Result<contract::Outcome, contract::Failure>;
 
 /// What a warning counts besides its bytes, as the host keeps it.
 const WARNING_BYTES: u64 = 32;
@@ -28,10 +31,7 @@ pub(super) async fn run(
 }
 
 /// What it returned, counted against its limit.
-pub(super) fn ending(
-    store: &mut Store<State>,
-    returned: Result<contract::Outcome, contract::Failure>,
-) -> wasmtime::Result<Ending> {
+pub(super) fn ending(store: &mut Store<State>, returned: Returned) -> wasmtime::Result<Ending> {
     store.data_mut().count_output(count(&returned))?;
     Ok(match returned {
         Ok(outcome) => Ending::Outcome(read_outcome(outcome)?),
@@ -46,23 +46,10 @@ pub(super) fn ending(
 
 /// Checks the type of `run`, so that a component that does not fit is refused when it is uploaded.
 pub(super) fn check_exports(component: &Component) -> Result<(), Refusal> {
-    let ty = component.component_type();
-    let run = ty.get_export(component.engine(), EXPORT).map(|export| export.ty);
-    let fits = match &run {
-        Some(ComponentItem::ComponentFunc(run)) => run
-            .typecheck::<(contract::Context<'_>,), (Result<contract::Outcome, contract::Failure>,)>(
-                &ty.instance_type(),
-            ),
-        _ => Err(wasmtime::format_err!("it is not a function")),
-    };
-    fits.map_err(|error| Refusal::ExportType {
-        export: EXPORT.to_owned(),
-        expected: EXPORT_TYPE.to_owned(),
-        message: format!("{error:#}"),
-    })
+    check_export::<(contract::Context<'_>,), (Returned,)>(component, EXPORT, EXPORT_TYPE)
 }
 
-fn count(returned: &Result<contract::Outcome, contract::Failure>) -> u64 {
+fn count(returned: &Returned) -> u64 {
     let text = |text: &Option<String>| text.as_ref().map_or(0, String::len) as u64;
     match returned {
         Ok(outcome) => {

@@ -1,6 +1,7 @@
 //! Components of the world `fusebox:action/interpreter`: one runs all the source code of a language.
 
-use super::action::{self, Ids, lend};
+use super::action::{self, Ids, Returned, lend};
+use super::check_export;
 use crate::domain::{Context, Ending, Reason, SourceFault};
 use crate::sandbox::Refusal;
 use crate::sandbox::bindings::fusebox::action::types as contract;
@@ -8,8 +9,7 @@ use crate::sandbox::bindings::interpreter::{Fault, InterpreterPre};
 use crate::sandbox::failure::Stop;
 use crate::sandbox::host::State;
 use wasmtime::Store;
-use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{Component, ComponentNamedList, Lift, Lower};
+use wasmtime::component::Component;
 
 /// With `run`, what tells an interpreter.
 pub(super) const EXPORT: &str = "check";
@@ -17,7 +17,6 @@ const EXPORT_TYPE: &str = "check: func(code: string) -> result<list<u8>, list<fa
 const RUN_TYPE: &str = "run: func(program: list<u8>, ctx: context) -> result<outcome, failure>";
 
 type Checked = Result<Vec<u8>, Vec<Fault>>;
-type Returned = Result<contract::Outcome, contract::Failure>;
 
 pub(super) async fn run(
     interpreter: &InterpreterPre<State>,
@@ -50,21 +49,4 @@ pub(super) async fn check(
 pub(super) fn check_exports(component: &Component) -> Result<(), Refusal> {
     check_export::<(&str,), (Checked,)>(component, EXPORT, EXPORT_TYPE)?;
     check_export::<(&[u8], contract::Context<'_>), (Returned,)>(component, action::EXPORT, RUN_TYPE)
-}
-
-fn check_export<P, R>(component: &Component, export: &str, expected: &str) -> Result<(), Refusal>
-where
-    P: ComponentNamedList + Lower,
-    R: ComponentNamedList + Lift,
-{
-    let ty = component.component_type();
-    let fits = match ty.get_export(component.engine(), export).map(|export| export.ty) {
-        Some(ComponentItem::ComponentFunc(function)) => function.typecheck::<P, R>(&ty.instance_type()),
-        _ => Err(wasmtime::format_err!("it is not a function")),
-    };
-    fits.map_err(|error| Refusal::ExportType {
-        export: export.to_owned(),
-        expected: expected.to_owned(),
-        message: format!("{error:#}"),
-    })
 }

@@ -12,7 +12,7 @@ use super::bindings::interpreter::InterpreterPre;
 use super::host::State;
 use crate::domain::{Context, Ending, Kind, SourceFault};
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
-use wasmtime::component::{Component, InstancePre};
+use wasmtime::component::{Component, ComponentNamedList, InstancePre, Lift, Lower};
 use wasmtime::{Store, format_err};
 use wasmtime_wasi::p2::bindings::CommandPre;
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
@@ -75,6 +75,24 @@ pub(super) fn check_exports(component: &Component, kind: Kind) -> Result<(), Ref
         Kind::Http => http::check_exports(component),
         Kind::Interpreter => interpreter::check_exports(component),
     }
+}
+
+/// Checks the type of a function that a component exports for itself.
+fn check_export<P, R>(component: &Component, export: &str, expected: &str) -> Result<(), Refusal>
+where
+    P: ComponentNamedList + Lower,
+    R: ComponentNamedList + Lift,
+{
+    let ty = component.component_type();
+    let fits = match ty.get_export(component.engine(), export).map(|export| export.ty) {
+        Some(ComponentItem::ComponentFunc(function)) => function.typecheck::<P, R>(&ty.instance_type()),
+        _ => Err(format_err!("it is not a function")),
+    };
+    fits.map_err(|error| Refusal::ExportType {
+        export: export.to_owned(),
+        expected: expected.to_owned(),
+        message: format!("{error:#}"),
+    })
 }
 
 /// A function of an interface that a component exports in some compatible version, and the whole name of that interface.

@@ -52,6 +52,7 @@ pub trait HostServices: Send + Sync + 'static {
     fn http_call(&self, call: HttpCall) {
         let _ = call;
     }
+
     /// Whether somebody cancelled the run.
     fn is_cancelled(&self) -> bool {
         false
@@ -139,7 +140,6 @@ pub(super) struct State {
 
 /// What the host functions of one attempt work with.
 pub(super) struct Around {
-    pub(super) services: Arc<dyn HostServices>,
     pub(super) network: Arc<Network>,
     pub(super) started: Instant,
 }
@@ -181,9 +181,9 @@ impl State {
     }
 
     fn outgoing(&mut self) -> &Http {
-        let Around { services, network, started } = &self.around;
-        let limits = &self.limits;
-        self.http.get_or_insert_with(|| Box::new(Http::new(services, network, (limits, *started))))
+        let Around { network, started } = &self.around;
+        let (journal, limits) = (&self.journal, &self.limits);
+        self.http.get_or_insert_with(|| Box::new(Http::new(journal.services(), network, (limits, *started))))
     }
 
     /// Counts what the guest returned.

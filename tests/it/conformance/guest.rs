@@ -9,10 +9,15 @@ use std::sync::{LazyLock, OnceLock};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
+    /// Of the world `action`, in a language whose errors end the instance.
     Action,
-    /// A core module that ends with an exit status when it breaks.
-    Reactor,
+    /// The same in a language with errors of its own, which have a place in the author's text.
+    Script,
+    /// A program as a core module, which ends with a status.
     Command,
+    /// A program as a component, which knows success and failure only.
+    Program,
+    /// Source code in a language.
     Source(&'static str),
 }
 
@@ -99,11 +104,8 @@ impl Guest {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let sources = root.join("tests/conformance");
         if let Kind::Source(language) = self.kind {
-            if language != "python" || install_python() {
-                let text = std::fs::read_to_string(sources.join(self.name)).ok()?;
-                return Some(Code::Source(language, text));
-            }
-            return None;
+            let text = std::fs::read_to_string(sources.join(self.name)).ok()?;
+            return Some(Code::Source(language, text));
         }
         let folders: Vec<PathBuf> = match std::env::var_os("FUSEBOX_CONFORMANCE_DIR") {
             Some(folder) => vec![folder.into()],
@@ -112,11 +114,6 @@ impl Guest {
         let paths = folders.iter().map(|folder| folder.join(format!("{}.wasm", self.name)));
         paths.filter_map(|path| std::fs::read(path).ok()).map(Code::Component).next()
     }
-}
-
-/// The interpreter of Python is not built in: it is there when it was built.
-fn install_python() -> bool {
-    false
 }
 
 enum Code {
@@ -157,17 +154,17 @@ impl Installed {
     }
 
     pub(super) fn is_command(&self) -> bool {
-        self.kind == Kind::Command
+        matches!(self.kind, Kind::Command | Kind::Program)
     }
 
-    /// The code that a run ends with for a status. A component that is a program knows success and failure only.
+    /// The code that a run ends with for a status.
     pub(super) fn status(&self, code: u32) -> u32 {
-        if self.name == "rust-command" { 1 } else { code }
+        if self.kind == Kind::Program { 1 } else { code }
     }
 
-    /// Whether what goes wrong is an error of the language, which has a place in the author's text.
+    /// Whether what goes wrong is an error of the language.
     pub(super) fn is_script(&self) -> bool {
-        matches!(self.kind, Kind::Source(_)) || ["javascript", "typescript", "python"].contains(&self.name)
+        matches!(self.kind, Kind::Script | Kind::Source(_))
     }
 }
 

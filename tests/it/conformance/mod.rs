@@ -6,8 +6,6 @@
 mod cells;
 mod guest;
 
-use guest::Kind::{Action, Command, Reactor, Source};
-
 /// A test for every cell of one row.
 macro_rules! cells {
     ($($(#[$note:meta])* $name:literal as $row:ident: $kind:expr;)*) => { $(mod $row { cells!(@ [$(#[$note])*] $name, $kind,
@@ -16,9 +14,7 @@ macro_rules! cells {
         now_and_seed, budget, cancel, output_over_the_limit, warn, chained_event, unknown
     ); })* };
     (@ $notes:tt $name:literal, $kind:expr, $($cell:ident),*) => {
-        use super::guest::{Guest, Installed};
-        #[allow(unused_imports, reason = "each row names one of them")]
-        use super::{Action, Command, Reactor, Source};
+        use super::guest::{Guest, Kind};
 
         static GUEST: Guest = Guest { name: $name, kind: $kind, installed: std::sync::OnceLock::new() };
 
@@ -29,7 +25,6 @@ macro_rules! cells {
         #[test]
         fn $cell() {
             if let Some(guest) = GUEST.installed() {
-                let _: &Installed = guest;
                 super::cells::$cell(guest);
             }
         }
@@ -37,20 +32,20 @@ macro_rules! cells {
 }
 
 cells! {
-    "rust" as rust: Action;
-    "c" as c: Action;
-    "zig" as zig: Action;
-    "assemblyscript" as assemblyscript: Action;
+    "rust" as rust: Kind::Action;
+    "c" as c: Kind::Action;
+    "zig" as zig: Kind::Action;
+    "assemblyscript" as assemblyscript: Kind::Action;
     #[ignore = "large values exhaust its call stack, and what it prints as an error is lost"]
-    "go" as go: Reactor;
-    "javascript" as javascript: Action;
-    "typescript" as typescript: Action;
-    "python" as python: Action;
-    "rust-command" as rust_command: Command;
+    "go" as go: Kind::Action;
+    "javascript" as javascript: Kind::Script;
+    "typescript" as typescript: Kind::Script;
+    "python" as python: Kind::Script;
+    "rust-command" as rust_command: Kind::Program;
     #[ignore = "it traps in the adapter when it asks the time"]
-    "go-command" as go_command: Command;
-    "javascript.js" as javascript_source: Source("javascript");
-    "typescript.ts" as typescript_source: Source("typescript");
+    "go-command" as go_command: Kind::Command;
+    "javascript.js" as javascript_source: Kind::Source("javascript");
+    "typescript.ts" as typescript_source: Kind::Source("typescript");
     #[ignore = "the interpreter of Python is not there yet"]
-    "python.py" as python_source: Source("python");
+    "python.py" as python_source: Kind::Source("python");
 }

@@ -23,13 +23,13 @@ pub(in crate::sandbox) struct Http(Arc<Gate>);
 
 impl Http {
     pub(in crate::sandbox) fn new(
-        services: &Arc<dyn HostServices>,
+        services: Arc<dyn HostServices>,
         network: &Arc<Network>,
         (limits, started): (&Limits, Instant),
     ) -> Http {
         let reach = services.reach();
         Http(Arc::new(Gate {
-            services: Arc::clone(services),
+            services,
             network: Arc::clone(network),
             hidden: Hidden::new(reach.hidden.clone()),
             reach,
