@@ -92,7 +92,7 @@ fn zoned(time: &str) -> String {
 }
 
 async fn offered(visit: &Visit) -> Result<Vec<String>, Problem> {
-    let filter = parsed(&Fields::one("limit", &OFFERED_MAX.to_string()))?;
+    let filter = parsed(&format!("sort=name&{}", Fields::one("limit", &OFFERED_MAX.to_string())))?;
     let caller = visit.caller::<Read>()?;
     let types = event_type::list(caller, State(visit.api().clone()), Query(filter)).await?;
     Ok(types.items.into_iter().map(|found| found.display_name).collect())

@@ -75,7 +75,10 @@
       field.setAttribute("aria-describedby", words.id);
       field.after(words);
       first = first ?? field;
+      fault.remove();
     }
+    // What is said beside the fields needs no saying twice.
+    if (first && all("[data-pointer]", slot).length === 0) slot.textContent = "";
     (first ?? slot).focus?.();
   }
 
@@ -137,7 +140,7 @@
 
   // Keys: / searches, arrows go through the rows, Enter opens (the row's link has the focus), Esc closes.
 
-  const isTyping = (element) => element.matches("input, textarea, select, [contenteditable]");
+  const isTyping = (element) => element instanceof Element && element.matches("input, textarea, select, [contenteditable]");
 
   function step(by) {
     const rows = all("[data-row]").filter((row) => row.offsetParent !== null && one("a", row));
@@ -152,7 +155,7 @@
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || dialog()?.open) return;
     const typing = isTyping(event.target);
-    const inSearch = event.target.matches("input[type='search']:not([list])");
+    const inSearch = isTyping(event.target) && event.target.matches("input[type='search']:not([list])");
     if (event.key === "/" && !typing) {
       const search = one("input[type='search']");
       if (!search) return;
