@@ -19,7 +19,10 @@ fn behind<'a>(html: &'a str, from: &str, to: &str) -> &'a str {
 /// The text of a piece of HTML.
 fn text(html: &str) -> String {
     let parts = html.split('<').map(|part| part.split_once('>').map_or(part, |(_, text)| text));
-    parts.collect::<Vec<_>>().join(" ").split_whitespace().collect::<Vec<_>>().join(" ")
+    let text = parts.collect::<Vec<_>>().join(" ").split_whitespace().collect::<Vec<_>>().join(" ");
+    [("&#34;", "\""), ("&#39;", "'"), ("&#60;", "<"), ("&#62;", ">"), ("&#38;", "&")]
+        .iter()
+        .fold(text, |text, (written, meant)| text.replace(written, meant))
 }
 
 fn id(thing: &Value) -> &str {
@@ -47,7 +50,7 @@ fn the_events_are_listed_with_what_became_of_them_the_newest_first() {
     let row = |event: &Value| behind(page, &format!("<tr id=\"e-{}\"", id(event)), "</tr>");
     let [good, bad] = [row(&first), row(&second)];
     assert!(good.contains("class=\"state success\">SUCCESS") && good.contains("title=\"{&#34;n&#34;:17}\""), "{good}");
-    assert!(text(good).contains("noop place/7 {&#34;n&#34;:17} API"), "{}", text(good));
+    assert!(text(good).contains("noop platform place/7 {\"n\":17} API"), "{}", text(good));
     assert!(good.contains(&format!("datetime=\"{}\"", first["created_at"].as_str().unwrap())), "{good}");
     let message = second["message"].as_str().unwrap();
     assert!(!message.is_empty() && bad.contains("class=\"state error\">ERROR") && text(bad).contains(message), "{bad}");
