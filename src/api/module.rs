@@ -5,7 +5,7 @@ use super::auth::{Caller, Read, Write};
 use super::error::{Fault, Problem};
 use super::extract::{self, Path, Query};
 use super::page::{self, Data, Filter, List, Row};
-use crate::domain::{Counted, Digest, Kind, Module, ModuleName, ModuleNaming, ModuleRef, TenantId};
+use crate::domain::{Counted, Digest, Kind, Language, Module, ModuleName, ModuleNaming, ModuleRef, TenantId};
 use crate::sandbox::Inspected;
 use crate::store::{Catalogue, Change, CommitError, Conflict, Expectation, Transition};
 use axum::extract::{Request, State};
@@ -102,10 +102,25 @@ pub(crate) async fn upload(
     let inspected = api.sandbox().inspect(bytes).await?;
     let version = query.version.clone().unwrap_or_else(|| inspected.digest.hex()[..12].to_owned());
     let name = check(&version)?;
+    check_is_interpreter(&owner, name.as_ref(), inspected.kind)?;
     let (module, is_new) = keep(&api, &caller, owner, &inspected, name).await?;
     tracing::info!(module = %module.digest, size_bytes = module.size_bytes, is_new, "a module was uploaded");
     let out = ModuleOut::of(&module);
     Ok(if is_new { Data::created(out) } else { Data::ok(out) })
+}
+
+/// Under such a name of the platform, any other component would leave a language without an interpreter.
+fn check_is_interpreter(owner: &TenantId, name: Option<&ModuleName>, kind: Kind) -> Result<(), Problem> {
+    match name {
+        Some(name)
+            if owner.is_shared() && name.name.starts_with(Language::MODULE_PREFIX) && kind != Kind::Interpreter =>
+        {
+            let name = &name.name;
+            let detail = format!("name: `{name}` is for the interpreter of a language, which this component is not");
+            Err(Problem::bad_request(detail))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Before anything is compiled, which leaves its artifact on the disk. What is there already takes no room; what text takes

@@ -10,6 +10,7 @@ mod client;
 mod demo;
 mod export;
 mod fire;
+mod interpreter;
 mod local;
 mod logs;
 mod new;
@@ -75,8 +76,10 @@ struct ServerArgs {
 enum Command {
     /// Start the server
     Serve(serve::Serve),
-    /// Upload a component; with --action and --trigger also make it run
+    /// Upload a component, or make an action of source code; with --action and --trigger also make it run
     Push(push::Push),
+    /// List the languages that source code can be in, and add one
+    Interpreter(interpreter::Interpreter),
     /// Fire a trigger
     Fire(fire::Fire),
     /// Set, list and delete secrets; change the key that encrypts them
@@ -120,6 +123,7 @@ pub fn run() -> ExitCode {
     let done = match cli.command {
         Command::Serve(serve) => serve::run(&serve, &cli.server, json),
         Command::Push(push) => push::run(&push, &cli.server, json),
+        Command::Interpreter(interpreter) => interpreter::run(&interpreter, &cli.server, json),
         Command::Fire(fire) => fire::run(&fire, &cli.server, json),
         Command::Secret(secret) => secret::run(&secret, &cli.server, json),
         Command::Runs(runs) => runs::run(&runs, &cli.server, json),

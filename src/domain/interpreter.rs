@@ -29,10 +29,13 @@ impl Language {
         self.as_str() == "typescript"
     }
 
+    /// What the names of interpreters begin with.
+    pub const MODULE_PREFIX: &str = "interpreter.";
+
     /// The name of the shared module that is its interpreter.
     pub fn module_name(&self) -> String {
         let interpreted = if self.is_typescript() { "javascript" } else { self.as_str() };
-        format!("interpreter.{interpreted}")
+        format!("{}{interpreted}", Language::MODULE_PREFIX)
     }
 
     /// Its interpreter while the platform has not given it another.

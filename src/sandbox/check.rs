@@ -14,12 +14,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wasmtime::Store;
 
-/// What looking at one source may take. The largest takes the interpreter of JavaScript a tenth of a second; what takes
-/// longer than this is made to.
+/// What looking at one source may take. The largest takes the interpreter of JavaScript a tenth of a second and that of Python
+/// half of the fuel, which is a second; what takes longer than this is made to. Who waits for a processor has done nothing wrong.
 const CHECK: Limits = Limits {
-    fuel: 4_000_000_000,
+    fuel: 10_000_000_000,
     memory_bytes: 256 << 20,
-    timeout_ms: 20_000,
+    timeout_ms: 60_000,
     output_bytes: 8 << 20,
     log_bytes: 64 << 10,
     ..LIMITS_WASM

@@ -27,7 +27,7 @@ pub struct CompileLimits {
     pub memory_bytes: u64,
     /// Processor time of the child, summed over its threads.
     pub cpu_s: u64,
-    /// Wall time of the child.
+    /// Wall time of the child. It yields to all others, so that it is to be a multiple of the processor time.
     pub timeout_ms: u64,
 }
 

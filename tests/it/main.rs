@@ -11,6 +11,7 @@ mod cli;
 mod cli_apply;
 mod cli_new;
 mod cli_run;
+mod cli_source;
 mod conformance;
 mod console;
 mod console_access;

@@ -1,7 +1,8 @@
-//! The interpreters of source code that are checked in, built from their sources: `interpreters/`.
+//! The interpreters of source code, built from their sources: `interpreters/`.
 //!
-//! An interpreter is a core module that initialises itself once, when it is built; `interpreters/builder` does that and makes
-//! the component. The engine inside is C, for which a clang with the target wasm32 is needed besides the compiler of Rust.
+//! That of JavaScript is checked in. It is a core module that initialises itself once, when it is built; `interpreters/builder` does
+//! that and makes the component. The engine inside is C, for which a clang with the target wasm32 is needed besides the compiler of
+//! Rust. That of Python is made by componentize-py, has 25 MB, and is not checked in.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,8 +10,9 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::components::{self, Components};
+use crate::components::{self, Components, digest};
 use crate::guests::{has_target, refuse_paths, remaps};
+use crate::scripts::Kits;
 use crate::{execute, root};
 
 const WORKSPACE: &str = "interpreters";
@@ -32,12 +34,37 @@ pub(crate) fn has_clang() -> bool {
     [CLANG, ARCHIVER].iter().all(|file| Path::new(file).exists())
 }
 
-/// Builds all of them and writes those that are checked in.
+/// What is built of `interpreters/python`: where the tests look for it, and an operator finds it.
+const PYTHON: &str = "target/interpreters/python.wasm";
+
+/// Builds those that are checked in, and writes them.
 pub(crate) fn write() -> Result<()> {
     components::write(&folder()?, &build()?)
 }
 
-/// Builds all of them.
+/// Tests the interpreter of Python as far as that goes without a host, and builds it.
+pub(crate) fn python(kits: &Kits) -> Result<()> {
+    kits.python_interpreter_tests()?;
+    let path = root()?.join(PYTHON);
+    fs::create_dir_all(path.parent().context("it lies in a folder")?)?;
+    let mut componentize = kits.componentize("interpreter");
+    componentize.args([
+        "componentize",
+        "component",
+        "-p",
+        "interpreters/python",
+        "-p",
+        "guest-sdk/python/src",
+        "-o",
+        PYTHON,
+    ]);
+    execute(&mut componentize)?;
+    let bytes = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    println!("{PYTHON}: {} bytes, {}", bytes.len(), digest(&bytes));
+    Ok(())
+}
+
+/// Builds those that are checked in.
 pub(crate) fn build() -> Result<Components> {
     let workspace = root()?.join(WORKSPACE);
     execute(Command::new("cargo").args(["fetch", "--locked", "--quiet"]).current_dir(&workspace))?;

@@ -22,9 +22,11 @@ usage: cargo xtask <command>
                                 DIGESTS; with --check build into target/guests and compare with what is checked in
                                 (set FUSEBOX_COMPONENTS_DIR to that folder to run tests against it); with --install
                                 apt-get installs what is missing on a machine without a Wasm target
-  interpreters                  the same for those of interpreters/ alone
-  scripts [--guests]            check the kits for JavaScript, TypeScript and Python: tests, types, and what they build;
-                                with --guests only build their conformance guests into target/conformance
+  interpreters [--python]       the same for those of interpreters/ alone, and build that of Python, which is not checked in, into
+                                target/interpreters/python.wasm; with --python only that, which needs nothing but Python
+  scripts [--guests]            check the kits for JavaScript, TypeScript and Python: tests, types, and what they build, the
+                                interpreter of Python among it; with --guests only build their conformance guests into
+                                target/conformance, and that interpreter
   conformance [--install]       build the conformance guests in compiled languages into target/conformance and write the
                                 small ones with their DIGESTS; with --install get clang, Go and Zig where they are missing
   newcomers                     the first action of a newcomer, and the examples, in C, Go, Zig and AssemblyScript: new, its native
@@ -40,8 +42,8 @@ fn main() -> Result<()> {
         "guests" => &["--check", "--install"],
         "scripts" => &["--guests"],
         "conformance" => &["--install"],
-        "newcomers" => &[],
-        "ci" | "interpreters" => &[],
+        "interpreters" => &["--python"],
+        "newcomers" | "ci" => &[],
         _ => bail!("unknown command `{command}`\n\n{USAGE}"),
     };
     if let Some(unknown) = flags.iter().find(|flag| !allowed.contains(&flag.as_str())) {
@@ -50,7 +52,8 @@ fn main() -> Result<()> {
     match (command.as_str(), has("--check")) {
         ("bindings", false) => bindings::write().and_then(|()| typescript::write()),
         ("bindings", true) => bindings::check().and_then(|()| typescript::check()),
-        ("interpreters", _) => interpreters::write(),
+        ("interpreters", _) if has("--python") => interpreters::python(&scripts::Kits::of_python()?),
+        ("interpreters", _) => interpreters::write().and_then(|()| interpreters::python(&scripts::Kits::of_python()?)),
         ("guests", false) => guests::write(has("--install")),
         ("guests", true) => guests::check(has("--install")),
         ("scripts", _) if has("--guests") => scripts::conformance(),

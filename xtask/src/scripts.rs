@@ -7,15 +7,16 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{execute, root};
+use crate::{execute, interpreters, root};
 
 const JAVASCRIPT: &str = "guest-sdk/javascript";
 const PYTHON: &str = "guest-sdk/python";
+const INTERPRETER: &str = "interpreters/python";
 /// Guests that are built ahead of time: the name of the component, and its file in `tests/conformance`.
 const GUESTS: [(&str, &str); 3] =
     [("javascript", "javascript.js"), ("typescript", "typescript.ts"), ("python", "python.py")];
 
-/// The tests and types of both kits, and the conformance guests built with them into `target/conformance`.
+/// The tests and types of both kits, the conformance guests built with them into `target/conformance`, and the interpreter of Python.
 pub(crate) fn check() -> Result<()> {
     let kits = Kits::install()?;
     execute(kits.node("npm").args(["test", "--silent"]).current_dir(kits.root.join(JAVASCRIPT)))?;
@@ -23,12 +24,15 @@ pub(crate) fn check() -> Result<()> {
     execute(kits.python().args(["-m", "unittest", "discover", "-s", "tests"]).current_dir(kits.root.join(PYTHON)))?;
     kits.python_types()?;
     kits.examples()?;
-    build_guests(&kits)
+    build_guests(&kits)?;
+    interpreters::python(&kits)
 }
 
-/// Builds the conformance guests of these languages into `target/conformance`.
+/// Builds the conformance guests of these languages into `target/conformance`, and the interpreter that Python's source needs.
 pub(crate) fn conformance() -> Result<()> {
-    build_guests(&Kits::install()?)
+    let kits = Kits::install()?;
+    build_guests(&kits)?;
+    interpreters::python(&kits)
 }
 
 fn build_guests(kits: &Kits) -> Result<()> {
@@ -48,9 +52,15 @@ pub(crate) struct Kits {
 
 impl Kits {
     pub(crate) fn install() -> Result<Self> {
+        let kits = Self::of_python()?;
+        kits.install_javascript()?;
+        Ok(kits)
+    }
+
+    /// Of the two, that of Python alone.
+    pub(crate) fn of_python() -> Result<Self> {
         let root = root()?;
         let kits = Self { venv: root.join("target/venv"), root };
-        kits.install_javascript()?;
         kits.install_python()?;
         Ok(kits)
     }
@@ -95,9 +105,18 @@ impl Kits {
         execute(command.arg(source).arg("--out").arg(out).current_dir(&self.root))
     }
 
-    /// What componentize-py makes of the contract.
-    fn bindings(&self) -> PathBuf {
-        self.root.join("target/python-bindings")
+    /// What componentize-py makes of a world of the contract.
+    fn bindings(&self, world: &str) -> PathBuf {
+        self.root.join("target/python-bindings").join(world)
+    }
+
+    /// componentize-py for a world of the contract, in the repository's top folder.
+    pub(crate) fn componentize(&self, world: &str) -> Command {
+        let mut command = Command::new(self.venv.join("bin/componentize-py"));
+        command.args(["-q", "-d", "guest-sdk/wit", "-w", world]).current_dir(&self.root);
+        // What is written beside the sources would be found by the next build.
+        command.env("PYTHONDONTWRITEBYTECODE", "1");
+        command
     }
 
     fn node(&self, program: &str) -> Command {
@@ -114,18 +133,29 @@ impl Kits {
         command
     }
 
-    /// mypy over the kit, with the bindings that componentize-py makes of the contract as it is now.
+    /// mypy over the kit and the interpreter, with the bindings that componentize-py makes of the contract as it is now.
     fn python_types(&self) -> Result<()> {
-        let bindings = self.bindings();
+        self.mypy("action", PYTHON, &["src", "tests", "../../tests/conformance/python.py"])?;
+        self.mypy("interpreter", INTERPRETER, &["."])
+    }
+
+    fn mypy(&self, world: &str, folder: &str, arguments: &[&str]) -> Result<()> {
+        let bindings = self.bindings(world);
         if bindings.exists() {
             fs::remove_dir_all(&bindings)?;
         }
-        let mut generate = Command::new(self.venv.join("bin/componentize-py"));
-        generate.args(["-q", "-d", "guest-sdk/wit", "-w", "action", "bindings"]).arg(&bindings);
-        execute(generate.current_dir(&self.root))?;
+        execute(self.componentize(world).arg("bindings").arg(&bindings))?;
         let mut mypy = self.python();
-        mypy.args(["-m", "mypy", "src", "tests", "../../tests/conformance/python.py"]).env("MYPYPATH", &bindings);
-        execute(mypy.current_dir(self.root.join(PYTHON)))
+        let path = std::env::join_paths([bindings, self.root.join(PYTHON).join("src")])?;
+        mypy.args(["-m", "mypy"]).args(arguments).env("MYPYPATH", path);
+        execute(mypy.current_dir(self.root.join(folder)))
+    }
+
+    /// What the interpreter of Python says of a source, natively.
+    pub(crate) fn python_interpreter_tests(&self) -> Result<()> {
+        let mut tests = self.python();
+        tests.args(["-m", "unittest", "discover", "--quiet", "-t", ".", "-s", "tests"]);
+        execute(tests.current_dir(self.root.join(INTERPRETER)))
     }
 
     /// The native tests of the examples in these languages, and their types.
@@ -137,7 +167,7 @@ impl Kits {
         let order_score = examples.join("order-score");
         execute(self.python().args(["-m", "unittest"]).current_dir(&order_score))?;
         let mut mypy = self.python();
-        let kit = [self.root.join(PYTHON).join("src"), self.bindings()];
+        let kit = [self.root.join(PYTHON).join("src"), self.bindings("action")];
         mypy.args(["-m", "mypy", "--strict", "."]).env("MYPYPATH", std::env::join_paths(kit)?);
         execute(mypy.current_dir(&order_score))
     }

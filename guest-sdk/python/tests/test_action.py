@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unittest
 from dataclasses import dataclass, field
 from typing import Any, Literal, Optional, TypedDict
@@ -68,6 +69,25 @@ class Returns(unittest.TestCase):
         assert failure
         self.assertEqual((failure.retry, failure.code), (False, 1))
         self.assertRegex(failure.message, r"^KeyError: 'title'\n  at triage \(.*test_action.py:\d+\)$")
+
+    def test_what_caused_an_error_is_told_and_the_places_in_python_itself_are_not(self) -> None:
+        def read() -> None:
+            try:
+                json.loads("{")
+            except ValueError as error:
+                raise KeyError("title") from error
+
+        def hide() -> None:
+            try:
+                json.loads("{")
+            except ValueError:
+                raise KeyError("title") from None
+
+        told, hidden = run(read).failure, run(hide).failure
+        assert told and hidden
+        place = r"  at read \(.*test_action.py:\d+\)"
+        self.assertRegex(told.message, rf"^KeyError: 'title'\n{place}\ncaused by json.*JSONDecodeError: .*\n{place}$")
+        self.assertNotIn("caused by", hidden.message)
 
     def test_an_output_that_json_cannot_say_is_an_error_with_the_reason(self) -> None:
         failures = [run(lambda: object()).failure, run(lambda: float("nan")).failure]

@@ -63,9 +63,10 @@ impl Guest {
 
     fn install(&self) -> Option<Installed> {
         let Some(code) = self.code() else {
-            let must = std::env::var_os("FUSEBOX_CONFORMANCE").is_some_and(|value| value == "all");
-            assert!(!must, "the guest `{}` was not built", self.name);
-            eprintln!("SKIPPED: the guest `{}` was not built; `cargo xtask conformance` builds it", self.name);
+            was_not_built(
+                &format!("the guest `{}`", self.name),
+                "`cargo xtask conformance` or `cargo xtask scripts --guests`",
+            );
             return None;
         };
         let event_type = format!("conformance.{}", self.name);
@@ -104,6 +105,9 @@ impl Guest {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let sources = root.join("tests/conformance");
         if let Kind::Source(language) = self.kind {
+            if language == "python" && !has_python() {
+                return None;
+            }
             let text = std::fs::read_to_string(sources.join(self.name)).ok()?;
             return Some(Code::Source(language, text));
         }
@@ -114,6 +118,28 @@ impl Guest {
         let paths = folders.iter().map(|folder| folder.join(format!("{}.wasm", self.name)));
         paths.filter_map(|path| std::fs::read(path).ok()).map(Code::Component).next()
     }
+}
+
+/// Skipped with a loud word on a machine of somebody who has not all the tools, and a failure where all of them are.
+fn was_not_built(what: &str, builder: &str) {
+    let must = std::env::var_os("FUSEBOX_CONFORMANCE").is_some_and(|value| value == "all");
+    assert!(!must, "{what} was not built");
+    eprintln!("SKIPPED: {what} was not built; {builder} builds it");
+}
+
+/// Whether source code in Python can be run: its interpreter is not built in, but installed when it was built.
+pub(super) fn has_python() -> bool {
+    static INSTALLED: LazyLock<bool> = LazyLock::new(|| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/interpreters/python.wasm");
+        let Ok(wasm) = std::fs::read(path) else {
+            was_not_built("the interpreter of Python", "`cargo xtask interpreters --python`");
+            return false;
+        };
+        let upload = SERVER.admin.patient().request("POST", "/module?name=interpreter.python").bytes(wasm).send();
+        assert_eq!(upload.expect(201)["kind"], "interpreter");
+        true
+    });
+    *INSTALLED
 }
 
 enum Code {

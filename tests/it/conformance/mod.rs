@@ -5,6 +5,7 @@
 
 mod cells;
 mod guest;
+mod python_scripts;
 
 /// A test for every cell of one row.
 macro_rules! cells {
@@ -46,6 +47,5 @@ cells! {
     "go-command" as go_command: Kind::Command;
     "javascript.js" as javascript_source: Kind::Source("javascript");
     "typescript.ts" as typescript_source: Kind::Source("typescript");
-    #[ignore = "the interpreter of Python is not there yet"]
     "python.py" as python_source: Kind::Source("python");
 }

@@ -1,6 +1,7 @@
 use super::PATIENCE;
 use serde_json::Value;
 use std::io::{BufReader, Read};
+use std::time::Duration;
 use ureq::http::{HeaderMap, Response};
 use ureq::{Agent, Body};
 
@@ -33,15 +34,12 @@ pub(crate) struct Answer {
 
 impl Client {
     pub(crate) fn new(url: String, token: Option<String>) -> Client {
-        let config = Agent::config_builder()
-            .http_status_as_error(false)
-            .allow_non_standard_methods(true)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .timeout_recv_response(Some(PATIENCE))
-            .timeout_recv_body(Some(PATIENCE))
-            .build();
-        Client { agent: config.into(), url, token }
+        Client { agent: agent(PATIENCE), url, token }
+    }
+
+    /// The same for what may take long on a machine that is busy: compiling a large component.
+    pub(crate) fn patient(&self) -> Client {
+        Client { agent: agent(20 * PATIENCE), ..self.clone() }
     }
 
     /// The same with another token.
@@ -92,6 +90,18 @@ impl Client {
         }
         panic!("the list {path} has no end");
     }
+}
+
+fn agent(patience: Duration) -> Agent {
+    let config = Agent::config_builder()
+        .http_status_as_error(false)
+        .allow_non_standard_methods(true)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .timeout_recv_response(Some(patience))
+        .timeout_recv_body(Some(patience))
+        .build();
+    config.into()
 }
 
 impl Request {

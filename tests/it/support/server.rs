@@ -167,7 +167,7 @@ impl TestServer {
     }
 
     pub(crate) fn upload_bytes(&self, bytes: impl Into<Vec<u8>>) -> String {
-        let answer = self.admin.request("POST", "/module").bytes(bytes).send();
+        let answer = self.admin.patient().request("POST", "/module").bytes(bytes).send();
         assert!(matches!(answer.status, 200 | 201), "{}", answer.text);
         answer.body["data"]["digest"].as_str().unwrap().to_owned()
     }

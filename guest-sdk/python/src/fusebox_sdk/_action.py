@@ -44,10 +44,10 @@ def find(module: ModuleType) -> Callable[..., Any]:
     """The action of a file: the one function with `@action`, or the one called `run`."""
     own = [value for value in vars(module).values() if getattr(value, _MARK, False) and value.__module__ == module.__name__]
     if len(own) > 1:
-        raise TypeError(f"{module.__name__} has {len(own)} functions with @action; a component has one action")
+        raise TypeError(f"{module.__name__}.py has {len(own)} functions with @action; a component has one action")
     function: Any = own[0] if own else getattr(module, "run", None)
     if not callable(function):
-        raise TypeError(f"{module.__name__} has no action: write `@action` above its function")
+        raise TypeError(f"{module.__name__}.py has no action: write `@action` above its function")
     check(function)
     return typing.cast("Callable[..., Any]", function)
 

@@ -14,6 +14,11 @@ CODE_INVALID = 2
 CODE_MAX = 2**32 - 1
 #: A message is read by people; the places behind it say where it came from.
 PLACES_MAX = 8
+CAUSES_MAX = 5
+#: Where no author's file lies: in this package, and in what else has to do with running actions.
+FOREIGN = [__file__.removesuffix("_failure.py"), "<frozen "]
+#: Python's own files, with those of packages among them.
+PYTHON = traceback.__file__.removesuffix("traceback.py")
 
 Source = Literal["kv", "emit", "http"]
 Kind = Literal["conflict", "limit", "refused", "denied", "invalid", "timeout", "failed"]
@@ -87,16 +92,31 @@ def failed(error: Raised) -> Failed:
 
 
 def told(error: BaseException) -> str:
-    """An error that nobody meant: its name, what it says, and where it came from, the innermost place first."""
+    """An error that nobody meant: its name, what it says, and where it came from, the innermost place first; and what
+    caused it."""
+    lines = told_alone(error)
+    for _ in range(CAUSES_MAX):
+        cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        if cause is None:
+            break
+        first, *places = told_alone(cause)
+        lines += [f"caused by {first}", *places]
+        error = cause
+    return "\n".join(lines)
+
+
+def told_alone(error: BaseException) -> list[str]:
     said = "".join(traceback.format_exception_only(type(error), error)).strip()
     places = reversed(traceback.extract_tb(error.__traceback__))
     shown = [f"  at {place.name} ({place.filename}:{place.lineno})" for place in places if is_authors(place.filename)]
-    return "\n".join([said, *shown[:PLACES_MAX]])
+    return [said, *shown[:PLACES_MAX]]
 
 
 def is_authors(filename: str) -> bool:
-    """Whether a place is not of this package."""
-    return not filename.startswith(__file__.removesuffix("_failure.py"))
+    """Whether a place is of neither this package nor Python itself."""
+    if filename.startswith(tuple(FOREIGN)):
+        return False
+    return not filename.startswith(PYTHON) or "-packages" in filename
 
 
 def text(value: str) -> str:

@@ -30,7 +30,7 @@ find(author)
 
 class WitWorld:
     def run(self, ctx):
-        return attempt(author, ctx)
+        return attempt(lambda: author, ctx)
 """
 
 

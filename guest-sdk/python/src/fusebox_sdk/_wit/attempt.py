@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from types import ModuleType
 
 from componentize_py_types import Err
@@ -13,9 +14,10 @@ from .._context import Budget, Chain, Context, ObjectRef
 from .._failure import Failed, failed
 
 
-def attempt(module: ModuleType, sent: types.Context) -> types.Outcome:
+def attempt(load: Callable[[], ModuleType], sent: types.Context) -> types.Outcome:
+    """Calls the action of the author's module. What goes wrong while that begins is the attempt's end as well."""
     try:
-        done = call(find(module), context(sent))
+        done = call(find(load()), context(sent))
     except BaseException as error:  # Also SystemExit: whatever ends it is the attempt's end, with a reason.
         raise Err(failure(failed(error))) from None
     return types.Outcome(done.output, done.warnings, done.event)
