@@ -141,7 +141,7 @@ fn whatever_anybody_wrote_is_text_on_every_page() {
     for name in ["next", "evil"] {
         server.admin.post("/event-type", &json!({ "display_name": name, "description": EVIL })).expect(201);
     }
-    let made = server.admin.post(
+    let made = server.admin.patient().post(
         "/action",
         &json!({
             "name": EVIL, "description": EVIL, "language": "javascript", "code": code, "retry": { "attempts": 1 },
@@ -208,7 +208,7 @@ fn what_a_secret_holds_is_on_no_page() {
         { "name": "size", "type": "STATIC", "value": 3 },
     ]);
     let body = json!({ "name": "pay", "language": "javascript", "code": code, "parameters": parameters });
-    let action = server.admin.post("/action", &body).expect(201)["id"].as_str().unwrap().to_owned();
+    let action = server.admin.patient().post("/action", &body).expect(201)["id"].as_str().unwrap().to_owned();
     server.event_type("pay", &action, json!({ "parameters": [{ "name": "size", "type": "STATIC", "value": 5 }] }));
     let event = server.fire_and_wait("pay", json!({ "user": "Ada" }));
     let browser = Browser::admin(&server);

@@ -132,7 +132,7 @@ fn planned(server: &TestServer) -> Value {
     {
         let mut body = json!({ "name": name, "module": digest, "trigger": "t", "retry": { "attempts": 1 } });
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        let action = server.admin.post("/action", &body).expect(201)["id"].as_str().unwrap().to_owned();
+        let action = server.admin.patient().post("/action", &body).expect(201)["id"].as_str().unwrap().to_owned();
         let attachment = json!({ "object_type": "place", "object_id": "1", "priority": 100 - place });
         server.admin.post(&format!("/action/{action}/object"), &attachment).expect(201);
     }
@@ -250,7 +250,7 @@ fn a_runs_page_has_what_it_used_of_what_it_may_and_its_log() {
     let code = "export default (payload) => { console.debug(\"one\"); console.info(\"two\"); console.warn(\"three\", { n: 3 }); \
         return { said: payload.n }; }";
     let body = json!({ "name": "talks", "language": "javascript", "code": code });
-    let action = server.admin.post("/action", &body).expect(201)["id"].as_str().unwrap().to_owned();
+    let action = server.admin.patient().post("/action", &body).expect(201)["id"].as_str().unwrap().to_owned();
     server.event_type("talk", &action, json!({}));
     let event = server.fire_and_wait("talk", json!({ "n": 4 }));
     let run = &event["runs"][0];
