@@ -4,7 +4,6 @@ package fusebox
 
 import (
 	"encoding/json"
-	"runtime/debug"
 	"time"
 	"unsafe"
 )
@@ -16,10 +15,6 @@ func Main() {}
 
 // kept holds on to every buffer that the host was given, until what is in it was copied.
 var kept [][]uint64
-
-// Each run is a short life in a fresh instance, which goes with all its memory. The collector would ask for the time while
-// the host hands a value over, when nothing may be asked.
-func init() { debug.SetGCPercent(-1) }
 
 //go:wasmexport cabi_realloc
 func cabiRealloc(old unsafe.Pointer, oldSize, align, size uint32) unsafe.Pointer {

@@ -3,6 +3,7 @@
 package fusebox
 
 import (
+	"runtime"
 	"time"
 	"unsafe"
 )
@@ -39,6 +40,8 @@ func importEmit(eventType unsafe.Pointer, eventTypeLength uint32, payload unsafe
 func importSend(method unsafe.Pointer, methodLength uint32, url unsafe.Pointer, urlLength uint32,
 	headers unsafe.Pointer, headersLength uint32, body unsafe.Pointer, bodyLength uint32,
 	hasTimeout uint32, timeoutMs uint64, result unsafe.Pointer)
+
+// What the host is given stays alive until it has answered: the collector may run meanwhile, as the host calls cabi_realloc.
 
 // place is where the host puts what it answers. Not on the stack, which may move: the host calls cabi_realloc during the call.
 var place struct {
@@ -90,6 +93,8 @@ func hostLog(level Level, message string, fields [][2]string) {
 	laid := pairs(escaped)
 	start, length := data(message)
 	importLog(uint32(level), start, length, unsafe.Pointer(unsafe.SliceData(laid)), uint32(len(fields)))
+	runtime.KeepAlive(message)
+	runtime.KeepAlive(laid)
 	escaped = nil
 }
 
@@ -105,6 +110,7 @@ func hostCancelled() bool { return importCancelled() != 0 }
 func hostGet(values Values, key string) ([]byte, uint64, bool, error) {
 	start, length := data(key)
 	importGet(uint32(values), start, length, placed())
+	runtime.KeepAlive(key)
 	defer forget()
 	if place.words[0]&0xff == 0 {
 		return nil, 0, false, nil
@@ -117,12 +123,15 @@ func hostSet(values Values, key string, value []byte, expect Expect, ttl time.Du
 	valueStart, valueLength := dataOf(value)
 	hasTTL, ttlMs := milliseconds(ttl)
 	importSet(uint32(values), start, length, valueStart, valueLength, uint32(expect.kind), expect.version, hasTTL, ttlMs, placed())
+	runtime.KeepAlive(key)
+	runtime.KeepAlive(value)
 	return written()
 }
 
 func hostDelete(values Values, key string, expect Expect) error {
 	start, length := data(key)
 	importDelete(uint32(values), start, length, uint32(expect.kind), expect.version, placed())
+	runtime.KeepAlive(key)
 	return written()
 }
 
@@ -142,6 +151,8 @@ func hostList(values Values, prefix, after string, limit uint32) ([]string, erro
 	start, length := data(prefix)
 	afterStart, afterLength := data(after)
 	importList(uint32(values), start, length, flag(after != ""), afterStart, afterLength, limit, placed())
+	runtime.KeepAlive(prefix)
+	runtime.KeepAlive(after)
 	defer forget()
 	list := unsafe.Slice((*text)(pointer(place.words[0])), place.words[1])
 	keys := make([]string, 0, len(list))
@@ -161,6 +172,9 @@ func hostEmit(eventType string, payload []byte, object *ObjectRef) error {
 	typeStart, typeLength := data(given.ObjectType)
 	idStart, idLength := data(given.ObjectID)
 	importEmit(start, length, payloadStart, payloadLength, flag(object != nil), typeStart, typeLength, idStart, idLength, placed())
+	runtime.KeepAlive(eventType)
+	runtime.KeepAlive(payload)
+	runtime.KeepAlive(given)
 	defer forget()
 	message := text{place.words[2], place.words[3]}
 	switch {
@@ -182,6 +196,8 @@ func hostSend(request *Request) (*Response, error) {
 	hasTimeout, timeoutMs := milliseconds(request.Timeout)
 	importSend(method, methodLength, url, urlLength, unsafe.Pointer(unsafe.SliceData(headers)), uint32(len(request.Headers)),
 		body, bodyLength, hasTimeout, timeoutMs, placed())
+	runtime.KeepAlive(request)
+	runtime.KeepAlive(headers)
 	escaped = nil
 	defer forget()
 	words := &place.words

@@ -38,6 +38,9 @@ pub(super) fn read(error: &wasmtime::Error, state: &State, limits: &Limits) -> S
         return Stop { reason: Reason::FuelExhausted, message };
     }
     if let Some(I32Exit(status)) = error.downcast_ref() {
+        if let Some(stop) = out_of_memory(*status, state) {
+            return stop;
+        }
         let message = format!("called exit({status}) instead of returning from `run`{}", stack(error));
         return Stop { reason: Reason::Trap, message };
     }
@@ -54,6 +57,16 @@ pub(super) fn read(error: &wasmtime::Error, state: &State, limits: &Limits) -> S
     }
     let what = error.downcast_ref::<Trap>().map_or_else(|| root_cause(error), |trap| in_words(*trap));
     Stop { reason: Reason::Trap, message: format!("{what}{}", stack(error)) }
+}
+
+/// What Go's runtime ends a program with that it cannot go on with.
+const BROKE_DOWN: i32 = 2;
+
+/// Whether an exit with this status is how a runtime tells that it was refused memory, which no program of its can answer.
+pub(super) fn out_of_memory(status: i32, state: &State) -> Option<Stop> {
+    let denied = state.limiter.denied().filter(|_| status == BROKE_DOWN)?;
+    let message = format!("{denied}, and then ended with exit status {status}");
+    Some(Stop { reason: Reason::MemoryLimit, message })
 }
 
 impl fmt::Display for Denied {

@@ -16,6 +16,7 @@ mod inspect;
 mod invoke;
 mod limits;
 mod prepared;
+mod preview1;
 mod strip;
 mod wrap;
 

@@ -1,6 +1,7 @@
-//! Core modules are made components: with the stock adapter for WASI preview 1, and the contract where they leave it out.
+//! Core modules are made components: with an adapter for WASI preview 1, and the contract where they leave it out.
 
 use super::inspect::{Refusal, malformed};
+use super::preview1::{self, Mark};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,6 +23,9 @@ const ADAPTER_VERSION: &str = "48.0.8";
 
 /// Custom sections of this name have the type that the module should have as a component.
 const TYPE_SECTION: &str = "component-type";
+
+/// What Go's linker writes into every module. Its runtime takes all memory from its own end on, also what somebody else grew.
+const GO_SECTION: &str = "go:buildid";
 
 pub(super) struct Wrapped {
     pub(super) component: Vec<u8>,
@@ -92,14 +96,14 @@ pub(super) fn wrap(module: &[u8], features: WasmFeatures) -> Result<Wrapped, Ref
     let types = Validator::new_with_features(features).validate_all(module).map_err(malformed)?;
     let outline = Outline::of(module)?;
     let way = outline.way()?;
-    let (adapter, name) = match way {
-        Way::Program => (WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER, "command"),
-        Way::Typed | Way::Untyped => (WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER, "reactor"),
-    };
-    outline.check_imports(adapter)?;
+    let marked = if outline.is_go { preview1::marked(module)? } else { None };
+    let mark = if marked.is_some() { Mark::There } else { Mark::None };
+    let adapter = Adapter::of(&outline, way, mark).map_err(|error| Refusal::NotWrapped(causes(error.as_ref())))?;
+    outline.check_imports(&adapter.bytes)?;
     way.check_exports(types.as_ref())?;
+    let module = marked.as_deref().unwrap_or(module);
     // A module that is made to break this must not look like a fault of the server.
-    let encoded = catch_unwind(AssertUnwindSafe(|| encode(module, way, adapter)));
+    let encoded = catch_unwind(AssertUnwindSafe(|| encode(module, way, &adapter)));
     let component = match encoded {
         Ok(encoded) => encoded.map_err(|error| Refusal::NotWrapped(causes(error.as_ref())))?,
         Err(_) => {
@@ -109,29 +113,54 @@ pub(super) fn wrap(module: &[u8], features: WasmFeatures) -> Result<Wrapped, Ref
         }
     };
     let how = if way == Way::Program || outline.imports.iter().any(|(from, _)| from == PREVIEW1) {
-        format!("core module, wasip1 {name} adapter {ADAPTER_VERSION}")
+        format!("core module, wasip1 {}", adapter.name)
     } else {
         "core module, no adapter".to_owned()
     };
     Ok(Wrapped { component, how })
 }
 
+type AnyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What a module has instead of WASI preview 1.
+struct Adapter {
+    bytes: Cow<'static, [u8]>,
+    name: String,
+    is_stock: bool,
+}
+
+impl Adapter {
+    fn of(outline: &Outline, way: Way, mark: Mark) -> Result<Adapter, AnyError> {
+        let (stock, name) = match way {
+            Way::Program => (WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER, "command"),
+            Way::Typed | Way::Untyped => (WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER, "reactor"),
+        };
+        Ok(if outline.is_go {
+            let bytes = preview1::adapter(name, mark)?.into();
+            Adapter { bytes, name: format!("{name} adapter without memory"), is_stock: false }
+        } else {
+            Adapter { bytes: stock.into(), name: format!("{name} adapter {ADAPTER_VERSION}"), is_stock: true }
+        })
+    }
+}
+
 /// The last steps, in the terms of those who make components.
-fn encode(module: &[u8], way: Way, adapter: &[u8]) -> Result<Vec<u8>, Box<dyn std::error::Error + Send + Sync>> {
-    let mut module = if way == Way::Program { with_status(module)? } else { module.to_vec() };
+fn encode(module: &[u8], way: Way, adapter: &Adapter) -> Result<Vec<u8>, AnyError> {
+    let tells_status = way == Way::Program && adapter.is_stock;
+    let mut module = if tells_status { with_status(module)? } else { module.to_vec() };
     if way == Way::Untyped {
         let mut contract = Resolve::default();
         let package = contract.push_str("action.wit", CONTRACT)?;
         let world = contract.select_world(&[package], Some(WORLD))?;
         embed_component_metadata(&mut module, &contract, world, StringEncoding::UTF8)?;
     }
-    let mut encoder = ComponentEncoder::default().module(&module)?.adapter(PREVIEW1, adapter)?;
-    // Runtimes that are not started yet when the adapter needs memory, Go's among them, would trap in their allocator.
+    let mut encoder = ComponentEncoder::default().module(&module)?.adapter(PREVIEW1, &adapter.bytes)?;
+    // Runtimes that are not started yet when the stock adapter needs memory would trap in their allocator.
     encoder = encoder.realloc_via_memory_grow(true);
     Ok(encoder.encode()?)
 }
 
-/// What the adapter calls when a program exits says success or failure and no more. So the program itself calls what takes
+/// What the stock adapter calls when a program exits says success or failure and no more. So the program itself calls what takes
 /// its status, which for the module is a function of the same type: the last 8 bits count, as everywhere.
 const EXIT: (&str, &str) = (PREVIEW1, "proc_exit");
 const EXIT_WITH_STATUS: (&str, &str) = ("wasi:cli/exit@0.2.12", "exit-with-code");
@@ -154,7 +183,7 @@ fn with_status(module: &[u8]) -> Result<Vec<u8>, Refusal> {
 }
 
 /// The magic number and the version, before the sections.
-const HEADER_BYTES: usize = 8;
+pub(super) const HEADER_BYTES: usize = 8;
 
 /// The imports, which end where `module` ends, with another name for the exit.
 fn renamed(imports: ImportSectionReader<'_>, module: &[u8]) -> Result<Vec<u8>, Refusal> {
@@ -167,17 +196,21 @@ fn renamed(imports: ImportSectionReader<'_>, module: &[u8]) -> Result<Vec<u8>, R
         let names = (reader.read_string().map_err(malformed)?, reader.read_string().map_err(malformed)?);
         debug_assert_eq!(names, (import.module, import.name));
         let (from, name) = if names == EXIT { EXIT_WITH_STATUS } else { names };
-        for text in [from, name] {
-            put_number(&mut changed, text.len());
-            changed.extend_from_slice(text.as_bytes());
-        }
+        put_text(&mut changed, from);
+        put_text(&mut changed, name);
         changed.extend_from_slice(&module[*start + reader.current_position()..end]);
     }
     Ok(changed)
 }
 
+/// As the format has texts: with their length before them.
+pub(super) fn put_text(bytes: &mut Vec<u8>, text: &str) {
+    put_number(bytes, text.len());
+    bytes.extend_from_slice(text.as_bytes());
+}
+
 /// As the format has numbers: LEB128.
-fn put_number(bytes: &mut Vec<u8>, mut number: usize) {
+pub(super) fn put_number(bytes: &mut Vec<u8>, mut number: usize) {
     while number > 0x7f {
         bytes.push((number & 0x7f) as u8 | 0x80);
         number >>= 7;
@@ -199,6 +232,8 @@ struct Outline {
     /// Functions only.
     exports: Vec<String>,
     is_typed: bool,
+    /// Made by Go's own linker.
+    is_go: bool,
 }
 
 impl Outline {
@@ -220,7 +255,10 @@ impl Outline {
                         }
                     }
                 }
-                Payload::CustomSection(section) => outline.is_typed |= section.name().starts_with(TYPE_SECTION),
+                Payload::CustomSection(section) => {
+                    outline.is_typed |= section.name().starts_with(TYPE_SECTION);
+                    outline.is_go |= section.name() == GO_SECTION;
+                }
                 _ => {}
             }
         }

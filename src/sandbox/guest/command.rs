@@ -3,7 +3,7 @@
 use super::context;
 use crate::domain::{Context, Ending, Failure, Json, Outcome, Reason};
 use crate::sandbox::Refusal;
-use crate::sandbox::failure::Stop;
+use crate::sandbox::failure::{self, Stop};
 use crate::sandbox::host::{Printout, State};
 use wasmtime::Store;
 use wasmtime::component::Component;
@@ -31,6 +31,9 @@ pub(super) async fn run(
     let counted = store.data_mut().count_output(printed.asked_bytes);
     let status = exited?;
     counted?;
+    if let Some(stop) = failure::out_of_memory(status, store.data()) {
+        return Err(stop.into());
+    }
     match status {
         SUCCESS => Ok(Ending::Outcome(Outcome { output: read(printed.bytes)?, warnings: Vec::new(), event: None })),
         status => {

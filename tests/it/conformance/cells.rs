@@ -1,6 +1,6 @@
 //! What each behaviour looks like from outside, in every kind of guest.
 
-use super::guest::{INPUT, Installed, OBJECT, PARAMS, SERVER, STUB};
+use super::guest::{INPUT, Installed, Kind, OBJECT, PARAMS, SERVER, STUB, UNKNOWN};
 use crate::support::is_ended;
 use serde_json::{Value, json};
 
@@ -27,14 +27,14 @@ fn outputs(guest: &Installed, payload: &Value, output: &Value) {
 fn does_not_know(guest: &Installed, payload: &Value) {
     let run = guest.fire(payload);
     ended(guest, &run, "ERROR", Some("guest_error"));
-    failed_with(guest, &run, 64, &format!("unknown: {}", payload["do"].as_str().unwrap()));
+    failed_with(guest, &run, UNKNOWN, &format!("unknown: {}", payload["do"].as_str().unwrap()));
 }
 
 #[track_caller]
 fn failed_with(guest: &Installed, run: &Value, code: u32, message: &str) {
     let told = run["message"].as_str().unwrap();
-    // The status of a program is told beside its last words.
-    let says = if guest.is_command() { told.ends_with(message) } else { told == message };
+    // The status of a program, or of an answer, is told beside its last words.
+    let says = if guest.is_plain() { told.ends_with(message) } else { told == message };
     assert!(says && run["code"] == guest.status(code), "{}: {run:#}", guest.name);
 }
 
@@ -72,7 +72,7 @@ pub(super) fn retry(guest: &Installed) {
     let run = guest.fire(&json!({ "do": "retry", "message": "the peer is busy", "after_ms": 60 }));
     ended(guest, &run, "ERROR", Some("guest_error"));
     assert!(run["message"].as_str().unwrap().contains("the peer is busy"), "{}: {run:#}", guest.name);
-    if guest.status(75) != 75 {
+    if guest.kind == Kind::Program {
         // It has no way to say that it is worth another attempt.
         return assert_eq!(run["attempts"].as_array().unwrap().len(), 1, "{}: {run:#}", guest.name);
     }
@@ -122,7 +122,7 @@ pub(super) fn log(guest: &Installed) {
     let lines = lines(&run);
     let told: Vec<(&str, &str)> =
         lines.iter().map(|line| (line["level"].as_str().unwrap(), line["message"].as_str().unwrap())).collect();
-    if guest.is_command() {
+    if guest.is_plain() {
         assert_eq!(run["output"], json!({ "logged": 3 }));
         assert_eq!(told, [("warn", "line 1"), ("warn", "line 2"), ("warn", "line 3")], "{}", guest.name);
         return;
@@ -164,6 +164,9 @@ pub(super) fn context(guest: &Installed) {
     let run = guest.fire(&json!({ "do": "context" }));
     ended(guest, &run, "SUCCESS", None);
     let told = &run["output"];
+    if guest.kind == Kind::Handler {
+        return event_attributes(guest, &run);
+    }
     let object = json!({ "object_type": OBJECT.0, "object_id": OBJECT.1 });
     let chain = json!({ "root": run["event_id"], "parent": null, "depth": 0, "parent_outcome": null });
     let now = told["now"].as_u64().unwrap_or_else(|| panic!("{}: {told:#}", guest.name));
@@ -180,9 +183,28 @@ pub(super) fn context(guest: &Installed) {
     assert_eq!(*told, expected, "{}", guest.name);
 }
 
+/// A handler is told the context as the attributes of a CloudEvent.
+fn event_attributes(guest: &Installed, run: &Value) {
+    let told = &run["output"];
+    let [time, deadline] = ["time", "fuseboxdeadline"].map(|name| {
+        let text = told[name].as_str().unwrap_or_else(|| panic!("{}: {told:#}", guest.name));
+        text.parse::<jiff::Timestamp>().unwrap().as_millisecond()
+    });
+    let limit = run["attempts"][0]["usage"]["wall_ms"]["limit"].as_f64().unwrap() as i64;
+    assert!((limit..limit + 60_000).contains(&(deadline - time)), "{}: {told:#}", guest.name);
+    let object = format!("{}/{}", OBJECT.0, OBJECT.1);
+    let expected = json!({
+        "specversion": "1.0", "id": run["id"], "source": format!("/event/{}", run["event_id"].as_str().unwrap()),
+        "type": guest.event_type(), "subject": object, "time": told["time"], "datacontenttype": "application/json",
+        "fuseboxattempt": 1, "fuseboxscope": object, "fuseboxroot": run["event_id"], "fuseboxdepth": 0,
+        "fuseboxdeadline": told["fuseboxdeadline"],
+    });
+    assert_eq!(*told, expected, "{}", guest.name);
+}
+
 pub(super) fn kv(guest: &Installed) {
     let payload = json!({ "do": "kv", "op": "count", "key": "counted" });
-    if guest.is_command() {
+    if guest.is_plain() {
         return does_not_know(guest, &payload);
     }
     for n in 1..=3 {
@@ -199,7 +221,7 @@ pub(super) fn kv_expectations(guest: &Installed) {
         payload
     };
     let set = |key: &str, expect: &str| payload("set", key, json!({ "value": "v", "expect": expect }));
-    if guest.is_command() {
+    if guest.is_plain() {
         return does_not_know(guest, &set("e/1", "nothing"));
     }
     outputs(guest, &set("e/1", "nothing"), &json!({ "set": true }));
@@ -220,7 +242,7 @@ pub(super) fn kv_expectations(guest: &Installed) {
 
 pub(super) fn kv_of_a_failed_attempt(guest: &Installed) {
     let payload = json!({ "do": "kv", "op": "set_then", "key": "lost", "value": "v", "message": "no" });
-    if guest.is_command() {
+    if guest.is_plain() {
         return does_not_know(guest, &payload);
     }
     let run = guest.fire(&payload);
@@ -231,7 +253,7 @@ pub(super) fn kv_of_a_failed_attempt(guest: &Installed) {
 
 pub(super) fn kv_scopes(guest: &Installed) {
     let payload = |op: &str, scope: &str| json!({ "do": "kv", "op": op, "key": "s", "scope": scope, "value": scope });
-    if guest.is_command() {
+    if guest.is_plain() {
         return does_not_know(guest, &payload("set", "action"));
     }
     outputs(guest, &payload("set", "attachment"), &json!({ "set": true }));
@@ -243,7 +265,7 @@ pub(super) fn kv_scopes(guest: &Installed) {
 pub(super) fn emit(guest: &Installed) {
     let child = json!({ "by": guest.name });
     let payload = json!({ "do": "emit", "event_type": "conformance.sink", "payload": child });
-    if guest.is_command() {
+    if guest.is_plain() {
         return does_not_know(guest, &payload);
     }
     let run = guest.fire(&payload);
@@ -259,7 +281,7 @@ pub(super) fn emit(guest: &Installed) {
 pub(super) fn emit_of_a_failed_run(guest: &Installed) {
     let payload =
         json!({ "do": "emit_then", "event_type": "conformance.sink", "payload": { "lost": true }, "message": "no" });
-    if guest.is_command() {
+    if guest.is_plain() {
         return does_not_know(guest, &payload);
     }
     let run = guest.fire(&payload);
@@ -311,7 +333,7 @@ pub(super) fn now_and_seed(guest: &Installed) {
 
 pub(super) fn budget(guest: &Installed) {
     let payload = json!({ "do": "left" });
-    if guest.is_command() {
+    if guest.is_plain() {
         return does_not_know(guest, &payload);
     }
     let run = guest.fire(&payload);
@@ -327,7 +349,7 @@ pub(super) fn budget(guest: &Installed) {
 
 pub(super) fn cancel(guest: &Installed) {
     let payload = json!({ "do": "cancel" });
-    if guest.is_command() {
+    if guest.is_plain() {
         return does_not_know(guest, &payload);
     }
     let event = guest.fire_long(&payload);
@@ -348,7 +370,7 @@ pub(super) fn output_over_the_limit(guest: &Installed) {
 
 pub(super) fn warn(guest: &Installed) {
     let payload = json!({ "do": "warn" });
-    if guest.is_command() {
+    if guest.is_plain() {
         return does_not_know(guest, &payload);
     }
     let run = guest.fire(&payload);
@@ -360,7 +382,7 @@ pub(super) fn warn(guest: &Installed) {
 pub(super) fn chained_event(guest: &Installed) {
     let child = json!({ "next": ["step", 2] });
     let payload = json!({ "do": "event", "payload": child });
-    if guest.is_command() {
+    if guest.is_plain() {
         return does_not_know(guest, &payload);
     }
     let run = guest.fire(&payload);

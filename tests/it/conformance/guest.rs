@@ -17,6 +17,8 @@ pub(super) enum Kind {
     Command,
     /// A program as a component, which knows success and failure only.
     Program,
+    /// What serves HTTP requests.
+    Handler,
     /// Source code in a language.
     Source(&'static str),
 }
@@ -34,6 +36,9 @@ pub(super) struct Installed {
     /// Those of [`Installed::fire`] and, with `.long` at its end, of [`Installed::fire_long`].
     event_type: String,
 }
+
+/// The code of a behaviour that there is none of.
+pub(super) const UNKNOWN: u32 = 64;
 
 pub(super) const PARAMS: &str = r##"{"channel": "#bookings", "limit": 3, "nested": {"deep": [1, null, "ü"]}}"##;
 pub(super) const INPUT: &str = r#"{"seats": 12, "tags": ["a", "b"]}"#;
@@ -183,9 +188,20 @@ impl Installed {
         matches!(self.kind, Kind::Command | Kind::Program)
     }
 
+    /// Whether it knows nothing of the contract, and so has none of its interfaces.
+    pub(super) fn is_plain(&self) -> bool {
+        self.is_command() || self.kind == Kind::Handler
+    }
+
     /// The code that a run ends with for a status.
     pub(super) fn status(&self, code: u32) -> u32 {
-        if self.kind == Kind::Program { 1 } else { code }
+        match (self.kind, code) {
+            (Kind::Program, _) => 1,
+            // It has statuses of its own.
+            (Kind::Handler, UNKNOWN) => 404,
+            (Kind::Handler, _) => 422,
+            _ => code,
+        }
     }
 
     /// Whether what goes wrong is an error of the language.

@@ -37,14 +37,13 @@ cells! {
     "c" as c: Kind::Action;
     "zig" as zig: Kind::Action;
     "assemblyscript" as assemblyscript: Kind::Action;
-    #[ignore = "large values exhaust its call stack, and what it prints as an error is lost"]
     "go" as go: Kind::Action;
     "javascript" as javascript: Kind::Script;
     "typescript" as typescript: Kind::Script;
     "python" as python: Kind::Script;
     "rust-command" as rust_command: Kind::Program;
-    #[ignore = "it traps in the adapter when it asks the time"]
     "go-command" as go_command: Kind::Command;
+    "handler" as handler: Kind::Handler;
     "javascript.js" as javascript_source: Kind::Source("javascript");
     "typescript.ts" as typescript_source: Kind::Source("typescript");
     "python.py" as python_source: Kind::Source("python");

@@ -163,6 +163,24 @@ def score(payload: Order, ctx):
 }
 
 #[test]
+fn an_example_that_is_built_ahead_of_time_runs_as_source_as_well() {
+    if !has_python() {
+        return;
+    }
+    let read = |file: &str| {
+        let path = format!("{}/examples/order-score/{file}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read_to_string(path).unwrap()
+    };
+    let json = |file: &str| serde_json::from_str::<Value>(&read(file)).unwrap();
+    let id = made(&read("action.py"));
+    let sample = json!({ "payload": json("sample.json"), "input": json("input.json") });
+    let tried = SERVER.admin.post(&format!("/action/{id}/test"), &sample);
+    let run = &tried.expect(200)["run"];
+    assert_eq!((&run["state"], &run["output"]["decision"]), (&json!("SUCCESS"), &json!("review")), "{run:#}");
+    assert_eq!(run["output"]["score"], 90, "{run:#}");
+}
+
+#[test]
 fn nothing_that_a_run_does_to_its_world_is_there_in_the_next() {
     if !has_python() {
         return;

@@ -55,7 +55,7 @@ const RUN: &str = r#"
 /// only goes forward, and ways to make a result.
 ///
 /// `run` gets the address of the context and gives the address of a `result<outcome, failure>`, for which 1024 is used.
-const PRELUDE: &str = r#"
+pub(crate) const PRELUDE: &str = r#"
     (global $heap (mut i32) (i32.const 4096))
     (func $realloc (export "realloc") (param $old i32) (param $old-size i32) (param $align i32) (param $size i32)
         (result i32)

@@ -4,6 +4,7 @@ mod artifacts;
 mod attempts;
 mod commands;
 mod fairness;
+mod go;
 pub(crate) mod guest;
 mod handlers;
 mod http;
