@@ -120,6 +120,10 @@ const NPM: Sdk = Sdk {
     published: |version| format!("npm:fusebox-sdk@^{version}"),
 };
 
+/// Of a package in a folder npm would only make a link, without what it needs itself.
+const NPMRC: (&str, &str) =
+    (".npmrc", "# Also of a kit that is in a folder, install what it needs.\ninstall-links=true\n");
+
 const JAVASCRIPT: Language = Language {
     name: "javascript",
     files: &[
@@ -129,6 +133,7 @@ const JAVASCRIPT: Language = Language {
         ("README.md", include_str!("javascript/README.md.txt")),
         SAMPLE,
         (".gitignore", "/*.wasm\n/dist\n/node_modules\n"),
+        NPMRC,
     ],
     sdk: Some(NPM),
     next: &["npm install", "npm test", "fusebox test ."],
@@ -144,6 +149,7 @@ const TYPESCRIPT: Language = Language {
         ("README.md", include_str!("typescript/README.md.txt")),
         SAMPLE,
         (".gitignore", "/*.wasm\n/dist\n/node_modules\n"),
+        NPMRC,
     ],
     sdk: Some(NPM),
     next: &["npm install", "npm test", "fusebox test ."],
