@@ -1,5 +1,5 @@
 /* Finds pictures that look alike: an uploaded picture gets a hash of what it shows, which stays the same when it is scaled or
- * compressed anew. The first picture with a hash is remembered; a later one is a warning that names it.
+ * compressed anew. The first picture with a hash is remembered; a later one of another name is a warning that names it.
  *
  * Payload: {"name": "…", "image": "…"}, the image a PGM or PPM (P5 or P6, 8 bits) in base64. */
 #include "fusebox.h"
@@ -129,10 +129,11 @@ fusebox_result fusebox_run(const fusebox_context *context) {
     fusebox_text hash = fusebox_format("%016" PRIx64, hash_of(&image));
     fusebox_entry first;
     const char *alike = "null";
-    if (fusebox_kv_get(FUSEBOX_KV_ACTION, hash.text, &first)) {
+    bool is_known = fusebox_kv_get(FUSEBOX_KV_ACTION, hash.text, &first);
+    if (is_known && strcmp(first.value.text, name.text) != 0) {
         fusebox_warn("%s looks like %s", name.text, first.value.text);
         alike = fusebox_quote(first.value.text).text;
-    } else {
+    } else if (!is_known) {
         fusebox_said said = fusebox_kv_set(FUSEBOX_KV_ACTION, hash.text, name.text);
         if (said.kind != FUSEBOX_DONE) {
             return fusebox_reject(1, "%s", said.message.text);

@@ -17,7 +17,8 @@ test("a payment that succeeded is one of ours, and is passed on", async () => {
     at: "2025-12-31T23:59:00.000Z",
     reason: null,
   };
-  assert.deepEqual([report.output, report.event], [payment, payment]);
+  assert.deepEqual([report.output, report.event], [payment, null]);
+  assert.deepEqual(report.emitted, [{ eventType: "payment_counted", payload: payment, object: null }]);
   assert.deepEqual(report.kv, { [`seen/${paid.id}`]: "" });
 });
 
@@ -28,12 +29,12 @@ test("a refund is of the payment, with what was refunded", async () => {
 
 test("what was counted before is not counted again", async () => {
   const report = await run(normalise, { payload: paid, kv: { [`seen/${paid.id}`]: "" } });
-  assert.deepEqual([report.state, report.output, report.event], ["WARNING", { repeated: paid.id }, null]);
+  assert.deepEqual([report.state, report.output, report.emitted], ["WARNING", { repeated: paid.id }, []]);
 });
 
 test("what is about no money is left alone", async () => {
   const report = await run(normalise, { payload: { ...paid, type: "customer.created" } });
-  assert.deepEqual([report.state, report.output, report.kv], ["SUCCESS", { ignored: "customer.created" }, {}]);
+  assert.deepEqual([report.state, report.output, report.emitted, report.kv], ["SUCCESS", { ignored: "customer.created" }, [], {}]);
   assert.deepEqual((await run(normalise, { payload: { ...paid, type: "constructor" } })).output, { ignored: "constructor" });
 });
 

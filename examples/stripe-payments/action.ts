@@ -1,9 +1,9 @@
 // Makes one shape of Stripe's many: whatever says that money came or went becomes a payment of ours, once.
 //
 // The server has verified the signature already (a source with the preset `stripe`). params: `live` (boolean; optional): which
-// of Stripe's two worlds this is, so that a test payment never counts.
+// of Stripe's two worlds this is, so that a test payment never counts. What it counts it fires as `payment_counted`.
 
-import { Reject, action, kv, log, outcome } from "fusebox";
+import { Reject, action, emit, kv, log, outcome } from "fusebox";
 
 interface StripeEvent {
   id: string;
@@ -29,7 +29,7 @@ interface StripeObject {
 
 type Kind = "received" | "refunded" | "failed";
 
-/** The payload of the event that is chained on. */
+/** The payload of `payment_counted`. */
 export interface Payment {
   kind: Kind;
   /** What Stripe knows the payment by. */
@@ -88,10 +88,12 @@ export default action<StripeEvent, { live?: boolean }>((event, ctx) => {
     throw new Reject(`${event.id} is of Stripe's ${event.livemode ? "live" : "test"} world`, { code: CODE_WORLD });
   }
   const found = payment(event);
-  if (!found) return outcome({ ignored: event.type });
+  if (!found) return { ignored: event.type };
   // Stripe may deliver an event more than once, and says so.
   if (kv.get(`seen/${event.id}`)) return outcome({ repeated: event.id }, { warnings: [`${event.id} was counted before`] });
   kv.set(`seen/${event.id}`, "", { expect: "nothing", ttlMs: REMEMBERED_MS });
   log.info(`${found.kind} ${found.amount} ${found.currency}`, { payment: found.payment, order: found.order });
-  return outcome(found, { event: found });
+  // Not chained on: that would follow also from what is no payment, or was counted before.
+  emit("payment_counted", found);
+  return found;
 });

@@ -18,7 +18,8 @@ const TOKEN_FILE: &str = crate::server::ADMIN_TOKEN_FILE;
 pub(super) struct Client {
     agent: Agent,
     url: String,
-    token: String,
+    /// What requests go without for a stranger.
+    token: Option<String>,
 }
 
 impl Client {
@@ -40,8 +41,13 @@ impl Client {
         Ok(Client {
             agent: config.into(),
             url: args.url.trim_end_matches('/').to_owned(),
-            token: token.trim().to_owned(),
+            token: Some(token.trim().to_owned()),
         })
+    }
+
+    /// The same server, for who has no token.
+    pub(super) fn stranger(&self) -> Client {
+        Client { agent: self.agent.clone(), url: self.url.clone(), token: None }
     }
 
     pub(super) fn get(&self, path: &str) -> Result<Value> {
@@ -111,8 +117,10 @@ impl Client {
 
     fn send(&self, method: &str, path: &str, headers: &[(&str, String)], body: SendBody<'_>) -> Result<Response<Body>> {
         let url = format!("{}{path}", self.url);
-        let mut request =
-            Request::builder().method(method).uri(&url).header("authorization", format!("Bearer {}", self.token));
+        let mut request = Request::builder().method(method).uri(&url);
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
         for (name, value) in headers {
             request = request.header(*name, value);
         }

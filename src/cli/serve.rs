@@ -91,15 +91,20 @@ pub(super) fn run(serve: &Serve, server: &ServerArgs, json: bool) -> Result<Exit
     Ok(ExitCode::SUCCESS)
 }
 
-async fn serve_until_told(config: Config, (demo, args): (bool, &ServerArgs), json: bool) -> Result<()> {
+async fn serve_until_told(mut config: Config, (demo, args): (bool, &ServerArgs), json: bool) -> Result<()> {
     // Before the server starts, so that no signal is missed.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    // It is there for as long as the server is.
+    let channel = if demo { Some(demo::Channel::open(json).await?) } else { None };
+    if let Some(channel) = &channel {
+        config.hosts_of_wasm.push(channel.rule()?);
+    }
     let data = config.data.display().to_string();
     let server = Server::start(config, Arc::new(SystemClock)).await?;
     announce(&server, &data, json);
-    if demo {
-        let args = reach(&server, args);
-        let shown = tokio::task::spawn_blocking(move || demo::run(&args, json));
+    if let Some(channel) = &channel {
+        let (args, url) = (reach(&server, args), channel.url());
+        let shown = tokio::task::spawn_blocking(move || demo::run(&args, &url, json));
         tokio::select! {
             shown = shown => shown??,
             _ = terminate.recv() => return stop(server).await,

@@ -21,6 +21,7 @@ mod crash_cascade;
 mod crash_chains;
 mod demo;
 mod docs;
+mod example_scripts;
 mod examples;
 mod http_apply;
 mod http_budget;
