@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
-use crate::{bindings, conformance, execute, guests, root, scripts, typescript};
+use crate::{bindings, compiled_examples, conformance, execute, guests, newcomers, root, scripts, typescript};
 
 type Step = (&'static str, fn() -> Result<()>);
 
-const STEPS: [Step; 22] = [
+const STEPS: [Step; 23] = [
     ("format", || cargo(".", "fmt --all --check")),
     ("format examples", || cargo("examples", "fmt --check")),
     ("format guests", || cargo("tests/guests", "fmt --check")),
@@ -28,10 +28,11 @@ const STEPS: [Step; 22] = [
     ("guests", || guests::check(true)),
     ("rebuilt examples in the sandbox", rebuilt_examples),
     ("kits for JavaScript and Python", scripts::check),
-    ("a newcomer's first action", guests::newcomer),
     ("kits for C, Go, Zig and AssemblyScript", compiled_kits),
     ("conformance guests in compiled languages", conformance::check),
-    ("conformance in every language", every_language),
+    ("examples in compiled languages", || compiled_examples::check(true)),
+    ("a newcomer's first action in every language", || newcomers::check(true)),
+    ("conformance and examples in every language", every_language),
 ];
 
 /// Runs every step up to the first failure and prints how long each took.
@@ -81,13 +82,13 @@ fn rebuilt_examples() -> Result<()> {
     execute(cargo.env("FUSEBOX_COMPONENTS_DIR", guests::checked_folder()?))
 }
 
-/// The native tests of the kits that are not Rust's.
-/// The whole table; a guest that the steps before did not build is a failure here.
+/// The whole table, and the examples; a guest that the steps before did not build is a failure here.
 fn every_language() -> Result<()> {
-    let mut cargo = command(".", "test --locked --test it conformance")?;
+    let mut cargo = command(".", "test --locked --test it -- conformance examples")?;
     execute(cargo.env("FUSEBOX_CONFORMANCE", "all"))
 }
 
+/// The native tests of the kits that are not Rust's.
 fn compiled_kits() -> Result<()> {
     let c = root()?.join("guest-sdk/c");
     let test = root()?.join("target/c-kit-test");

@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
+use wasmparser::{Parser, Payload};
 use wit_bindgen_core::wit_parser::{IndexMap, WorldItem, WorldKey};
 use wit_component::DecodedWasm;
 
@@ -59,6 +60,9 @@ pub(crate) struct Surface {
 
 impl Surface {
     pub(crate) fn of(bytes: &[u8]) -> Result<Self> {
+        if Parser::is_core_wasm(bytes) {
+            return Self::of_core(bytes);
+        }
         let DecodedWasm::Component(resolve, world) = wit_component::decode(bytes)? else {
             bail!("this is a WIT package, not a component");
         };
@@ -71,10 +75,32 @@ impl Surface {
         Ok(Self { imports: names(&world.imports), exports: names(&world.exports) })
     }
 
+    /// A core module asks for the modules that it imports from; what WASI preview 1 is made of stays the compiler's choice.
+    fn of_core(bytes: &[u8]) -> Result<Self> {
+        let (mut imports, mut exports) = (BTreeSet::new(), BTreeSet::new());
+        for payload in Parser::new(0).parse_all(bytes) {
+            match payload? {
+                Payload::ImportSection(section) => {
+                    for import in section.into_imports() {
+                        imports.insert(import?.module.to_owned());
+                    }
+                }
+                Payload::ExportSection(section) => {
+                    for export in section {
+                        exports.insert(export?.name.to_owned());
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(Self { imports, exports })
+    }
+
     /// The imports that an action asks for, without those every program of the standard library carries:
     /// which of these there are, and in which version, is the compiler's choice.
     pub(crate) fn permissions(&self) -> BTreeSet<&str> {
-        const CARRIED: [&str; 5] = ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/"];
+        const CARRIED: [&str; 6] =
+            ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi_snapshot_preview1"];
         let is_carried = |name: &str| CARRIED.iter().any(|prefix| name.starts_with(prefix));
         self.imports.iter().map(String::as_str).filter(|name| !is_carried(name)).collect()
     }
@@ -103,6 +129,15 @@ mod tests {
         write(folder.path(), &components).unwrap();
         fs::write(folder.path().join("a.wasm"), [9]).unwrap();
         assert!(read(folder.path()).is_err());
+    }
+
+    #[test]
+    fn a_core_module_asks_for_what_it_imports() {
+        let path = crate::root().unwrap().join("examples/components/image_hash.wasm");
+        let surface = Surface::of(&fs::read(path).unwrap()).unwrap();
+        let asked: Vec<&str> = surface.permissions().into_iter().collect();
+        assert_eq!(asked, ["fusebox:action/kv@0.1.0", "fusebox:action/log@0.1.0"]);
+        assert!(surface.exports.contains("run"), "{:?}", surface.exports);
     }
 
     #[test]

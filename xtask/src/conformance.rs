@@ -1,5 +1,5 @@
 //! `cargo xtask conformance`: the conformance guests in compiled languages, each built by `fusebox build` with the toolchain of its
-//! language, and the first action of a newcomer in each of them.
+//! language.
 
 use std::env;
 use std::ffi::OsString;
@@ -35,7 +35,7 @@ struct Guest {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Tool {
+pub(crate) enum Tool {
     Clang,
     Go,
     Zig,
@@ -114,22 +114,14 @@ fn build(install: bool) -> Result<Components> {
 
 /// A copy of the guest's folder with its kit.
 fn stage(guest: &Guest) -> Result<PathBuf> {
-    stage_from(&root()?.join(HOME), guest)
-}
-
-fn stage_from(home: &Path, guest: &Guest) -> Result<PathBuf> {
-    let folder = staged(guest.name)?;
-    copy(&home.join(guest.name), &folder)?;
+    let folder = root()?.join("target/conformance-sources").join(guest.name);
+    copy(&root()?.join(HOME).join(guest.name), &folder)?;
     for (from, to) in guest.kit {
         let to = folder.join(to);
         fs::create_dir_all(to.parent().context("a file lies in a folder")?)?;
         fs::copy(root()?.join(from), to).with_context(|| format!("{from} cannot be copied"))?;
     }
     Ok(folder)
-}
-
-fn staged(name: &str) -> Result<PathBuf> {
-    Ok(root()?.join("target/conformance-sources").join(name))
 }
 
 /// Sources lie at most two folders deep, and bring no folder of links.
@@ -148,12 +140,12 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 }
 
 /// The toolchains of this machine.
-struct Tools {
+pub(crate) struct Tools {
     venv: PathBuf,
 }
 
 impl Tools {
-    fn find(install: bool) -> Result<Self> {
+    pub(crate) fn find(install: bool) -> Result<Self> {
         let tools = Self { venv: root()?.join("target/venv-native") };
         if install {
             tools.install()?;
@@ -182,8 +174,13 @@ impl Tools {
         Ok(())
     }
 
+    /// Where those of PyPI are, when they were installed.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.venv
+    }
+
     /// What a tool lacks.
-    fn missing(&self, tool: Tool) -> Option<&'static str> {
+    pub(crate) fn missing(&self, tool: Tool) -> Option<&'static str> {
         let (is_there, name) = match tool {
             Tool::Clang => (CLANG_FILES.iter().all(|file| Path::new(file).exists()), "clang-22 for WebAssembly"),
             Tool::Go => (self.runs("go", &["version"]), "go"),
@@ -200,7 +197,7 @@ impl Tools {
     }
 
     /// A program that finds those of the virtual environment before others.
-    fn command(&self, program: &str) -> Result<Command> {
+    pub(crate) fn command(&self, program: &str) -> Result<Command> {
         let own = self.venv.join("bin");
         let before = env::var_os("PATH").unwrap_or_default();
         let path: OsString = env::join_paths(std::iter::once(own.clone()).chain(env::split_paths(&before)))?;
@@ -212,7 +209,7 @@ impl Tools {
         Ok(command)
     }
 
-    fn fusebox(&self) -> Result<Command> {
+    pub(crate) fn fusebox(&self) -> Result<Command> {
         let program = root()?.join("target/debug/fusebox");
         if !program.exists() {
             bail!("{} is not there: run `cargo build` first", program.display());
@@ -229,75 +226,6 @@ pub(crate) fn go_tests() -> Result<()> {
         execute(tools.command("go")?.args(["test", "./..."]).current_dir(root()?.join(folder)))?;
     }
     Ok(())
-}
-
-/// The examples in C and Go: their native tests, and their samples in the sandbox, with what the output must have.
-fn examples(tools: &Tools) -> Result<()> {
-    let examples = root()?.join("examples");
-    let pictures = Guest { name: "image-hash", tool: Tool::Clang, kit: C_KIT };
-    let folder = stage_from(&examples, &pictures)?;
-    let test = folder.join("test");
-    let mut compiler = Command::new("cc");
-    compiler.args([
-        "-std=c11",
-        "-Wall",
-        "-Wextra",
-        "-Werror",
-        "-Ifusebox",
-        "action.c",
-        "test.c",
-        "fusebox/fusebox.c",
-        "-o",
-    ]);
-    execute(compiler.arg(&test).current_dir(&folder))?;
-    execute(&mut Command::new(test))?;
-    tried(tools, &folder, &[], "\"looks_like\": null")?;
-
-    let prices = examples.join("booking-price");
-    execute(tools.command("go")?.arg("vet").current_dir(&prices))?;
-    execute(tools.command("go")?.arg("test").current_dir(&prices))?;
-    tried(tools, &prices, &["--input", "input.json"], "\"cents\": 9000")
-}
-
-/// `fusebox test` of a folder, which must succeed and say this.
-fn tried(tools: &Tools, folder: &Path, arguments: &[&str], expected: &str) -> Result<()> {
-    let tested = tools.fusebox()?.args(["test", ".", "--json"]).args(arguments).current_dir(folder).output()?;
-    let text = String::from_utf8_lossy(&tested.stdout);
-    if !tested.status.success() || !text.contains(expected) {
-        let complaints = String::from_utf8_lossy(&tested.stderr);
-        bail!("{} does not say {expected}: {text}{complaints}", folder.display());
-    }
-    println!("{} says {expected}", folder.display());
-    Ok(())
-}
-
-/// What a template's README says: `fusebox new`, its native tests, `fusebox test`; and the same of the examples. Needs a `fusebox` that
-/// takes core modules.
-pub(crate) fn newcomers() -> Result<()> {
-    let tools = Tools::find(true)?;
-    let home = root()?.join("target/newcomers");
-    if home.exists() {
-        fs::remove_dir_all(&home)?;
-    }
-    fs::create_dir_all(&home)?;
-    let native: [(&str, &[&str]); 4] = [
-        ("c", &["make", "check"]),
-        ("go", &["go", "test"]),
-        ("zig", &["python3", "-m", "ziglang", "test", "action.zig"]),
-        ("assemblyscript", &[]),
-    ];
-    for (language, tests) in native {
-        execute(tools.fusebox()?.args(["new", language, "--lang", language]).current_dir(&home))?;
-        let folder = home.join(language);
-        if let [program, arguments @ ..] = tests {
-            execute(tools.command(program)?.args(arguments).current_dir(&folder))?;
-        } else {
-            // The compiler is there already, from the conformance guest.
-            std::os::unix::fs::symlink(staged(language)?.join("node_modules"), folder.join("node_modules"))?;
-        }
-        tried(&tools, &folder, &[], "Hello, Ada!")?;
-    }
-    examples(&tools)
 }
 
 #[cfg(test)]

@@ -11,11 +11,12 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 
 use crate::components::{self, Components, Surface, digest};
-use crate::{execute, interpreters, root};
+use crate::{compiled_examples, execute, interpreters, root};
 
 const TARGET: &str = "wasm32-wasip2";
 /// Each is a cargo workspace whose members are folders named like their crates.
-const WORKSPACES: [&str; 2] = ["examples", "tests/guests"];
+const WORKSPACES: [&str; 2] = [EXAMPLES, "tests/guests"];
+const EXAMPLES: &str = "examples";
 
 /// The same for the conformance guests, which have their components elsewhere, and their target with those of tests/guests:
 /// the standard library that both need is compiled once.
@@ -42,7 +43,7 @@ pub(crate) fn checked_folder() -> Result<PathBuf> {
 pub(crate) fn write(install: bool) -> Result<()> {
     let compiler = Compiler::find(install)?;
     for workspace in WORKSPACES {
-        let built = compiler.build(workspace)?;
+        let built = every(&compiler, workspace, install)?;
         for (name, bytes) in &built {
             println!("{name}: {} bytes, {}", bytes.len(), digest(bytes));
             println!("  imports {}", list(&Surface::of(bytes)?.imports));
@@ -61,7 +62,7 @@ pub(crate) fn check(install: bool) -> Result<()> {
     let mut all = Components::new();
     for workspace in WORKSPACES {
         let checked_in = components::read(&root()?.join(workspace).join("components"))?;
-        let built = compiler.build(workspace)?;
+        let built = every(&compiler, workspace, install)?;
         if !built.keys().eq(checked_in.keys()) {
             bail!("{workspace} builds other components than are checked in: run `cargo xtask guests`");
         }
@@ -76,6 +77,18 @@ pub(crate) fn check(install: bool) -> Result<()> {
         all.insert(name, bytes);
     }
     components::write(&checked_folder()?, &all)
+}
+
+/// Those in Rust, and of the examples also the small ones in other languages.
+fn every(compiler: &Compiler, workspace: &str, install: bool) -> Result<Components> {
+    let mut built = compiler.build(workspace)?;
+    if workspace == EXAMPLES {
+        for (name, bytes) in compiled_examples::build_small(install)? {
+            refuse_paths(&name, &bytes)?;
+            built.insert(name, bytes);
+        }
+    }
+    Ok(built)
 }
 
 /// Builds the conformance guests in Rust.
@@ -184,7 +197,16 @@ impl Compiler {
 }
 
 /// Does what the README says to whoever writes a first action: `fusebox new`, its tests, its component, `fusebox test`.
-pub(crate) fn newcomer() -> Result<()> {
+///
+/// Without `install`, a machine that cannot build is told so, loudly.
+pub(crate) fn newcomer(install: bool) -> Result<()> {
+    let compiler = match Compiler::find(install) {
+        Err(error) if !install => {
+            println!("\n!! Rust is NOT tried: {error:#}\n");
+            return Ok(());
+        }
+        found => found?,
+    };
     let home = root()?.join("target/newcomer");
     if home.exists() {
         fs::remove_dir_all(&home)?;
@@ -194,7 +216,7 @@ pub(crate) fn newcomer() -> Result<()> {
     let (folder, out) = (home.join("greet"), home.join("target"));
     execute(Command::new(&fusebox).args(["new", "greet"]).current_dir(&home))?;
     execute(Command::new("cargo").args(["test", "--target-dir"]).arg(&out).current_dir(&folder))?;
-    execute(&mut Compiler::find(true)?.cargo_build(&folder, &out, None)?)?;
+    execute(&mut compiler.cargo_build(&folder, &out, None)?)?;
     let component = out.join(TARGET).join("release/greet.wasm");
     let mut test = Command::new(&fusebox);
     test.arg("test").arg(component).args(["--payload", "sample.json", "--json"]).current_dir(&folder);

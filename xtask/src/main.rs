@@ -2,10 +2,12 @@
 
 mod bindings;
 mod ci;
+mod compiled_examples;
 mod components;
 mod conformance;
 mod guests;
 mod interpreters;
+mod newcomers;
 mod scripts;
 mod typescript;
 
@@ -29,8 +31,10 @@ usage: cargo xtask <command>
                                 target/conformance, and that interpreter
   conformance [--install]       build the conformance guests in compiled languages into target/conformance and write the
                                 small ones with their DIGESTS; with --install get clang, Go and Zig where they are missing
-  newcomers                     the first action of a newcomer, and the examples, in C, Go, Zig and AssemblyScript: new, its native
-                                tests, build, and the sample in the sandbox, with the `fusebox` of target/debug
+  newcomers [--install]         the first action of a newcomer in every language: new, its native tests, build, and the sample
+                                in the sandbox, with the `fusebox` of target/debug
+  examples [--install]          the native tests of the examples in C, Zig, AssemblyScript and Go, and what is built of them
+                                for the tests, into target/examples; those in Python and JavaScript are a part of `scripts`
   ci                            everything CI runs, in order, up to the first failure";
 
 fn main() -> Result<()> {
@@ -42,8 +46,9 @@ fn main() -> Result<()> {
         "guests" => &["--check", "--install"],
         "scripts" => &["--guests"],
         "conformance" => &["--install"],
+        "newcomers" | "examples" => &["--install"],
         "interpreters" => &["--python"],
-        "newcomers" | "ci" => &[],
+        "ci" => &[],
         _ => bail!("unknown command `{command}`\n\n{USAGE}"),
     };
     if let Some(unknown) = flags.iter().find(|flag| !allowed.contains(&flag.as_str())) {
@@ -59,7 +64,8 @@ fn main() -> Result<()> {
         ("scripts", _) if has("--guests") => scripts::conformance(),
         ("scripts", _) => scripts::check(),
         ("conformance", _) => conformance::write(has("--install")),
-        ("newcomers", _) => conformance::newcomers(),
+        ("newcomers", _) => newcomers::check(has("--install")),
+        ("examples", _) => compiled_examples::check(has("--install")),
         _ => ci::run(),
     }
 }

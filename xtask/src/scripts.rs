@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::{execute, interpreters, root};
+use crate::{compiled_examples, execute, interpreters, root};
 
 const JAVASCRIPT: &str = "guest-sdk/javascript";
 const PYTHON: &str = "guest-sdk/python";
@@ -158,7 +158,7 @@ impl Kits {
         execute(tests.current_dir(self.root.join(INTERPRETER)))
     }
 
-    /// The native tests of the examples in these languages, and their types.
+    /// The native tests of the examples in these languages, their types, and what must be built of them.
     fn examples(&self) -> Result<()> {
         let examples = self.root.join("examples");
         let mut tests = self.node("node");
@@ -169,7 +169,8 @@ impl Kits {
         let mut mypy = self.python();
         let kit = [self.root.join(PYTHON).join("src"), self.bindings("action")];
         mypy.args(["-m", "mypy", "--strict", "."]).env("MYPYPATH", std::env::join_paths(kit)?);
-        execute(mypy.current_dir(&order_score))
+        execute(mypy.current_dir(&order_score))?;
+        self.build(&order_score.join("action.py"), &compiled_examples::folder()?.join("order_score.wasm"))
     }
 }
 
