@@ -3,8 +3,8 @@
 use super::output;
 use super::source::Executable;
 use crate::domain::{
-    Clock, Context as ActionContext, Effects, Emitted, HttpCall, KvEntry, KvScope, KvSize, KvWrite, LogLine, Reach,
-    Timestamp,
+    Clock, Context as ActionContext, Effects, Emitted, HttpCall, KvEntry, KvKept, KvScope, KvSize, KvWrite, LogLine,
+    Reach, Timestamp,
 };
 use crate::sandbox::{self, Answer, Attempted, EmitRefusal, HostServices, Invocation, Sandbox};
 use crate::server::SystemClock;
@@ -133,9 +133,10 @@ impl HostServices for Host {
         Box::pin(ready(Ok(meant.take(limit).cloned().collect())))
     }
 
-    fn kept_size(&self) -> Answer<'_, KvSize> {
+    fn kept(&self) -> Answer<'_, KvKept> {
         let bytes = self.values.iter().map(|((_, key), entry)| (key.len() + entry.value.len()) as u64).sum();
-        Box::pin(ready(Ok(KvSize { entries: self.values.len() as u64, bytes })))
+        let action = KvSize { entries: self.values.len() as u64, bytes };
+        Box::pin(ready(Ok(KvKept { action, ..KvKept::default() })))
     }
 
     fn next_version(&self) -> u64 {

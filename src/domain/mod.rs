@@ -84,7 +84,7 @@ pub use input_schema::full_input_schema;
 pub use interpreter::BuiltIn;
 pub use json::{Json, JsonError};
 pub use keyring::{KeyId, Keyring, KeyringError, Unopened};
-pub use kv::{KvEntry, KvExpect, KvScope, KvSize, KvSpace, KvWrite};
+pub use kv::{KvEntry, KvExpect, KvKept, KvScope, KvSize, KvSpace, KvWrite};
 pub use limits::{LIMITS_MAX, LIMITS_WASM, Limits, LimitsPatch, NotTighter, Usage};
 pub use log::{Level, LogLine, LogSource};
 pub use minute::Minute;

@@ -33,6 +33,7 @@ mod http_events;
 mod http_kv;
 mod http_limits;
 mod http_modules;
+mod http_kv_quota;
 mod http_once;
 mod http_pause;
 mod http_reach;
