@@ -11,8 +11,8 @@ mod wasi;
 
 pub(super) use budget::INTERFACE as BUDGET;
 pub(super) use emit::INTERFACE as EMIT;
+pub use http::{Answering, Names, Peers};
 pub(super) use http::{INTERFACE as HTTP, Network, WASI_INTERFACE as WASI_HTTP};
-pub use http::{Names, Peers};
 pub(super) use journal::Journal;
 pub(super) use kv::INTERFACE as KV;
 pub(super) use stdio::Printout;
