@@ -339,8 +339,15 @@ async fn a_request_beyond_every_measure_is_an_error_value_too() {
     let (reason, message) = broken(&attempted);
     assert_eq!(reason, Reason::OutputLimit);
     assert!(message.starts_with("passed too much to the host in one call"), "{message}");
-    // `wasi:http` 0.2 has no error value for this one.
-    let requests = json!([{ "url": "http://127.0.0.1:1/", "headers": [["x", "v".repeat(33 << 10)]] }]);
+    // Headers of all that may be sent, and of a byte more.
+    let long = |bytes: usize| json!({ "url": "http://127.0.0.1:1/", "headers": [["x", "v".repeat(bytes - 1)]] });
+    let requests = json!([long(32 << 10), long((32 << 10) + 1), long(60 << 10)]);
+    let answers = bench.answers(&warden, "wasi", requests).await;
+    assert_ne!(answers[0]["error"], "ErrorCode::ConnectionLimitReached", "{answers:?}");
+    assert_eq!(answers[1]["error"], "ErrorCode::ConnectionLimitReached", "{answers:?}");
+    assert_eq!(answers[2]["error"], "ErrorCode::ConnectionLimitReached", "{answers:?}");
+    // Of `fields` that nothing could ever send `wasi:http` 0.2 has no error value.
+    let requests = json!([{ "url": "http://127.0.0.1:1/", "headers": [["x", "v".repeat(65 << 10)]] }]);
     let attempted = bench.reach(&warden, json!({ "via": "wasi", "requests": requests }), DEFAULT).await;
     let (reason, message) = broken(&attempted);
     assert_eq!(reason, Reason::Trap);

@@ -39,6 +39,10 @@ pub(in crate::sandbox::host) struct Hooks {
     sending: Sending,
 }
 
+/// Of one `fields`, with what each takes in memory. `wasi:http` 0.2 has no error value for one that is too large, so there is room
+/// for more than may be sent: what is too much is told when it is sent.
+const FIELDS_BYTES_MAX: usize = 2 * HEADERS_BYTES_MAX;
+
 /// What sends; there once the guest uses HTTP.
 #[derive(Default)]
 struct Sending(Option<Arc<Gate>>);
@@ -46,8 +50,7 @@ struct Sending(Option<Arc<Gate>>);
 impl Default for Hooks {
     fn default() -> Hooks {
         let mut context = WasiHttpCtx::new();
-        // Counted with what each field takes in memory, so it is somewhat less than may be sent.
-        context.set_field_size_limit(HEADERS_BYTES_MAX);
+        context.set_field_size_limit(FIELDS_BYTES_MAX);
         Hooks { context, sending: Sending::default() }
     }
 }
