@@ -10,10 +10,11 @@ const ROWS: [&[&str]; 7] =
     [&["domain"], &["store", "sandbox"], &["dispatch"], &["api"], &["console"], &["server"], &["cli"]];
 
 /// Words that only some places may have, and why.
-const KEPT_APART: [(&[&str], &[&str], &str); 10] = [
+const KEPT_APART: [(&[&str], &[&str], &str); 11] = [
     (&["redb"], &["store"], "redb is the store's own affair"),
     (&["wasmtime", "wasmtime_wasi"], &["sandbox"], "wasmtime is the sandbox's own affair"),
     (&["axum", "utoipa", "utoipa_axum"], &["api", "console", "server"], "HTTP is for api, console and server"),
+    (&["askama"], &["console"], "pages are for people, who have a console"),
     (&["clap", "anyhow"], &["cli", "main.rs"], "arguments and errors without a type are for the command line"),
     (&["SystemTime"], &["server", "cli"], "the time comes in as a Clock"),
     (
@@ -254,6 +255,8 @@ fn a_planted_violation_is_found_with_its_line() {
         ("api/run.rs", "fn f(e: redb::Error) {}", "`redb`"),
         ("store/open.rs", "use wasmtime::Engine;", "`wasmtime`"),
         ("dispatch/accept.rs", "use axum::Router;", "`axum`"),
+        ("api/event.rs", "use askama::Template;", "`askama`"),
+        ("api/mod.rs", "use crate::console::pages;", "api uses console"),
         ("server/mod.rs", "use clap::Args;", "`clap`"),
         ("server/mod.rs", "fn f() -> anyhow::Result<()> {", "`anyhow`"),
         ("dispatch/worker.rs", "let now = SystemTime::now();", "`SystemTime`"),
@@ -278,6 +281,7 @@ fn a_planted_violation_is_found_with_its_line() {
 fn what_is_allowed_is_not_found() {
     for (file, text) in [
         ("store/read.rs", "use crate::domain::Run;\nuse crate::store::Store;\nuse redb::Database;\n"),
+        ("console/events.rs", "use crate::api::event;\nuse askama::Template;\nuse axum::Router;\n"),
         ("cli/serve.rs", "use crate::server::Server;\nuse anyhow::Result;\nlet x = std::env::current_exe();\n"),
         ("sandbox/cache.rs", "unsafe { load() }"),
         (

@@ -16,14 +16,14 @@ use crate::store::{Change, Expectation, Transition};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use body::{ActionIn, Stamp};
-pub(super) use body::{ActionOut, LimitsSchema};
+pub(crate) use body::{ActionOut, LimitsSchema};
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 
 /// Create an action
 #[utoipa::path(post, path = "/action", tag = "actions", request_body = ActionIn, responses((status = 201, body = page::Envelope<ActionOut>)))]
-pub(super) async fn create(
+pub(crate) async fn create(
     caller: Caller<Write>,
     State(api): State<Api>,
     Body(mut body): Body<ActionIn>,
@@ -41,7 +41,7 @@ pub(super) async fn create(
 
 /// List actions
 #[utoipa::path(get, path = "/action", tag = "actions", params(Filter), responses((status = 200, body = page::Envelope<Vec<ActionOut>>)))]
-pub(super) async fn list(
+pub(crate) async fn list(
     caller: Caller<Read>,
     State(api): State<Api>,
     Query(filter): Query<Filter>,
@@ -62,7 +62,7 @@ pub(super) async fn list(
 
 /// Read an action
 #[utoipa::path(get, path = "/action/{id}", tag = "actions", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<ActionOut>)))]
-pub(super) async fn read(
+pub(crate) async fn read(
     caller: Caller<Read>,
     State(api): State<Api>,
     Path(id): Path<String>,
@@ -75,7 +75,7 @@ pub(super) async fn read(
 ///
 /// The body replaces it whole, at once, as a new version. `If-Match` guards against somebody else's change.
 #[utoipa::path(put, path = "/action/{id}", tag = "actions", params(("id" = String, Path)), request_body = ActionIn, responses((status = 200, body = page::Envelope<ActionOut>)))]
-pub(super) async fn change(
+pub(crate) async fn change(
     caller: Caller<Write>,
     State(api): State<Api>,
     Path(id): Path<String>,
@@ -95,7 +95,7 @@ pub(super) async fn change(
 ///
 /// The newest first. The code of old versions is left out where all of it would be too much.
 #[utoipa::path(get, path = "/action/{id}/version", tag = "actions", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<Vec<ActionOut>>)))]
-pub(super) async fn versions(
+pub(crate) async fn versions(
     caller: Caller<Read>,
     State(api): State<Api>,
     Path(id): Path<String>,
@@ -108,7 +108,7 @@ pub(super) async fn versions(
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RollBack {
+pub(crate) struct RollBack {
     /// The version to go back to.
     version: u64,
 }
@@ -117,7 +117,7 @@ pub(super) struct RollBack {
 ///
 /// Makes a new version that is like an old one.
 #[utoipa::path(post, path = "/action/{id}/rollback", tag = "actions", params(("id" = String, Path)), request_body = RollBack, responses((status = 200, body = page::Envelope<ActionOut>)))]
-pub(super) async fn roll_back(
+pub(crate) async fn roll_back(
     caller: Caller<Write>,
     State(api): State<Api>,
     Path(id): Path<String>,
@@ -138,7 +138,7 @@ pub(super) async fn roll_back(
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Force {
+pub(crate) struct Force {
     /// Also unlink it from the event types that name it.
     #[serde(default)]
     force: bool,
@@ -149,7 +149,7 @@ pub(super) struct Force {
 /// Refused with 409 and the list while an event type names it, unless `force=true` unlinks it there. `If-Match` guards
 /// against somebody else's change. Its attachments go with it; its history stays.
 #[utoipa::path(delete, path = "/action/{id}", tag = "actions", params(("id" = String, Path), Force), responses((status = 200, body = page::Envelope<ActionOut>)))]
-pub(super) async fn delete(
+pub(crate) async fn delete(
     caller: Caller<Write>,
     State(api): State<Api>,
     Path(id): Path<String>,
@@ -214,14 +214,14 @@ fn with_warnings(api: &Api, action: &Action, data: Data<ActionOut>) -> Data<Acti
     data.versioned(action.version).warning(cycle_of_action(&catalogue, action)).warning(unset)
 }
 
-pub(super) fn find(api: &Api, tenant: &TenantId, id: &str) -> Result<Arc<Action>, Problem> {
+pub(crate) fn find(api: &Api, tenant: &TenantId, id: &str) -> Result<Arc<Action>, Problem> {
     let catalogue = api.catalogue();
     let action = id.parse().ok().and_then(|id: ActionId| catalogue.action(id).cloned());
     action.filter(|action| tenant.sees(&action.owner_id)).ok_or_else(|| Problem::not_found("action", id))
 }
 
 /// An action that the tenant may attach: one that it sees, or another's public one.
-pub(super) fn find_attachable(api: &Api, tenant: &TenantId, id: &str) -> Result<Arc<Action>, Problem> {
+pub(crate) fn find_attachable(api: &Api, tenant: &TenantId, id: &str) -> Result<Arc<Action>, Problem> {
     let catalogue = api.catalogue();
     let action = id.parse().ok().and_then(|id: ActionId| catalogue.action(id).cloned());
     let visible = action.filter(|action| action.public || tenant.sees(&action.owner_id));

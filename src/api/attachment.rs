@@ -22,7 +22,7 @@ const REASON_BYTES_MAX: usize = 10_000;
 /// Where to attach an action, and with what.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct AttachmentIn {
+pub(crate) struct AttachmentIn {
     object_type: String,
     object_id: String,
     /// What the action gets as its `input`; follows its schema. Default `{}`.
@@ -44,7 +44,7 @@ pub(super) struct AttachmentIn {
 /// Which action to attach, and with what.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ObjectAttachmentIn {
+pub(crate) struct ObjectAttachmentIn {
     #[schema(value_type = uuid::Uuid)]
     action_id: ActionId,
     /// What the action gets as its `input`; follows its schema. Default `{}`.
@@ -66,7 +66,7 @@ pub(super) struct ObjectAttachmentIn {
 /// A change of an attachment; what is left out stays. Action and object stay in any case.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct AttachmentPatch {
+pub(crate) struct AttachmentPatch {
     /// The object it is on, if it is said at all.
     object_type: Option<String>,
     /// The object it is on, if it is said at all.
@@ -82,27 +82,27 @@ pub(super) struct AttachmentPatch {
 
 /// The binding of an action to an object.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct AttachmentOut {
+pub(crate) struct AttachmentOut {
     #[schema(value_type = uuid::Uuid)]
-    id: AttachmentId,
+    pub(crate) id: AttachmentId,
     #[schema(value_type = uuid::Uuid)]
-    action_id: ActionId,
-    object_type: String,
-    object_id: String,
+    pub(crate) action_id: ActionId,
+    pub(crate) object_type: String,
+    pub(crate) object_id: String,
     #[schema(value_type = serde_json::Value)]
-    input: Json,
-    reason: String,
-    priority: i32,
-    inherits: bool,
+    pub(crate) input: Json,
+    pub(crate) reason: String,
+    pub(crate) priority: i32,
+    pub(crate) inherits: bool,
     /// The version of the action that it is pinned to; null follows the newest.
-    action_version: Option<u64>,
-    version: u64,
-    owner_id: String,
-    created_by: String,
+    pub(crate) action_version: Option<u64>,
+    pub(crate) version: u64,
+    pub(crate) owner_id: String,
+    pub(crate) created_by: String,
     #[schema(value_type = String, format = DateTime)]
-    created_at: Timestamp,
+    pub(crate) created_at: Timestamp,
     #[schema(value_type = String, format = DateTime)]
-    updated_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
 }
 
 /// Attach an action to an object
@@ -110,7 +110,7 @@ pub(super) struct AttachmentOut {
 /// From then on its trigger runs it there, and on what lies below and above. The input must follow the schema of the
 /// action: 422 with pointers. A second attachment to the same object is 409.
 #[utoipa::path(post, path = "/action/{id}/object", tag = "attachments", params(("id" = String, Path)), request_body = AttachmentIn, responses((status = 201, body = page::Envelope<AttachmentOut>)))]
-pub(super) async fn create(
+pub(crate) async fn create(
     caller: Caller<Write>,
     State(api): State<Api>,
     Path(id): Path<String>,
@@ -140,7 +140,7 @@ pub(super) async fn create(
 /// The same as `POST /action/{id}/object` from the side of the object. Objects of the type `object` are attached to there.
 #[utoipa::path(post, path = "/{object_type}/{object_id}/action", tag = "attachments", params(("object_type" = String, Path), ("object_id" = String, Path)),
     request_body = ObjectAttachmentIn, responses((status = 201, body = page::Envelope<AttachmentOut>)))]
-pub(super) async fn create_on(
+pub(crate) async fn create_on(
     caller: Caller<Write>,
     State(api): State<Api>,
     Path(path): Path<(String, String)>,
@@ -229,7 +229,7 @@ fn check(action: &Action, input: &Json, reason: Option<&str>) -> Result<(), Prob
 
 /// Where an action is attached
 #[utoipa::path(get, path = "/action/{id}/object", tag = "attachments", params(("id" = String, Path), Filter), responses((status = 200, body = page::Envelope<Vec<AttachmentOut>>)))]
-pub(super) async fn list(
+pub(crate) async fn list(
     caller: Caller<Read>,
     State(api): State<Api>,
     Path(id): Path<String>,
@@ -244,7 +244,7 @@ pub(super) async fn list(
 /// What is attached to exactly this object
 #[utoipa::path(get, path = "/{object_type}/{object_id}/action", tag = "attachments", params(("object_type" = String, Path), ("object_id" = String, Path), Filter),
     responses((status = 200, body = page::Envelope<Vec<AttachmentOut>>)))]
-pub(super) async fn list_on(
+pub(crate) async fn list_on(
     caller: Caller<Read>,
     State(api): State<Api>,
     Path(path): Path<(String, String)>,
@@ -273,7 +273,7 @@ fn row(attachment: &Arc<Attachment>) -> Row<AttachmentOut> {
 /// What is left out stays as it is.
 #[utoipa::path(put, path = "/action/{id}/object/{attachment_id}", tag = "attachments", params(("id" = String, Path), ("attachment_id" = String, Path)),
     request_body = AttachmentPatch, responses((status = 200, body = page::Envelope<AttachmentOut>)))]
-pub(super) async fn change(
+pub(crate) async fn change(
     caller: Caller<Write>,
     State(api): State<Api>,
     Path((action, id)): Path<(String, String)>,
@@ -319,7 +319,7 @@ pub(super) async fn change(
 /// Detach an action from an object
 #[utoipa::path(delete, path = "/action/{id}/object/{attachment_id}", tag = "attachments", params(("id" = String, Path), ("attachment_id" = String, Path)),
     responses((status = 200, body = page::Envelope<AttachmentOut>)))]
-pub(super) async fn delete(
+pub(crate) async fn delete(
     caller: Caller<Write>,
     State(api): State<Api>,
     Path((action, id)): Path<(String, String)>,
@@ -363,7 +363,7 @@ fn attached_by(api: &Api, tenant: &TenantId, action: &str) -> Option<ActionId> {
 
 /// What becomes of the attachments of `old` when `new` takes its place: the changes it needs, and what it must expect.
 /// An attachment whose input breaks the new schema refuses it; another tenant's stays at the version that fits it.
-pub(super) fn follow(api: &Api, old: &Action, new: &Action) -> Result<Transition, Problem> {
+pub(crate) fn follow(api: &Api, old: &Action, new: &Action) -> Result<Transition, Problem> {
     let mut transition = Transition::default();
     if old.input == new.input {
         return Ok(transition);
@@ -390,13 +390,13 @@ pub(super) fn follow(api: &Api, old: &Action, new: &Action) -> Result<Transition
 }
 
 /// A schema that a rollback or a change brings, as a fault of the body.
-pub(super) fn check_schema(schema: Option<&Json>) -> Option<Fault> {
+pub(crate) fn check_schema(schema: Option<&Json>) -> Option<Fault> {
     let checked = schema.map(crate::dispatch::check_input_schema)?;
     checked.err().map(|error| Fault::new("/input", error))
 }
 
 impl AttachmentOut {
-    pub(super) fn of(attachment: &Attachment) -> AttachmentOut {
+    pub(crate) fn of(attachment: &Attachment) -> AttachmentOut {
         AttachmentOut {
             id: attachment.id,
             action_id: attachment.action_id,

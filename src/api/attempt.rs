@@ -20,72 +20,72 @@ use utoipa::ToSchema;
 
 /// One execution in one fresh Wasm instance.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct AttemptOut {
-    number: u32,
+pub(crate) struct AttemptOut {
+    pub(crate) number: u32,
     #[schema(value_type = String, format = DateTime)]
-    started_at: Timestamp,
+    pub(crate) started_at: Timestamp,
     #[schema(value_type = Option<String>, format = DateTime)]
-    ended_at: Option<Timestamp>,
+    pub(crate) ended_at: Option<Timestamp>,
     #[schema(value_type = String)]
-    state: RunState,
+    pub(crate) state: RunState,
     #[schema(value_type = Option<String>)]
-    reason: Option<Reason>,
-    message: String,
-    usage: UsageOut,
+    pub(crate) reason: Option<Reason>,
+    pub(crate) message: String,
+    pub(crate) usage: UsageOut,
     /// What it sent by HTTP, in the order in which it began.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    http: Vec<HttpCallOut>,
+    pub(crate) http: Vec<HttpCallOut>,
 }
 
 /// A request that an attempt sent, or tried to. Neither its path nor its headers nor its body is kept.
 #[derive(Debug, Serialize, ToSchema)]
-struct HttpCallOut {
-    method: String,
+pub(crate) struct HttpCallOut {
+    pub(crate) method: String,
     /// With its port.
-    host: String,
+    pub(crate) host: String,
     /// What the peer answered.
-    status: Option<u16>,
+    pub(crate) status: Option<u16>,
     /// Why there is no whole answer: denied, invalid, limit, timeout, failed or broken_off.
     #[schema(value_type = Option<String>)]
-    fault: Option<HttpFault>,
+    pub(crate) fault: Option<HttpFault>,
     /// The same for people.
-    message: String,
+    pub(crate) message: String,
     /// Headers included.
-    sent_bytes: u64,
-    received_bytes: u64,
-    ms: u64,
+    pub(crate) sent_bytes: u64,
+    pub(crate) received_bytes: u64,
+    pub(crate) ms: u64,
 }
 
 /// What an attempt used beside what it may use.
 #[derive(Debug, Serialize, ToSchema)]
-struct UsageOut {
+pub(crate) struct UsageOut {
     /// Deterministic instructions.
-    fuel: Used<u64>,
+    pub(crate) fuel: Used<u64>,
     /// The highest sum over all linear memories.
-    memory_bytes: Used<u64>,
+    pub(crate) memory_bytes: Used<u64>,
     /// From instantiation to teardown.
-    wall_ms: Used<f64>,
+    pub(crate) wall_ms: Used<f64>,
     /// Time on a processor; its limit is the wall time's.
-    cpu_ms: Used<f64>,
-    output_bytes: Used<u64>,
-    log_bytes: Used<u64>,
+    pub(crate) cpu_ms: Used<f64>,
+    pub(crate) output_bytes: Used<u64>,
+    pub(crate) log_bytes: Used<u64>,
     /// Outgoing HTTP requests, denied ones included.
-    http_calls: Used<u64>,
+    pub(crate) http_calls: Used<u64>,
     /// What they sent and got, headers included.
-    http_bytes: Used<u64>,
+    pub(crate) http_bytes: Used<u64>,
     /// Keys and values that it wrote.
-    kv_bytes: Used<u64>,
-    emitted_events: Used<u64>,
+    pub(crate) kv_bytes: Used<u64>,
+    pub(crate) emitted_events: Used<u64>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct Used<T> {
-    used: T,
-    limit: T,
+pub(crate) struct Used<T> {
+    pub(crate) used: T,
+    pub(crate) limit: T,
 }
 
 impl AttemptOut {
-    pub(super) fn of(attempt: &Attempt, limits: &Limits) -> AttemptOut {
+    pub(crate) fn of(attempt: &Attempt, limits: &Limits) -> AttemptOut {
         let usage = attempt.usage;
         let count = |used, limit| Used { used, limit };
         #[expect(clippy::cast_precision_loss, reason = "milliseconds for people; no attempt lasts 285 years")]
@@ -131,57 +131,57 @@ impl HttpCallOut {
 
 /// Everything that an attempt was given but the values of secrets.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct ToldOut {
+pub(crate) struct ToldOut {
     #[schema(value_type = uuid::Uuid)]
-    run_id: RunId,
-    attempt: u32,
+    pub(crate) run_id: RunId,
+    pub(crate) attempt: u32,
     #[schema(value_type = uuid::Uuid)]
-    event_id: EventId,
+    pub(crate) event_id: EventId,
     /// The event type.
-    trigger: String,
+    pub(crate) trigger: String,
     #[schema(value_type = String, format = DateTime)]
-    event_time: Timestamp,
-    tenant: String,
+    pub(crate) event_time: Timestamp,
+    pub(crate) tenant: String,
     #[schema(value_type = Option<ObjectOut>)]
-    object: Option<ObjectRef>,
+    pub(crate) object: Option<ObjectRef>,
     #[schema(value_type = Option<ObjectOut>)]
-    scope: Option<ObjectRef>,
+    pub(crate) scope: Option<ObjectRef>,
     /// This and `params`, `input` and the parent's outcome are the JSON texts that it was given, to the letter.
-    payload: String,
+    pub(crate) payload: String,
     /// In the place of a secret stands its key.
-    params: String,
+    pub(crate) params: String,
     /// The names of the params whose values are secrets.
-    secrets: Vec<String>,
+    pub(crate) secrets: Vec<String>,
     /// Of these, the ones of which it was given placeholders.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    hidden: Vec<String>,
-    input: String,
-    chain: ToldChainOut,
+    pub(crate) hidden: Vec<String>,
+    pub(crate) input: String,
+    pub(crate) chain: ToldChainOut,
     #[schema(value_type = LimitsSchema)]
-    limits: Limits,
+    pub(crate) limits: Limits,
     #[schema(value_type = String, format = DateTime)]
-    now: Timestamp,
+    pub(crate) now: Timestamp,
     /// The random bits that it was given, as two numbers of 64 bits in decimal.
-    seed: [String; 2],
+    pub(crate) seed: [String; 2],
     /// Digest of the module; of source code, of the interpreter that ran it.
-    module: String,
+    pub(crate) module: String,
     /// The source code that it ran, and its language.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
-    code: Option<Arc<str>>,
+    pub(crate) code: Option<Arc<str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
-    language: Option<Language>,
+    pub(crate) language: Option<Language>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct ToldChainOut {
+pub(crate) struct ToldChainOut {
     #[schema(value_type = uuid::Uuid)]
-    root: EventId,
+    pub(crate) root: EventId,
     #[schema(value_type = Option<uuid::Uuid>)]
-    parent: Option<EventId>,
-    depth: u32,
-    parent_outcome: Option<String>,
+    pub(crate) parent: Option<EventId>,
+    pub(crate) depth: u32,
+    pub(crate) parent_outcome: Option<String>,
 }
 
 /// What an attempt was told
@@ -189,7 +189,7 @@ struct ToldChainOut {
 /// Enough to repeat it: the context, the limits, the time and the random bits. Not of another tenant's action.
 #[utoipa::path(get, path = "/run/{id}/attempt/{number}", tag = "history", params(("id" = String, Path), ("number" = String, Path)),
     responses((status = 200, body = page::Envelope<ToldOut>)))]
-pub(super) async fn read_attempt(
+pub(crate) async fn read_attempt(
     caller: Caller<Read>,
     State(api): State<Api>,
     Path((id, number)): Path<(String, String)>,

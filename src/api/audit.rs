@@ -13,55 +13,55 @@ use utoipa::{IntoParams, ToSchema};
 
 /// One line of the audit log.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct AuditOut {
+pub(crate) struct AuditOut {
     #[schema(value_type = uuid::Uuid)]
-    id: AuditId,
+    pub(crate) id: AuditId,
     /// The tenant whose thing it was done to.
-    owner_id: String,
+    pub(crate) owner_id: String,
     #[schema(value_type = String, format = DateTime)]
-    at: Timestamp,
-    by: AuthorOut,
+    pub(crate) at: Timestamp,
+    pub(crate) by: AuthorOut,
     /// The `request_id` of the answer that the caller got; null when no request did it.
     #[schema(value_type = Option<uuid::Uuid>)]
-    request_id: Option<RequestId>,
+    pub(crate) request_id: Option<RequestId>,
     /// `created`, `changed` or `deleted`; or what else was done, such as `cancelled` or `refused`.
     #[schema(value_type = String)]
-    what: Deed,
+    pub(crate) what: Deed,
     /// What it was done to, as routes call it, such as `event-type`.
-    kind: String,
-    subject_id: String,
+    pub(crate) kind: String,
+    pub(crate) subject_id: String,
     /// Its name at the time.
-    subject: String,
+    pub(crate) subject: String,
     /// As it was; null when it was not there. Secret values and hashes are never in it.
     #[schema(value_type = Option<serde_json::Value>)]
-    before: Option<Json>,
+    pub(crate) before: Option<Json>,
     /// As it is since; null when it is gone.
     #[schema(value_type = Option<serde_json::Value>)]
-    after: Option<Json>,
+    pub(crate) after: Option<Json>,
     /// Members of `before` and `after` that were too large to keep and are null there.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    cut: Vec<String>,
-    note: String,
+    pub(crate) cut: Vec<String>,
+    pub(crate) note: String,
 }
 
 /// Who did it.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct AuthorOut {
+pub(crate) struct AuthorOut {
     /// Null when it was a source, the server itself, or another tenant.
     #[schema(value_type = Option<uuid::Uuid>)]
-    token_id: Option<TokenId>,
+    pub(crate) token_id: Option<TokenId>,
     #[schema(value_type = Option<uuid::Uuid>)]
-    source_id: Option<SourceId>,
+    pub(crate) source_id: Option<SourceId>,
     /// The name of the token at the time.
-    name: String,
+    pub(crate) name: String,
     /// The tenant of the token.
-    owner_id: Option<String>,
+    pub(crate) owner_id: Option<String>,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct AuditFilter {
+pub(crate) struct AuditFilter {
     /// Such as `action` or `event-type`.
     kind: Option<String>,
     /// Id of the thing; of an object `type/id`, of a module its digest.
@@ -92,7 +92,7 @@ pub(super) struct AuditFilter {
 ///
 /// Every change of the catalogue by a token, and what else a person should answer for, newest first.
 #[utoipa::path(get, path = "/audit", tag = "audit", params(AuditFilter), responses((status = 200, body = page::Envelope<Vec<AuditOut>>)))]
-pub(super) async fn list(
+pub(crate) async fn list(
     caller: Caller<Admin>,
     State(api): State<Api>,
     Query(filter): Query<AuditFilter>,

@@ -11,14 +11,14 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 /// A right that a route asks for, as a type, so that a handler's signature declares it.
-pub(super) trait Needs: Send + Sync + 'static {
+pub(crate) trait Needs: Send + Sync + 'static {
     const RIGHTS: Rights;
 }
 
-pub(super) struct Read;
-pub(super) struct Write;
-pub(super) struct Execute;
-pub(super) struct Admin;
+pub(crate) struct Read;
+pub(crate) struct Write;
+pub(crate) struct Execute;
+pub(crate) struct Admin;
 
 const NONE: Rights = Rights { read: false, write: false, execute: false, admin: false };
 
@@ -39,7 +39,7 @@ impl Needs for Admin {
 }
 
 /// A caller with a valid token that has the rights `N`.
-pub(super) struct Caller<N> {
+pub(crate) struct Caller<N> {
     token: Arc<Token>,
     needs: PhantomData<N>,
 }
@@ -52,42 +52,42 @@ impl<N> Clone for Caller<N> {
 
 impl<N> Caller<N> {
     /// The same caller where it needs other rights.
-    pub(super) fn raised<M: Needs>(&self) -> Result<Caller<M>, Problem> {
+    pub(crate) fn raised<M: Needs>(&self) -> Result<Caller<M>, Problem> {
         Caller::with(Arc::clone(&self.token))
     }
 
-    pub(super) fn tenant(&self) -> &TenantId {
+    pub(crate) fn tenant(&self) -> &TenantId {
         &self.token.owner_id
     }
 
     /// For the record: who did it.
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.token.name
     }
 
     /// The same for the audit log.
-    pub(super) fn author(&self, request: RequestId, entry: AuditId, at: Timestamp) -> Author {
+    pub(crate) fn author(&self, request: RequestId, entry: AuditId, at: Timestamp) -> Author {
         let Token { id, name, owner_id, .. } = self.token.as_ref();
         let (token, name, tenant) = (Some(*id), name.clone(), owner_id.clone());
         Author { token, source: None, name, tenant, request: Some(request), at, entry }
     }
 
-    pub(super) fn is_admin(&self) -> bool {
+    pub(crate) fn is_admin(&self) -> bool {
         self.token.rights.admin
     }
 
     /// Whose history to look at: `None`, everybody's, for the platform's own tokens.
-    pub(super) fn scope(&self) -> Option<&TenantId> {
+    pub(crate) fn scope(&self) -> Option<&TenantId> {
         (!self.tenant().is_shared()).then(|| self.tenant())
     }
 
     /// The owner of something new: the caller's tenant unless the platform names another.
-    pub(super) fn owner(&self, asked: Option<TenantId>) -> Result<TenantId, Problem> {
+    pub(crate) fn owner(&self, asked: Option<TenantId>) -> Result<TenantId, Problem> {
         owner_for(self.tenant(), asked)
     }
 
     /// Refuses to change what belongs to somebody else; what the caller cannot even see does not exist for it.
-    pub(super) fn check_may_change(
+    pub(crate) fn check_may_change(
         &self,
         owner: &TenantId,
         what: &str,
@@ -104,7 +104,7 @@ impl<N> Caller<N> {
     }
 }
 
-pub(super) fn owner_for(tenant: &TenantId, asked: Option<TenantId>) -> Result<TenantId, Problem> {
+pub(crate) fn owner_for(tenant: &TenantId, asked: Option<TenantId>) -> Result<TenantId, Problem> {
     match asked {
         None => Ok(tenant.clone()),
         Some(owner) if tenant.may_change(&owner) => Ok(owner),
@@ -117,7 +117,7 @@ pub(super) fn owner_for(tenant: &TenantId, asked: Option<TenantId>) -> Result<Te
 
 impl<N: Needs> Caller<N> {
     /// Whoever has this token, if it has the rights.
-    pub(super) fn with(token: Arc<Token>) -> Result<Caller<N>, Problem> {
+    pub(crate) fn with(token: Arc<Token>) -> Result<Caller<N>, Problem> {
         if !token.rights.allow(N::RIGHTS) {
             return Err(Problem::forbidden(N::RIGHTS, token.rights));
         }
@@ -140,13 +140,13 @@ impl<N: Needs> FromRequestParts<Api> for Caller<N> {
 }
 
 /// What a request authenticates with.
-pub(super) enum Credential {
+pub(crate) enum Credential {
     Token(Arc<Token>),
     Source(Arc<Source>),
 }
 
 impl Credential {
-    pub(super) fn of(parts: &Parts, api: &Api) -> Result<Credential, Problem> {
+    pub(crate) fn of(parts: &Parts, api: &Api) -> Result<Credential, Problem> {
         let Some(header) = parts.headers.get(AUTHORIZATION) else {
             return Err(Problem::unauthorized(
                 "send `Authorization: Bearer TOKEN`; the server's first start wrote one to admin.token in its data folder",
@@ -162,11 +162,25 @@ impl Credential {
             let source = hash.and_then(|hash| catalogue.sources().with_credential(&hash).cloned());
             source.map(Credential::Source)
         });
-        let known = known.ok_or_else(|| Problem::unauthorized("this token is not known here, or no longer"))?;
+        let known = known.ok_or_else(unknown)?;
         let tenant = match &known {
             Credential::Token(token) => &token.owner_id,
             Credential::Source(source) => &source.header.owner_id,
         };
         if catalogue.is_switched_off(tenant) { Err(Problem::tenant_disabled(tenant)) } else { Ok(known) }
     }
+}
+
+fn unknown() -> Problem {
+    Problem::unauthorized("this token is not known here, or no longer")
+}
+
+/// The token with this hash as it is now, for who sends it in another way than with each request.
+pub(crate) fn signed_in(api: &Api, hash: &TokenHash) -> Result<Arc<Token>, Problem> {
+    let catalogue = api.store().catalogue();
+    let token = catalogue.token_hashed(hash).cloned().ok_or_else(unknown)?;
+    if catalogue.is_switched_off(&token.owner_id) {
+        return Err(Problem::tenant_disabled(&token.owner_id));
+    }
+    Ok(token)
 }

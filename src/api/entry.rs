@@ -14,32 +14,32 @@ use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// What every body of a named thing says about it.
-pub(super) struct Naming {
-    pub(super) name: EntryName,
-    pub(super) description: String,
-    pub(super) owner_id: Option<TenantId>,
+pub(crate) struct Naming {
+    pub(crate) name: EntryName,
+    pub(crate) description: String,
+    pub(crate) owner_id: Option<TenantId>,
 }
 
 /// What every named thing shows first.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct HeaderOut {
+pub(crate) struct HeaderOut {
     #[schema(value_type = uuid::Uuid)]
-    id: String,
-    owner_id: String,
-    name: String,
-    description: String,
+    pub(crate) id: String,
+    pub(crate) owner_id: String,
+    pub(crate) name: String,
+    pub(crate) description: String,
     /// Counts changes; the `ETag`.
-    version: u64,
-    created_by: String,
+    pub(crate) version: u64,
+    pub(crate) created_by: String,
     #[schema(value_type = String, format = DateTime)]
-    created_at: Timestamp,
-    updated_by: String,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_by: String,
     #[schema(value_type = String, format = DateTime)]
-    updated_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
 }
 
 impl HeaderOut {
-    pub(super) fn of<I: std::fmt::Display>(header: &Header<I>) -> HeaderOut {
+    pub(crate) fn of<I: std::fmt::Display>(header: &Header<I>) -> HeaderOut {
         HeaderOut {
             id: header.id.to_string(),
             owner_id: header.owner_id.to_string(),
@@ -55,7 +55,7 @@ impl HeaderOut {
 }
 
 /// The entry with this id, or of this name, that the tenant sees; of two names its own comes first.
-pub(super) fn lookup<'a, E>(registry: &'a Registry<E>, tenant: &TenantId, id: &str) -> Option<&'a Arc<E>>
+pub(crate) fn lookup<'a, E>(registry: &'a Registry<E>, tenant: &TenantId, id: &str) -> Option<&'a Arc<E>>
 where
     E: Entry<Id: FromStr>,
 {
@@ -65,7 +65,7 @@ where
 }
 
 /// The same, or 404.
-pub(super) fn find<E>(registry: &Registry<E>, tenant: &TenantId, id: &str) -> Result<Arc<E>, Problem>
+pub(crate) fn find<E>(registry: &Registry<E>, tenant: &TenantId, id: &str) -> Result<Arc<E>, Problem>
 where
     E: Entry<Id: FromStr>,
 {
@@ -73,7 +73,7 @@ where
 }
 
 /// An entry as a row of its list.
-pub(super) fn row<E: Entry, T>(entry: &E, item: T) -> Row<T> {
+pub(crate) fn row<E: Entry, T>(entry: &E, item: T) -> Row<T> {
     let header = entry.header();
     Row {
         item,
@@ -87,7 +87,7 @@ pub(super) fn row<E: Entry, T>(entry: &E, item: T) -> Row<T> {
 }
 
 /// The header of something new.
-pub(super) fn new_header<I: Clone, N>(
+pub(crate) fn new_header<I: Clone, N>(
     api: &Api,
     caller: &Caller<N>,
     id: I,
@@ -100,7 +100,7 @@ pub(super) fn new_header<I: Clone, N>(
 }
 
 /// The header of the next version of `old`, if the caller may make one and it still is what the caller saw.
-pub(super) fn next_header<E: Entry, N>(
+pub(crate) fn next_header<E: Entry, N>(
     api: &Api,
     caller: &Caller<N>,
     headers: &HeaderMap,
@@ -118,7 +118,7 @@ pub(super) fn next_header<E: Entry, N>(
 }
 
 /// Refuses to change what is somebody else's or was changed meanwhile.
-pub(super) fn check_may_write<E: Entry, N>(caller: &Caller<N>, headers: &HeaderMap, entry: &E) -> Result<(), Problem> {
+pub(crate) fn check_may_write<E: Entry, N>(caller: &Caller<N>, headers: &HeaderMap, entry: &E) -> Result<(), Problem> {
     let header = entry.header();
     caller.check_may_change(&header.owner_id, E::WHAT, &header.name)?;
     check_version(headers, E::WHAT, header.version)
@@ -132,7 +132,7 @@ fn check_description(naming: &Naming) -> Result<(), Problem> {
 }
 
 /// Keeps an entry: a new one, or the next version of one that nobody changed meanwhile.
-pub(super) async fn put<E, N>(api: &Api, caller: &Caller<N>, entry: E) -> Result<(), Problem>
+pub(crate) async fn put<E, N>(api: &Api, caller: &Caller<N>, entry: E) -> Result<(), Problem>
 where
     E: Entry + Into<Named>,
 {
@@ -141,7 +141,7 @@ where
 }
 
 /// Keeps the record of what was there without one.
-pub(super) async fn put_first<E, N>(api: &Api, caller: &Caller<N>, entry: E) -> Result<(), Problem>
+pub(crate) async fn put_first<E, N>(api: &Api, caller: &Caller<N>, entry: E) -> Result<(), Problem>
 where
     E: Entry + Into<Named>,
 {
@@ -158,7 +158,7 @@ where
     Ok(api.commit(caller, put.expecting(Expectation::Version(id, version))).await?)
 }
 
-pub(super) async fn delete<E, N>(api: &Api, caller: &Caller<N>, headers: &HeaderMap, entry: &E) -> Result<(), Problem>
+pub(crate) async fn delete<E, N>(api: &Api, caller: &Caller<N>, headers: &HeaderMap, entry: &E) -> Result<(), Problem>
 where
     E: Entry + Clone + Into<Named>,
 {

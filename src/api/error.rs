@@ -9,11 +9,12 @@ use crate::store::{CommitError, Conflict, ReadError};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// What went wrong with a request.
 #[derive(Debug)]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     status: StatusCode,
     code: &'static str,
     detail: String,
@@ -24,55 +25,55 @@ pub(super) struct Problem {
 }
 
 /// A problem document (RFC 9457).
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Problem)]
-pub(super) struct ProblemOut {
+pub(crate) struct ProblemOut {
     /// A URN that ends in `code`.
     #[serde(rename = "type")]
-    kind: String,
+    pub(crate) kind: String,
     /// The status in words.
-    title: &'static str,
-    pub(super) status: u16,
+    pub(crate) title: &'static str,
+    pub(crate) status: u16,
     /// What happened to this request and what to do.
-    detail: String,
+    pub(crate) detail: String,
     /// What happened, for machines, such as `event_type_disabled`.
-    code: &'static str,
+    pub(crate) code: &'static str,
     /// Names this request in the server's log.
-    request_id: String,
+    pub(crate) request_id: String,
     /// The quota that is used up.
     #[serde(skip_serializing_if = "Option::is_none")]
-    quota: Option<QuotaOut>,
+    pub(crate) quota: Option<QuotaOut>,
     /// What is wrong where in the body.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<Fault>,
+    pub(crate) errors: Vec<Fault>,
 }
 
 /// A quota of the tenant that is used up.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = QuotaExceeded)]
-struct QuotaOut {
+pub(crate) struct QuotaOut {
     /// As its field is called.
-    name: &'static str,
-    limit: u64,
-    used: u64,
+    pub(crate) name: &'static str,
+    pub(crate) limit: u64,
+    pub(crate) used: u64,
 }
 
 /// One fault in a request.
 #[derive(Debug, Clone, Serialize, ToSchema)]
-pub(super) struct Fault {
+pub(crate) struct Fault {
     /// JSON Pointer (RFC 6901) into the body; empty for the whole.
-    pub(super) pointer: String,
-    pub(super) message: String,
+    pub(crate) pointer: String,
+    pub(crate) message: String,
     /// In source code, where it is known: 1 for the first.
     #[serde(skip_serializing_if = "Option::is_none")]
-    line: Option<u32>,
+    pub(crate) line: Option<u32>,
     /// In characters, 1 for the first.
     #[serde(skip_serializing_if = "Option::is_none")]
-    column: Option<u32>,
+    pub(crate) column: Option<u32>,
 }
 
 impl Fault {
-    pub(super) fn new(pointer: impl Into<String>, message: impl ToString) -> Fault {
+    pub(crate) fn new(pointer: impl Into<String>, message: impl ToString) -> Fault {
         Fault { pointer: pointer.into(), message: message.to_string(), line: None, column: None }
     }
 
@@ -83,24 +84,24 @@ impl Fault {
     }
 
     /// The same fault in something that is itself at `pointer`.
-    pub(super) fn under(mut self, pointer: &str) -> Fault {
+    pub(crate) fn under(mut self, pointer: &str) -> Fault {
         self.pointer.insert_str(0, pointer);
         self
     }
 }
 
 impl Problem {
-    pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Problem {
+    pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Problem {
         Problem { status, code, detail: detail.into(), errors: Vec::new(), retry_after_s: 0, quota: None }
     }
 
-    pub(super) fn with(mut self, errors: Vec<Fault>) -> Problem {
+    pub(crate) fn with(mut self, errors: Vec<Fault>) -> Problem {
         self.errors = errors;
         self
     }
 
     /// Its code and what happened, for an answer that tells of several.
-    pub(super) fn told(self) -> (&'static str, String) {
+    pub(crate) fn told(self) -> (&'static str, String) {
         (self.code, self.detail)
     }
 
@@ -110,12 +111,12 @@ impl Problem {
     }
 
     /// The same for a part of the body that begins at `pointer`.
-    pub(super) fn under(mut self, pointer: &str) -> Problem {
+    pub(crate) fn under(mut self, pointer: &str) -> Problem {
         self.errors.iter_mut().for_each(|fault| fault.pointer.insert_str(0, pointer));
         self
     }
 
-    pub(super) fn into_document(self) -> ProblemOut {
+    pub(crate) fn into_document(self) -> ProblemOut {
         let Problem { status, code, detail, errors, quota, .. } = self;
         let quota = quota.map(|QuotaExceeded { quota: name, limit, used }| QuotaOut { name, limit, used });
         ProblemOut {
@@ -131,16 +132,16 @@ impl Problem {
     }
 
     /// Something of that name does not exist, or not for this caller: the two look alike on purpose.
-    pub(super) fn not_found(what: &str, name: impl std::fmt::Display) -> Problem {
+    pub(crate) fn not_found(what: &str, name: impl std::fmt::Display) -> Problem {
         Problem::new(StatusCode::NOT_FOUND, "not_found", format!("there is no {what} `{name}`"))
     }
 
-    pub(super) fn bad_request(detail: impl Into<String>) -> Problem {
+    pub(crate) fn bad_request(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::BAD_REQUEST, "bad_request", detail)
     }
 
     /// The body is well-formed but wrong.
-    pub(super) fn invalid(errors: Vec<Fault>) -> Problem {
+    pub(crate) fn invalid(errors: Vec<Fault>) -> Problem {
         let detail = match errors.as_slice() {
             [only] if only.pointer.is_empty() => only.message.clone(),
             [only] => format!("{}: {}", only.pointer, only.message),
@@ -149,79 +150,78 @@ impl Problem {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_body", detail).with(errors)
     }
 
-    pub(super) fn too_large(what: &str, limit_bytes: usize) -> Problem {
+    pub(crate) fn too_large(what: &str, limit_bytes: usize) -> Problem {
         let detail = format!("{what} may have {limit_bytes} bytes");
         Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
     }
 
     /// A document of several things of which some are wrong, each where it stands.
-    pub(super) fn document(errors: Vec<Fault>) -> Problem {
+    pub(crate) fn document(errors: Vec<Fault>) -> Problem {
         Problem { code: "invalid_document", ..Problem::invalid(errors) }
     }
 
-    #[cfg(test)]
-    pub(super) fn status(&self) -> u16 {
+    pub(crate) fn status(&self) -> u16 {
         self.status.as_u16()
     }
 
-    pub(super) fn detail(&self) -> &str {
+    pub(crate) fn detail(&self) -> &str {
         &self.detail
     }
 
     /// What is wrong where, for whoever makes one problem out of several; a problem that points nowhere is the whole's.
-    pub(super) fn into_faults(self) -> Vec<Fault> {
+    pub(crate) fn into_faults(self) -> Vec<Fault> {
         if self.errors.is_empty() { vec![Fault::new("", self.detail)] } else { self.errors }
     }
 
-    pub(super) fn unauthorized(detail: &str) -> Problem {
+    pub(crate) fn unauthorized(detail: &str) -> Problem {
         Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
     }
 
-    pub(super) fn forbidden(needed: Rights, granted: Rights) -> Problem {
+    pub(crate) fn forbidden(needed: Rights, granted: Rights) -> Problem {
         let detail = format!("this needs the right to {needed}; the token has: {granted}");
         Problem::new(StatusCode::FORBIDDEN, "forbidden", detail)
     }
 
-    pub(super) fn source_disabled(name: impl std::fmt::Display) -> Problem {
+    pub(crate) fn source_disabled(name: impl std::fmt::Display) -> Problem {
         Problem::new(StatusCode::FORBIDDEN, "source_disabled", format!("the source `{name}` is disabled"))
     }
 
-    pub(super) fn busy(detail: impl Into<String>) -> Problem {
+    pub(crate) fn busy(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", detail).retry_after(1)
     }
 
     /// The tenant has as much as it may; in so many seconds it may be otherwise, 0 says nothing.
-    pub(super) fn quota(exceeded: QuotaExceeded, after_s: u32) -> Problem {
+    pub(crate) fn quota(exceeded: QuotaExceeded, after_s: u32) -> Problem {
         let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "quota_exceeded", exceeded.to_string());
         Problem { quota: Some(exceeded), ..problem.retry_after(after_s) }
     }
 
-    pub(super) fn tenant_disabled(tenant: &TenantId) -> Problem {
+    pub(crate) fn tenant_disabled(tenant: &TenantId) -> Problem {
         let detail = format!("the tenant `{tenant}` is switched off; ask the platform's operator");
         Problem::new(StatusCode::FORBIDDEN, "tenant_disabled", detail)
     }
 
     /// A schema that inputs which are in use do not follow.
-    pub(super) fn breaks_attachments(errors: Vec<Fault>) -> Problem {
+    pub(crate) fn breaks_attachments(errors: Vec<Fault>) -> Problem {
         let detail = format!("{} attachments have inputs that do not follow the new schema; see errors", errors.len());
         Problem::new(StatusCode::CONFLICT, "breaks_attachments", detail).with(errors)
     }
 
     /// Terminal states are final.
-    pub(super) fn already_ended(what: &str, state: State) -> Problem {
+    pub(crate) fn already_ended(what: &str, state: State) -> Problem {
         Problem::new(StatusCode::CONFLICT, "already_ended", format!("the {what} has ended already: it is {state}"))
     }
 
-    pub(super) fn precondition(detail: impl Into<String>) -> Problem {
+    pub(crate) fn precondition(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", detail)
     }
 
-    pub(super) fn unavailable(detail: impl Into<String>) -> Problem {
+    pub(crate) fn unavailable(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail).retry_after(5)
     }
 
     /// The caller sees an id, the log has the cause.
-    pub(super) fn internal(cause: &dyn std::error::Error) -> Problem {
+    pub(crate) fn internal(cause: &dyn std::error::Error) -> Problem {
         let id = request_id();
         tracing::error!(request.id = %id, cause = %chain(cause), "a request failed");
         let detail = format!("the server failed; its log says why at request {id}");
@@ -252,6 +252,8 @@ impl IntoResponse for Problem {
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
+        // For who shows it in another form.
+        response.extensions_mut().insert(Arc::new(document));
         response
     }
 }

@@ -23,7 +23,7 @@ use utoipa::ToSchema;
 #[derive(ToSchema)]
 #[schema(as = Flow, rename_all = "lowercase")]
 #[expect(dead_code, reason = "describes a type of the domain for the document")]
-pub(super) enum FlowSchema {
+pub(crate) enum FlowSchema {
     /// Those on the objects above and below.
     Both,
     Up,
@@ -34,88 +34,88 @@ pub(super) enum FlowSchema {
 /// A thing in the user's world.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Object)]
-pub(super) struct ObjectOut {
+pub(crate) struct ObjectOut {
     /// Letters, digits, `_`, `.` and `-`, such as `public.bookable`.
-    object_type: String,
-    object_id: String,
+    pub(crate) object_type: String,
+    pub(crate) object_id: String,
 }
 
 /// One firing of an event type.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct EventOut {
+pub(crate) struct EventOut {
     #[schema(value_type = uuid::Uuid)]
-    id: EventId,
-    owner_id: String,
+    pub(crate) id: EventId,
+    pub(crate) owner_id: String,
     #[schema(value_type = uuid::Uuid)]
-    event_type_id: EventTypeId,
-    event_type: String,
+    pub(crate) event_type_id: EventTypeId,
+    pub(crate) event_type: String,
     #[schema(value_type = Option<ObjectOut>)]
-    object: Option<ObjectRef>,
+    pub(crate) object: Option<ObjectRef>,
     /// How far it reached among the objects.
     #[schema(value_type = FlowSchema)]
-    flow: Flow,
+    pub(crate) flow: Flow,
     #[schema(value_type = serde_json::Value)]
-    payload: Json,
+    pub(crate) payload: Json,
     /// The attributes of the CloudEvent that fired it, extensions included.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<serde_json::Value>)]
-    cloudevent: Option<Json>,
+    pub(crate) cloudevent: Option<Json>,
     /// None of its runs starts before.
     #[schema(value_type = Option<String>, format = DateTime)]
-    run_at: Option<Timestamp>,
+    pub(crate) run_at: Option<Timestamp>,
     /// What made it: `api`, `source`, `webhook`, `chain`, `schedule`, `replay`, `test` or `demo`.
     #[schema(value_type = String)]
-    origin: Origin,
+    pub(crate) origin: Origin,
     /// The schedule that fired it.
     #[schema(value_type = Option<uuid::Uuid>)]
-    schedule_id: Option<ScheduleId>,
+    pub(crate) schedule_id: Option<ScheduleId>,
     /// The time that the schedule fired it for; earlier than `created_at` when the server was down then.
     #[schema(value_type = Option<String>, format = DateTime)]
-    scheduled_at: Option<Timestamp>,
+    pub(crate) scheduled_at: Option<Timestamp>,
     /// The event that it replays.
     #[schema(value_type = Option<uuid::Uuid>)]
-    replay_of: Option<EventId>,
+    pub(crate) replay_of: Option<EventId>,
     /// The run of that event that it replays; null when it replays all of it.
     #[schema(value_type = Option<uuid::Uuid>)]
-    replay_of_run: Option<RunId>,
+    pub(crate) replay_of_run: Option<RunId>,
     /// QUEUED, WAITING (nothing of it can start yet), RUNNING, SUCCESS, WARNING, ERROR, SKIPPED or CANCELLED.
     #[schema(value_type = String)]
-    state: EventState,
+    pub(crate) state: EventState,
     #[schema(value_type = Option<String>)]
-    reason: Option<Reason>,
-    message: String,
+    pub(crate) reason: Option<Reason>,
+    pub(crate) message: String,
     /// The event whose run fired it.
     #[schema(value_type = Option<uuid::Uuid>)]
-    parent_id: Option<EventId>,
+    pub(crate) parent_id: Option<EventId>,
     /// The event that began its chain; itself when nothing came before it.
     #[schema(value_type = uuid::Uuid)]
-    root_id: EventId,
+    pub(crate) root_id: EventId,
     /// Steps below the event that began its chain.
-    depth: u32,
+    pub(crate) depth: u32,
     /// The run whose end fired it.
     #[schema(value_type = Option<uuid::Uuid>)]
-    parent_run_id: Option<RunId>,
+    pub(crate) parent_run_id: Option<RunId>,
     /// The name of the token or the source that fired it.
-    created_by: String,
+    pub(crate) created_by: String,
     /// The source that fired it.
     #[schema(value_type = Option<uuid::Uuid>)]
-    source_id: Option<SourceId>,
+    pub(crate) source_id: Option<SourceId>,
     #[schema(value_type = String, format = DateTime)]
-    created_at: Timestamp,
+    pub(crate) created_at: Timestamp,
     #[schema(value_type = Option<String>, format = DateTime)]
-    started_at: Option<Timestamp>,
+    pub(crate) started_at: Option<Timestamp>,
     #[schema(value_type = Option<String>, format = DateTime)]
-    ended_at: Option<Timestamp>,
+    pub(crate) ended_at: Option<Timestamp>,
     /// That this was only asked: there is no such event.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    dry_run: bool,
+    pub(crate) dry_run: bool,
     /// Its runs in the order of the plan. Lists leave them out.
     #[serde(skip_serializing_if = "Option::is_none")]
-    runs: Option<Vec<RunOut>>,
+    pub(crate) runs: Option<Vec<RunOut>>,
 }
 
 /// Lets the runs that wait for a sink say so.
-pub(super) fn explain_waits(api: &Api, runs: &mut [Arc<Run>]) {
+pub(crate) fn explain_waits(api: &Api, runs: &mut [Arc<Run>]) {
     let catalogue = api.store().catalogue();
     for run in runs.iter_mut().filter(|run| waits_for(&catalogue, run).is_some()) {
         explain_wait(&catalogue, Arc::make_mut(run));
@@ -124,7 +124,7 @@ pub(super) fn explain_waits(api: &Api, runs: &mut [Arc<Run>]) {
 
 /// List events
 #[utoipa::path(get, path = "/event", tag = "events", params(EventFilter), responses((status = 200, body = page::Envelope<Vec<EventOut>>)))]
-pub(super) async fn list(
+pub(crate) async fn list(
     caller: Caller<Read>,
     State(api): State<Api>,
     Query(filter): Query<EventFilter>,
@@ -146,7 +146,7 @@ pub(super) async fn list(
 
 /// Read an event with its runs
 #[utoipa::path(get, path = "/event/{id}", tag = "events", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<EventOut>)))]
-pub(super) async fn read(
+pub(crate) async fn read(
     caller: Caller<Read>,
     State(api): State<Api>,
     Path(id): Path<String>,
@@ -166,7 +166,7 @@ pub(super) async fn read(
 /// Ends all of its runs that have not ended, and the event: what waits does not begin, a running action is interrupted.
 /// 409 `already_ended` when it has ended. Chains do not go on.
 #[utoipa::path(post, path = "/event/{id}/cancel", tag = "events", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<EventOut>)))]
-pub(super) async fn cancel(
+pub(crate) async fn cancel(
     caller: Caller<Execute>,
     State(api): State<Api>,
     Path(id): Path<String>,
@@ -185,11 +185,11 @@ pub(super) async fn cancel(
 
 impl EventOut {
     /// Of an event that was only foreseen.
-    pub(super) fn foreseen(event: &Event, runs: &[Arc<Run>]) -> EventOut {
+    pub(crate) fn foreseen(event: &Event, runs: &[Arc<Run>]) -> EventOut {
         EventOut { dry_run: true, ..EventOut::of(event, Some(runs)) }
     }
 
-    pub(super) fn of(event: &Event, runs: Option<&[Arc<Run>]>) -> EventOut {
+    pub(crate) fn of(event: &Event, runs: Option<&[Arc<Run>]>) -> EventOut {
         let (schedule_id, scheduled_at) = match event.cause {
             Some(Cause::Schedule { id, due_at }) => (Some(id), Some(due_at)),
             _ => (None, None),

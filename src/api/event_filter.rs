@@ -2,6 +2,7 @@
 
 use super::Api;
 use super::auth::Caller;
+use super::page::LIMIT_MAX;
 use super::run::reason_named;
 use crate::domain::{Event, EventId, EventTypeId, EventTypeName, ObjectRef, Reason, State, TenantId, Timestamp};
 use crate::store::{Page, Query, ReadError, Store};
@@ -11,9 +12,9 @@ use utoipa::{IntoParams, ToSchema};
 #[derive(Clone, Debug, Default, Deserialize, IntoParams, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct EventFilter {
+pub(crate) struct EventFilter {
     /// QUEUED, WAITING, RUNNING, SUCCESS, WARNING, ERROR, SKIPPED or CANCELLED.
-    pub(super) state: Option<String>,
+    pub(crate) state: Option<String>,
     /// Such as `fuel_exhausted`.
     reason: Option<String>,
     /// Display name of an event type, or its id. Of a name that none has any more the history of those that had it is
@@ -40,16 +41,16 @@ pub(super) struct EventFilter {
     /// Text that the event type, the object, the message, the payload or the id has, whatever the case.
     q: Option<String>,
     /// `-created_at`, newest first, or `created_at`. Default newest first. A replay has the oldest first.
-    pub(super) sort: Option<String>,
+    pub(crate) sort: Option<String>,
     /// At most this many items, 1 to 200. Default 50.
-    pub(super) limit: Option<usize>,
+    pub(crate) limit: Option<usize>,
     /// `next` of the page before. A page may have fewer items than asked for and still have a next one.
-    pub(super) cursor: Option<String>,
+    pub(crate) cursor: Option<String>,
 }
 
 /// A filter that names nothing that is not there.
 #[derive(Clone, Debug)]
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     reason: Option<Reason>,
     of_type: Option<OfType>,
     owner: Option<TenantId>,
@@ -69,15 +70,21 @@ enum OfType {
 }
 
 /// The name of a field of a filter and what is wrong with its value.
-pub(super) struct Misfit {
-    pub(super) field: &'static str,
-    pub(super) message: String,
+pub(crate) struct Misfit {
+    pub(crate) field: &'static str,
+    pub(crate) message: String,
     /// It names what is not there, or not for this caller.
-    pub(super) is_missing: bool,
+    pub(crate) is_missing: bool,
 }
 
 impl EventFilter {
-    pub(super) fn wanted<N>(self, api: &Api, caller: &Caller<N>) -> Result<Wanted, Misfit> {
+    /// Those of a chain, the oldest first.
+    pub(crate) fn of_chain(root: EventId, cursor: Option<String>) -> EventFilter {
+        let (sort, limit) = (Some("created_at".to_owned()), Some(LIMIT_MAX));
+        EventFilter { root_id: Some(root.to_string()), sort, limit, cursor, ..EventFilter::default() }
+    }
+
+    pub(crate) fn wanted<N>(self, api: &Api, caller: &Caller<N>) -> Result<Wanted, Misfit> {
         let misfit = |field, message| Misfit { field, message, is_missing: false };
         let id = |field: &'static str, text: &Option<String>| {
             let id = text.as_deref().map(|text| text.parse().map_err(|_| misfit(field, format!("{text}: not an id"))));
@@ -114,13 +121,13 @@ fn of_type(api: &Api, tenant: &TenantId, text: &str) -> Result<OfType, Misfit> {
     Ok(found.map_or(OfType::Named(name), OfType::Id))
 }
 
-pub(super) fn no_event_type(name: &str) -> String {
+pub(crate) fn no_event_type(name: &str) -> String {
     format!("there is no event type `{name}`, and no such event of one that was called so")
 }
 
 impl Wanted {
     /// The name that is asked for if no event type has it any more.
-    pub(super) fn former_name(&self) -> Option<&EventTypeName> {
+    pub(crate) fn former_name(&self) -> Option<&EventTypeName> {
         match &self.of_type {
             Some(OfType::Named(name)) => Some(name),
             Some(OfType::Id(_)) | None => None,
@@ -129,13 +136,13 @@ impl Wanted {
 
     /// Only events made before this one.
     #[must_use]
-    pub(super) fn before(mut self, id: EventId) -> Wanted {
+    pub(crate) fn before(mut self, id: EventId) -> Wanted {
         self.between.1 = Some(self.between.1.map_or(id, |to| to.min(id)));
         self
     }
 
     /// A page of the events that are wanted and that `also` wants.
-    pub(super) fn page(
+    pub(crate) fn page(
         &self,
         store: &Store,
         query: Query,
@@ -186,7 +193,7 @@ impl Wanted {
 }
 
 /// The query for what is one tenant's; none when its caller does not see that tenant.
-pub(super) fn of_owner(query: Query, owner: Option<&TenantId>) -> Option<Query> {
+pub(crate) fn of_owner(query: Query, owner: Option<&TenantId>) -> Option<Query> {
     let is_hidden = |owner: &TenantId| query.tenant.as_ref().is_some_and(|tenant| tenant != owner);
     match owner {
         Some(owner) if is_hidden(owner) => None,
@@ -196,7 +203,7 @@ pub(super) fn of_owner(query: Query, owner: Option<&TenantId>) -> Option<Query> 
 }
 
 /// A state as it is written, whatever the case.
-pub(super) fn state_named(text: &str) -> Result<State, Misfit> {
+pub(crate) fn state_named(text: &str) -> Result<State, Misfit> {
     let misfit = |()| Misfit { field: "state", message: format!("{text}: there is no such state"), is_missing: false };
     text.parse().map_err(misfit)
 }

@@ -27,7 +27,7 @@ use utoipa::{IntoParams, ToSchema};
 /// An event type as it is sent.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct EventTypeIn {
+pub(crate) struct EventTypeIn {
     /// A letter and up to 63 letters, digits, `_`, `.` and `-`; unique without regard to case.
     #[schema(value_type = String, pattern = "^[A-Za-z][A-Za-z0-9_.-]{0,63}$")]
     display_name: EventTypeName,
@@ -65,34 +65,34 @@ pub(super) struct EventTypeIn {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct EventTypeOut {
+pub(crate) struct EventTypeOut {
     #[schema(value_type = uuid::Uuid)]
-    id: EventTypeId,
-    owner_id: String,
-    display_name: String,
-    description: String,
-    sink_type: String,
+    pub(crate) id: EventTypeId,
+    pub(crate) owner_id: String,
+    pub(crate) display_name: String,
+    pub(crate) description: String,
+    pub(crate) sink_type: String,
     /// The name of the source type whose sources may fire it.
-    source_type: Option<String>,
+    pub(crate) source_type: Option<String>,
     #[schema(value_type = Option<uuid::Uuid>)]
-    action: Option<ActionId>,
-    enabled: bool,
+    pub(crate) action: Option<ActionId>,
+    pub(crate) enabled: bool,
     /// Whether its events are accepted and held; `pause` and `resume` change it, nothing else does.
-    paused: bool,
+    pub(crate) paused: bool,
     #[schema(value_type = FlowSchema)]
-    flow: Flow,
+    pub(crate) flow: Flow,
     #[schema(value_type = Vec<ParameterSchema>)]
-    parameters: Vec<Parameter>,
+    pub(crate) parameters: Vec<Parameter>,
     #[schema(value_type = Option<serde_json::Value>)]
-    payload_schema: Option<Json>,
+    pub(crate) payload_schema: Option<Json>,
     #[schema(value_type = u32)]
-    dedup_window_s: DedupWindow,
-    version: u64,
-    created_by: String,
+    pub(crate) dedup_window_s: DedupWindow,
+    pub(crate) version: u64,
+    pub(crate) created_by: String,
     #[schema(value_type = String, format = DateTime)]
-    created_at: Timestamp,
+    pub(crate) created_at: Timestamp,
     #[schema(value_type = String, format = DateTime)]
-    updated_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
 }
 
 fn yes() -> bool {
@@ -101,7 +101,7 @@ fn yes() -> bool {
 
 /// Create an event type
 #[utoipa::path(post, path = "/event-type", tag = "event types", request_body = EventTypeIn, responses((status = 201, body = page::Envelope<EventTypeOut>)))]
-pub(super) async fn create(
+pub(crate) async fn create(
     caller: Caller<Write>,
     State(api): State<Api>,
     Body(body): Body<EventTypeIn>,
@@ -135,7 +135,7 @@ pub(super) async fn create(
 
 /// List event types
 #[utoipa::path(get, path = "/event-type", tag = "event types", params(Filter), responses((status = 200, body = page::Envelope<Vec<EventTypeOut>>)))]
-pub(super) async fn list(
+pub(crate) async fn list(
     caller: Caller<Read>,
     State(api): State<Api>,
     Query(filter): Query<Filter>,
@@ -156,7 +156,7 @@ pub(super) async fn list(
 
 /// Read an event type, by id or display name
 #[utoipa::path(get, path = "/event-type/{id}", tag = "event types", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<EventTypeOut>)))]
-pub(super) async fn read(
+pub(crate) async fn read(
     caller: Caller<Read>,
     State(api): State<Api>,
     Path(id): Path<String>,
@@ -169,7 +169,7 @@ pub(super) async fn read(
 ///
 /// The body replaces it whole, at once, except for whether it is paused. `If-Match` guards against somebody else's change.
 #[utoipa::path(put, path = "/event-type/{id}", tag = "event types", params(("id" = String, Path)), request_body = EventTypeIn, responses((status = 200, body = page::Envelope<EventTypeOut>)))]
-pub(super) async fn change(
+pub(crate) async fn change(
     caller: Caller<Write>,
     State(api): State<Api>,
     Path(id): Path<String>,
@@ -218,7 +218,7 @@ fn answer(api: &Api, event_type: &Arc<EventType>, data: fn(EventTypeOut) -> Data
 /// From now on its events are accepted and held: none of their runs begins. Runs that have begun go on, with their
 /// retries. What is paused stays so over restarts. `If-Match` guards against somebody else's change.
 #[utoipa::path(post, path = "/event-type/{id}/pause", tag = "event types", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<EventTypeOut>)))]
-pub(super) async fn pause(
+pub(crate) async fn pause(
     caller: Caller<Write>,
     State(api): State<Api>,
     Path(id): Path<String>,
@@ -232,7 +232,7 @@ pub(super) async fn pause(
 ///
 /// What was held goes on in the order in which it was accepted. `If-Match` guards against somebody else's change.
 #[utoipa::path(post, path = "/event-type/{id}/resume", tag = "event types", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<EventTypeOut>)))]
-pub(super) async fn resume(
+pub(crate) async fn resume(
     caller: Caller<Write>,
     State(api): State<Api>,
     Path(id): Path<String>,
@@ -272,7 +272,7 @@ fn to_change(api: &Api, caller: &Caller<Write>, id: &str, headers: &HeaderMap) -
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Force {
+pub(crate) struct Force {
     /// Also blank it in the actions that fire it on success or failure, and disable the schedules that fire it.
     #[serde(default)]
     force: bool,
@@ -284,7 +284,7 @@ pub(super) struct Force {
 /// `on_failure`, as new versions of those actions, but no trigger, and disables the schedules. `If-Match` guards against
 /// somebody else's change. Its history stays.
 #[utoipa::path(delete, path = "/event-type/{id}", tag = "event types", params(("id" = String, Path), Force), responses((status = 200, body = page::Envelope<EventTypeOut>)))]
-pub(super) async fn delete(
+pub(crate) async fn delete(
     caller: Caller<Write>,
     State(api): State<Api>,
     Path(id): Path<String>,
@@ -331,7 +331,7 @@ fn without_follow_up(api: &Api, event_type: &EventType, by: &str) -> Transition 
     transition
 }
 
-pub(super) fn find(api: &Api, tenant: &TenantId, id: &str) -> Result<Arc<EventType>, Problem> {
+pub(crate) fn find(api: &Api, tenant: &TenantId, id: &str) -> Result<Arc<EventType>, Problem> {
     let catalogue = api.catalogue();
     let by_id = id.parse().ok().and_then(|id: EventTypeId| catalogue.event_type(id));
     let found = by_id.or_else(|| catalogue.event_type_named(tenant, &id.parse().ok()?));
@@ -369,7 +369,7 @@ impl EventTypeIn {
 }
 
 impl EventTypeOut {
-    pub(super) fn of(catalogue: &Catalogue, event_type: &EventType) -> EventTypeOut {
+    pub(crate) fn of(catalogue: &Catalogue, event_type: &EventType) -> EventTypeOut {
         let source_type = event_type.source_type.and_then(|id| catalogue.source_types().get(id));
         EventTypeOut {
             id: event_type.id,

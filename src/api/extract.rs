@@ -4,13 +4,13 @@ use super::Api;
 use super::error::{Fault, Problem};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 
 /// A JSON body.
-pub(super) struct Body<T>(pub(super) T);
+pub(crate) struct Body<T>(pub(crate) T);
 
 impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
     type Rejection = Problem;
@@ -22,7 +22,7 @@ impl<T: DeserializeOwned> FromRequest<Api> for Body<T> {
 }
 
 /// Reads a body of at most `limit` bytes.
-pub(super) async fn read(body: axum::body::Body, what: &str, limit: usize) -> Result<Bytes, Problem> {
+pub(crate) async fn read(body: axum::body::Body, what: &str, limit: usize) -> Result<Bytes, Problem> {
     match Limited::new(body, limit).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(Problem::too_large(what, limit)),
@@ -31,7 +31,7 @@ pub(super) async fn read(body: axum::body::Body, what: &str, limit: usize) -> Re
 }
 
 /// Parses JSON; where that fails a second, slower look finds out at which place.
-pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let Err(error) = serde_json::from_slice::<T>(bytes) else {
         return serde_json::from_slice(bytes).map_err(|error| Problem::bad_request(error.to_string()));
     };
@@ -56,7 +56,7 @@ fn pointer(path: &serde_path_to_error::Path) -> String {
 }
 
 /// A name as it stands in a JSON Pointer (RFC 6901 §3).
-pub(super) fn escaped(name: &str) -> String {
+pub(crate) fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
 
@@ -67,23 +67,28 @@ fn plain(error: &serde_json::Error) -> String {
 }
 
 /// Query parameters; unknown ones are refused, since a mistyped filter would silently show too much.
-pub(super) struct Query<T>(pub(super) T);
+pub(crate) struct Query<T>(pub(crate) T);
 
 impl<T: DeserializeOwned> FromRequestParts<Api> for Query<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &Api) -> Result<Query<T>, Problem> {
-        let query = axum::extract::Query::<T>::try_from_uri(&parts.uri);
-        query.map(|query| Query(query.0)).map_err(|error| {
-            let text = error.body_text();
-            let detail = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
-            Problem::bad_request(format!("the query of the URL: {detail}"))
-        })
+        query(&parts.uri).map(Query)
     }
 }
 
+/// What the query of a URL says.
+pub(crate) fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
+    let query = axum::extract::Query::<T>::try_from_uri(uri);
+    query.map(|query| query.0).map_err(|error| {
+        let text = error.body_text();
+        let detail = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
+        Problem::bad_request(format!("the query of the URL: {detail}"))
+    })
+}
+
 /// The part of the path that names something. What is not even an id names nothing: 404.
-pub(super) struct Path<T>(pub(super) T);
+pub(crate) struct Path<T>(pub(crate) T);
 
 impl<T: DeserializeOwned + Send> FromRequestParts<Api> for Path<T> {
     type Rejection = Problem;
@@ -95,7 +100,7 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Api> for Path<T> {
 }
 
 /// How long a caller wants to wait for the result (`Prefer: wait=N`, RFC 7240 §4.3), in seconds.
-pub(super) fn preferred_wait_s(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
+pub(crate) fn preferred_wait_s(headers: &HeaderMap) -> Result<Option<u64>, Problem> {
     for value in headers.get_all("prefer") {
         let text = value.to_str().unwrap_or_default();
         for preference in text.split(',').map(str::trim) {
@@ -115,7 +120,7 @@ const IDEMPOTENCY_KEY_MAX: usize = 255;
 
 /// What a caller names its request by (`Idempotency-Key`, draft-ietf-httpapi-idempotency-key-header), with or without the
 /// quotes of a structured text (RFC 9651 §3.3.3): the two are the same key.
-pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let mut values = headers.get_all("idempotency-key").iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
@@ -138,7 +143,7 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Pro
 }
 
 /// What stands in quotes, of which the first was taken; `None` when the last is not where it should be.
-pub(super) fn unquoted(rest: &str) -> Option<String> {
+pub(crate) fn unquoted(rest: &str) -> Option<String> {
     let mut text = String::with_capacity(rest.len());
     let mut characters = rest.chars();
     loop {

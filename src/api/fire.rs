@@ -24,7 +24,7 @@ use utoipa::{IntoParams, ToSchema};
 /// A trigger to fire.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct EventIn {
+pub(crate) struct EventIn {
     /// The display name of the event type.
     #[schema(value_type = String)]
     event_type: EventTypeName,
@@ -73,7 +73,7 @@ pub(super) struct EventIn {
         ("idempotency-key" = Option<String>, Header, description = "1 to 255 printable characters, quoted or not: accepts the request once")),
     responses((status = 202, body = page::Envelope<EventOut>), (status = 200, description = "It has ended", body = page::Envelope<EventOut>),
         (status = 207, description = "Of a batch: some were refused", body = page::Envelope<Vec<BatchedOut>>)))]
-pub(super) async fn fire(
+pub(crate) async fn fire(
     firing: Firing,
     State(api): State<Api>,
     Query(DryRun { dry_run }): Query<DryRun>,
@@ -116,7 +116,7 @@ async fn fire_plain(
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct TriggerQuery {
+pub(crate) struct TriggerQuery {
     object_type: Option<String>,
     object_id: Option<String>,
     /// Narrows how far the event type lets it reach among the objects: `both`, `up`, `down` or `none`.
@@ -139,7 +139,7 @@ pub(super) struct TriggerQuery {
     dry_run: bool,
 }
 
-pub(super) fn sameness(key: Option<CallerKey>) -> Sameness {
+pub(crate) fn sameness(key: Option<CallerKey>) -> Sameness {
     key.map_or(Sameness::Content, Sameness::Key)
 }
 
@@ -150,7 +150,7 @@ pub(super) fn sameness(key: Option<CallerKey>) -> Sameness {
     params(("event_type" = String, Path), TriggerQuery, ("prefer" = Option<String>, Header, description = "`wait=N`: wait up to N seconds for the end"),
         ("idempotency-key" = Option<String>, Header, description = "1 to 255 printable characters, quoted or not: accepts the request once")),
     responses((status = 202, body = page::Envelope<EventOut>), (status = 200, description = "It has ended", body = page::Envelope<EventOut>)))]
-pub(super) async fn trigger(
+pub(crate) async fn trigger(
     firing: Firing,
     State(api): State<Api>,
     Path(event_type): Path<String>,
@@ -186,7 +186,7 @@ pub(super) async fn trigger(
 }
 
 /// Fires, or says what firing would do.
-pub(super) async fn answer(
+pub(crate) async fn answer(
     api: &Api,
     firing: &Firing,
     (headers, dry_run): (&HeaderMap, bool),
@@ -232,7 +232,7 @@ async fn fire_and_answer(api: &Api, firing: &Firing, headers: &HeaderMap, fire: 
 }
 
 /// Says that an earlier request made the event.
-pub(super) fn marked_as_replayed(mut response: Response) -> Response {
+pub(crate) fn marked_as_replayed(mut response: Response) -> Response {
     response.headers_mut().insert("idempotency-replayed", HeaderValue::from_static("true"));
     response
 }

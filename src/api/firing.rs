@@ -11,14 +11,14 @@ use axum::http::request::Parts;
 use std::sync::Arc;
 
 /// Who fires: a token with the right to execute, or a source.
-pub(super) enum Firing {
+pub(crate) enum Firing {
     Token(Caller<Execute>),
     Source(Arc<Source>),
 }
 
 impl Firing {
     /// The wish to fire an event type in its name, for its own tenant unless the platform names another.
-    pub(super) fn fire(
+    pub(crate) fn fire(
         &self,
         event_type: EventTypeName,
         payload: Json,
@@ -49,7 +49,7 @@ impl Firing {
 
     /// What becomes of a firing that was refused. Whoever fires what the source type does not allow may be a credential in
     /// the wrong hands, so that goes into the audit log, though not every time.
-    pub(super) async fn refused(&self, api: &Api, error: FireError) -> Problem {
+    pub(crate) async fn refused(&self, api: &Api, error: FireError) -> Problem {
         let FireError::SourceType { event_type, message } = &error else { return error.into() };
         let author = self.author(api);
         let Some(left_out) = api.refusals().count(&author) else { return error.into() };

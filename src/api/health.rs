@@ -14,23 +14,23 @@ use std::fmt::Write as _;
 use utoipa::ToSchema;
 
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Health {
+pub(crate) struct Health {
     /// `ok`.
-    status: &'static str,
-    version: &'static str,
+    pub(crate) status: &'static str,
+    pub(crate) version: &'static str,
 }
 
 const OK: Health = Health { status: "ok", version: env!("CARGO_PKG_VERSION") };
 
 /// Whether the process answers
 #[utoipa::path(get, path = "/healthz", tag = "operation", security(()), responses((status = 200, body = page::Envelope<Health>)))]
-pub(super) async fn live() -> Data<Health> {
+pub(crate) async fn live() -> Data<Health> {
     Data::ok(OK)
 }
 
 /// Whether events can be taken in
 #[utoipa::path(get, path = "/readyz", tag = "operation", security(()), responses((status = 200, body = page::Envelope<Health>), (status = 503, body = super::error::ProblemOut)))]
-pub(super) async fn ready(State(api): State<Api>) -> Result<Data<Health>, Problem> {
+pub(crate) async fn ready(State(api): State<Api>) -> Result<Data<Health>, Problem> {
     if api.store().is_broken() {
         return Err(Problem::unavailable("the store cannot write; its cause is in the log"));
     }
@@ -39,7 +39,7 @@ pub(super) async fn ready(State(api): State<Api>) -> Result<Data<Health>, Proble
 
 /// Figures for Prometheus
 #[utoipa::path(get, path = "/metrics", tag = "operation", responses((status = 200, content_type = "text/plain", body = String)))]
-pub(super) async fn metrics(caller: Caller<Read>, State(api): State<Api>) -> Response {
+pub(crate) async fn metrics(caller: Caller<Read>, State(api): State<Api>) -> Response {
     let load = api.dispatch().load();
     let catalogue = api.catalogue();
     let figures = [

@@ -17,25 +17,25 @@ use utoipa::{IntoParams, ToSchema};
 
 /// What an action keeps under a key.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct ValueOut {
-    key: String,
-    size_bytes: usize,
+pub(crate) struct ValueOut {
+    pub(crate) key: String,
+    pub(crate) size_bytes: usize,
     /// Differs after every write.
-    version: u64,
+    pub(crate) version: u64,
     #[schema(value_type = String, format = DateTime)]
-    written_at: Timestamp,
+    pub(crate) written_at: Timestamp,
     /// From when on it counts as not there.
     #[schema(value_type = Option<String>, format = DateTime)]
-    expires_at: Option<Timestamp>,
+    pub(crate) expires_at: Option<Timestamp>,
     /// The value in base64 (RFC 4648 §4); not in lists.
     #[serde(skip_serializing_if = "Option::is_none")]
-    value: Option<String>,
+    pub(crate) value: Option<String>,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct KvFilter {
+pub(crate) struct KvFilter {
     /// Those of the runs by this attachment. Default: those of the action itself.
     attachment: Option<String>,
     /// Whose runs keep them; only the platform names another tenant than its own. Default: the owner of the attachment or
@@ -53,7 +53,7 @@ pub(super) struct KvFilter {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct KvPlace {
+pub(crate) struct KvPlace {
     /// That of the runs by this attachment. Default: that of the action itself.
     attachment: Option<String>,
     /// Whose runs keep it; only the platform names another tenant than its own. Default: the owner of the attachment or
@@ -66,7 +66,7 @@ pub(super) struct KvPlace {
 ///
 /// In order, without the values. What has expired is not there any more.
 #[utoipa::path(get, path = "/action/{id}/kv", tag = "values", params(("id" = String, Path), KvFilter), responses((status = 200, body = page::Envelope<Vec<ValueOut>>)))]
-pub(super) async fn list(
+pub(crate) async fn list(
     caller: Caller<Read>,
     State(api): State<Api>,
     Path(id): Path<String>,
@@ -86,7 +86,7 @@ pub(super) async fn list(
 
 /// Read a value
 #[utoipa::path(get, path = "/action/{id}/kv/{key}", tag = "values", params(("id" = String, Path), ("key" = String, Path), KvPlace), responses((status = 200, body = page::Envelope<ValueOut>)))]
-pub(super) async fn read(
+pub(crate) async fn read(
     caller: Caller<Read>,
     State(api): State<Api>,
     Path((id, key)): Path<(String, String)>,
@@ -102,7 +102,7 @@ pub(super) async fn read(
 ///
 /// A run that expected it to be there has a conflict and is tried again. `If-Match` guards against a run's change.
 #[utoipa::path(delete, path = "/action/{id}/kv/{key}", tag = "values", params(("id" = String, Path), ("key" = String, Path), KvPlace), responses((status = 200, body = page::Envelope<ValueOut>)))]
-pub(super) async fn delete(
+pub(crate) async fn delete(
     caller: Caller<Write>,
     State(api): State<Api>,
     Path((id, key)): Path<(String, String)>,

@@ -3,48 +3,48 @@
 //! A handler parses, checks rights through its `auth::Caller`, makes one call, and shapes the answer. Errors become
 //! responses in `error` only. It does not know who listens, or how anything is stored.
 
-mod action;
+pub(crate) mod action;
 mod allowed_hosts;
 mod apply;
-mod attachment;
-mod attempt;
-mod audit;
-mod auth;
+pub(crate) mod attachment;
+pub(crate) mod attempt;
+pub(crate) mod audit;
+pub(crate) mod auth;
 mod backup;
 mod cloudevent;
 mod delay;
 mod draft;
-mod entry;
-mod error;
-mod event;
-mod event_filter;
-mod event_type;
-mod extract;
-mod fire;
-mod firing;
-mod health;
+pub(crate) mod entry;
+pub(crate) mod error;
+pub(crate) mod event;
+pub(crate) mod event_filter;
+pub(crate) mod event_type;
+pub(crate) mod extract;
+pub(crate) mod fire;
+pub(crate) mod firing;
+pub(crate) mod health;
 mod hook;
-mod kv;
+pub(crate) mod kv;
 mod leftover;
-mod module;
-mod object;
+pub(crate) mod module;
+pub(crate) mod object;
 mod openapi;
-mod page;
-mod parameter;
+pub(crate) mod page;
+pub(crate) mod parameter;
 mod precondition;
 mod refusals;
-mod replay;
-mod run;
-mod schedule;
-mod secret;
-mod sink;
-mod sink_type;
-mod source;
-mod source_type;
-mod stream;
-mod tenant;
-mod token;
-mod trial;
+pub(crate) mod replay;
+pub(crate) mod run;
+pub(crate) mod schedule;
+pub(crate) mod secret;
+pub(crate) mod sink;
+pub(crate) mod sink_type;
+pub(crate) mod source;
+pub(crate) mod source_type;
+pub(crate) mod stream;
+pub(crate) mod tenant;
+pub(crate) mod token;
+pub(crate) mod trial;
 
 use crate::dispatch::Dispatch;
 use crate::domain::{AuditId, Clock, Entropy, Ids, Noted, RequestId, Timestamp};
@@ -172,15 +172,11 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(openapi::serve))
 }
 
-/// The API as a service.
-pub fn router(parts: Parts) -> Router {
-    let stream_slots = Arc::new(Semaphore::new(parts.bounds.streams));
-    let backup_slot = Arc::new(Semaphore::new(1));
-    let parts = Arc::new(parts);
-    let (gate, refusals) = (Arc::default(), Arc::default());
-    let api = Api(Arc::new(Shared { parts, stream_slots, backup_slot, refusals, gate, draft: None }));
+/// The API as a service, and beside it the pages that stand on it.
+pub fn router(api: &Api, pages: Router<Api>) -> Router {
     let (router, _) = described().split_for_parts();
     router
+        .merge(pages)
         .fallback(|request: Request| async move { Problem::not_found("route", request.uri().path()) })
         .method_not_allowed_fallback(|request: Request| async move {
             let detail = format!("{} does not take {}", request.uri().path(), request.method());
@@ -188,7 +184,7 @@ pub fn router(parts: Parts) -> Router {
         })
         .layer(from_fn(leftover::discard))
         .layer(from_fn_with_state(api.clone(), identify))
-        .with_state(api)
+        .with_state(api.clone())
 }
 
 tokio::task_local! {
@@ -220,15 +216,23 @@ async fn identify(axum::extract::State(api): axum::extract::State<Api>, request:
 }
 
 impl Api {
-    fn store(&self) -> &Store {
+    pub fn new(parts: Parts) -> Api {
+        let stream_slots = Arc::new(Semaphore::new(parts.bounds.streams));
+        let backup_slot = Arc::new(Semaphore::new(1));
+        let parts = Arc::new(parts);
+        let (gate, refusals) = (Arc::default(), Arc::default());
+        Api(Arc::new(Shared { parts, stream_slots, backup_slot, refusals, gate, draft: None }))
+    }
+
+    pub(crate) fn store(&self) -> &Store {
         &self.0.parts.store
     }
 
-    fn dispatch(&self) -> &Dispatch {
+    pub(crate) fn dispatch(&self) -> &Dispatch {
         &self.0.parts.dispatch
     }
 
-    fn sandbox(&self) -> &Sandbox {
+    pub(crate) fn sandbox(&self) -> &Sandbox {
         &self.0.parts.sandbox
     }
 
@@ -236,20 +240,20 @@ impl Api {
         &self.0.parts.ids
     }
 
-    fn entropy(&self) -> &Entropy {
+    pub(crate) fn entropy(&self) -> &Entropy {
         &self.0.parts.entropy
     }
 
-    fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         self.0.parts.clock.now()
     }
 
-    fn bounds(&self) -> Bounds {
+    pub(crate) fn bounds(&self) -> Bounds {
         self.0.parts.bounds
     }
 
     /// The catalogue as of the last commit, or the draft that this works on.
-    fn catalogue(&self) -> Arc<Catalogue> {
+    pub(crate) fn catalogue(&self) -> Arc<Catalogue> {
         self.0.draft.as_ref().map_or_else(|| self.store().catalogue(), Draft::catalogue)
     }
 
@@ -308,7 +312,7 @@ impl Api {
     }
 
     /// Reads from the store without holding up an async thread.
-    async fn reading<T: Send + 'static>(
+    pub(crate) async fn reading<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Store) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, Problem> {

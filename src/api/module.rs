@@ -18,41 +18,41 @@ use utoipa::{IntoParams, ToSchema};
 
 /// An uploaded component.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct ModuleOut {
+pub(crate) struct ModuleOut {
     /// `sha256:` and 64 hexadecimal digits.
-    digest: String,
-    owner_id: String,
+    pub(crate) digest: String,
+    pub(crate) owner_id: String,
     /// `action`: of the world `fusebox:action/action`; `command`: a program, which exports `wasi:cli/run`;
     /// `http`: a handler, which exports `wasi:http/incoming-handler`; `interpreter`: of the world
     /// `fusebox:action/interpreter`, which runs the code of actions in a language if the platform uploads it as
     /// `interpreter.<language>`.
     #[schema(value_type = String)]
-    kind: Kind,
-    size_bytes: u64,
+    pub(crate) kind: Kind,
+    pub(crate) size_bytes: u64,
     /// What it asks for: its import list is its permission request.
-    imports: Vec<PermissionOut>,
+    pub(crate) imports: Vec<PermissionOut>,
     /// Of a core module: how a component was made of it, such as `core module, wasip1 command adapter 48.0.8`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    wrapped: Option<String>,
+    pub(crate) wrapped: Option<String>,
     /// `name@version`, in order of upload.
-    names: Vec<String>,
-    created_by: String,
+    pub(crate) names: Vec<String>,
+    pub(crate) created_by: String,
     #[schema(value_type = String, format = DateTime)]
-    created_at: crate::domain::Timestamp,
+    pub(crate) created_at: crate::domain::Timestamp,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct PermissionOut {
+pub(crate) struct PermissionOut {
     /// Such as `fusebox:action/log@0.1.0`.
-    import: String,
+    pub(crate) import: String,
     /// What the host gives for it, in words.
-    grants: String,
+    pub(crate) grants: String,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Upload {
+pub(crate) struct Upload {
     /// A name to find it by, such as `reports.runner`.
     name: Option<String>,
     /// The version of that name; without it the first 12 digits of the digest.
@@ -73,7 +73,7 @@ const TRIES_MAX: usize = 64;
 #[utoipa::path(post, path = "/module", tag = "modules", params(Upload),
     request_body(content = Vec<u8>, content_type = "application/wasm"),
     responses((status = 201, body = page::Envelope<ModuleOut>), (status = 200, description = "It was there already", body = page::Envelope<ModuleOut>)))]
-pub(super) async fn upload(
+pub(crate) async fn upload(
     caller: Caller<Write>,
     State(api): State<Api>,
     Query(query): Query<Upload>,
@@ -198,7 +198,7 @@ fn merge(
 
 /// List modules
 #[utoipa::path(get, path = "/module", tag = "modules", params(Filter), responses((status = 200, body = page::Envelope<Vec<ModuleOut>>)))]
-pub(super) async fn list(
+pub(crate) async fn list(
     caller: Caller<Read>,
     State(api): State<Api>,
     Query(filter): Query<Filter>,
@@ -221,7 +221,7 @@ pub(super) async fn list(
 ///
 /// `ref` is a digest, `name@version`, or a name, which means the newest upload of it.
 #[utoipa::path(get, path = "/module/{ref}", tag = "modules", params(("ref" = String, Path)), responses((status = 200, body = page::Envelope<ModuleOut>)))]
-pub(super) async fn read(
+pub(crate) async fn read(
     caller: Caller<Read>,
     State(api): State<Api>,
     Path(reference): Path<String>,
@@ -234,7 +234,7 @@ pub(super) async fn read(
 /// The component itself; a tenant's own only, and interpreters, which run the source code of everybody: with one a run can be
 /// repeated elsewhere.
 #[utoipa::path(get, path = "/module/{ref}/content", tag = "modules", params(("ref" = String, Path)), responses((status = 200, content_type = "application/wasm", body = Vec<u8>)))]
-pub(super) async fn content(
+pub(crate) async fn content(
     caller: Caller<Read>,
     State(api): State<Api>,
     Path(reference): Path<String>,
@@ -256,7 +256,7 @@ pub(super) async fn content(
 ///
 /// Refused with 409 and the list while an action names it.
 #[utoipa::path(delete, path = "/module/{ref}", tag = "modules", params(("ref" = String, Path)), responses((status = 200, body = page::Envelope<ModuleOut>)))]
-pub(super) async fn delete(
+pub(crate) async fn delete(
     caller: Caller<Write>,
     State(api): State<Api>,
     Path(reference): Path<String>,
@@ -280,7 +280,7 @@ fn find(api: &Api, tenant: &TenantId, reference: &str) -> Result<Arc<Module>, Pr
 }
 
 /// A module reference in a body, checked against the catalogue.
-pub(super) fn check_exists(api: &Api, owner: &TenantId, reference: &ModuleRef) -> Result<(), Fault> {
+pub(crate) fn check_exists(api: &Api, owner: &TenantId, reference: &ModuleRef) -> Result<(), Fault> {
     match api.catalogue().module(owner, reference) {
         Some(module) if module.kind == Kind::Interpreter => {
             let message = format!("`{reference}` is an interpreter; give the action `code` and its `language` instead");

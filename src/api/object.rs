@@ -24,7 +24,7 @@ const NAME_BYTES_MAX: usize = 256;
 /// What is above an object.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ObjectIn {
+pub(crate) struct ObjectIn {
     #[serde(default)]
     name: String,
     /// The objects right above: its type, its place, its organisation. At most 32; they need not be registered.
@@ -38,32 +38,32 @@ pub(super) struct ObjectIn {
 
 /// What a tenant registered about an object.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct ObjectRecordOut {
-    object_type: String,
-    object_id: String,
-    owner_id: String,
-    name: String,
+pub(crate) struct ObjectRecordOut {
+    pub(crate) object_type: String,
+    pub(crate) object_id: String,
+    pub(crate) owner_id: String,
+    pub(crate) name: String,
     #[schema(value_type = Vec<ObjectOut>)]
-    parents: Vec<ObjectRef>,
-    version: u64,
-    created_by: String,
+    pub(crate) parents: Vec<ObjectRef>,
+    pub(crate) version: u64,
+    pub(crate) created_by: String,
     #[schema(value_type = String, format = DateTime)]
-    created_at: Timestamp,
+    pub(crate) created_at: Timestamp,
     #[schema(value_type = String, format = DateTime)]
-    updated_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Owner {
+pub(crate) struct Owner {
     /// The tenant whose view it is; only the platform names another than its own.
     #[param(value_type = Option<String>)]
     owner_id: Option<TenantId>,
 }
 
 impl Owner {
-    pub(super) fn of(owner: TenantId) -> Owner {
+    pub(crate) fn of(owner: TenantId) -> Owner {
         Owner { owner_id: Some(owner) }
     }
 }
@@ -74,7 +74,7 @@ impl Owner {
 /// `If-Match` guards against somebody else's change, and `If-None-Match: *` creates only.
 #[utoipa::path(put, path = "/object/{object_type}/{object_id}", tag = "objects", params(("object_type" = String, Path), ("object_id" = String, Path)),
     request_body = ObjectIn, responses((status = 200, body = page::Envelope<ObjectRecordOut>), (status = 201, description = "It is new", body = page::Envelope<ObjectRecordOut>)))]
-pub(super) async fn put(
+pub(crate) async fn put(
     caller: Caller<Write>,
     State(api): State<Api>,
     Path(path): Path<(String, String)>,
@@ -117,7 +117,7 @@ pub(super) async fn put(
 /// 404 when it was never registered, which is fine for attaching to it and firing on it.
 #[utoipa::path(get, path = "/object/{object_type}/{object_id}", tag = "objects", params(("object_type" = String, Path), ("object_id" = String, Path), Owner),
     responses((status = 200, body = page::Envelope<ObjectRecordOut>)))]
-pub(super) async fn read(
+pub(crate) async fn read(
     caller: Caller<Read>,
     State(api): State<Api>,
     Path(path): Path<(String, String)>,
@@ -134,7 +134,7 @@ pub(super) async fn read(
 /// 409 with the list while attachments are on it or objects name it as their parent.
 #[utoipa::path(delete, path = "/object/{object_type}/{object_id}", tag = "objects", params(("object_type" = String, Path), ("object_id" = String, Path), Owner),
     responses((status = 200, body = page::Envelope<ObjectRecordOut>)))]
-pub(super) async fn delete(
+pub(crate) async fn delete(
     caller: Caller<Write>,
     State(api): State<Api>,
     Path(path): Path<(String, String)>,
@@ -157,7 +157,7 @@ pub(super) async fn delete(
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct EffectiveQuery {
+pub(crate) struct EffectiveQuery {
     /// The event type that would fire: its display name or id.
     event_type: String,
     /// What the fire would say: `both`, `up`, `down` or `none`.
@@ -173,29 +173,29 @@ pub(super) struct EffectiveQuery {
 
 /// One action that an event would reach, in its place in the plan.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct EffectiveOut {
+pub(crate) struct EffectiveOut {
     /// Place in the plan, from 0; null when it is not reached.
-    position: Option<usize>,
+    pub(crate) position: Option<usize>,
     #[schema(value_type = uuid::Uuid)]
-    action_id: ActionId,
-    action: String,
-    version: u64,
+    pub(crate) action_id: ActionId,
+    pub(crate) action: String,
+    pub(crate) version: u64,
     /// Null for the action that the event type names.
-    attachment: Option<AttachmentOut>,
+    pub(crate) attachment: Option<AttachmentOut>,
     /// Where the attachment sits.
     #[schema(value_type = Option<ObjectOut>)]
-    scope: Option<ObjectRef>,
+    pub(crate) scope: Option<ObjectRef>,
     /// Steps between the object and the scope.
-    distance: u32,
+    pub(crate) distance: u32,
     /// Higher runs earlier; null for the action that the event type names, which is first.
-    priority: Option<i32>,
+    pub(crate) priority: Option<i32>,
     /// Whether it would run.
-    runs: bool,
+    pub(crate) runs: bool,
     /// Why it would not run, for machines.
     #[schema(value_type = Option<String>)]
-    reason: Option<Reason>,
+    pub(crate) reason: Option<Reason>,
     /// Why it would not run, for people.
-    message: String,
+    pub(crate) message: String,
 }
 
 /// Which actions an event on this object would run
@@ -203,7 +203,7 @@ pub(super) struct EffectiveOut {
 /// In the order in which they would run, by the same function that plans events.
 #[utoipa::path(get, path = "/object/{object_type}/{object_id}/effective", tag = "objects", params(("object_type" = String, Path), ("object_id" = String, Path), EffectiveQuery),
     responses((status = 200, body = page::Envelope<Vec<EffectiveOut>>)))]
-pub(super) async fn effective(
+pub(crate) async fn effective(
     caller: Caller<Read>,
     State(api): State<Api>,
     Path(path): Path<(String, String)>,
@@ -232,12 +232,12 @@ pub(super) async fn effective(
 }
 
 /// The object that a path names.
-pub(super) fn parse((object_type, object_id): (String, String)) -> Result<ObjectRef, Problem> {
+pub(crate) fn parse((object_type, object_id): (String, String)) -> Result<ObjectRef, Problem> {
     ObjectRef::new(object_type, object_id).map_err(|error| Problem::bad_request(error.to_string()))
 }
 
 impl ObjectRecordOut {
-    pub(super) fn of(record: &ObjectRecord) -> ObjectRecordOut {
+    pub(crate) fn of(record: &ObjectRecord) -> ObjectRecordOut {
         ObjectRecordOut {
             object_type: record.object.object_type.clone(),
             object_id: record.object.object_id.clone(),

@@ -7,26 +7,26 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-pub(super) const LIMIT_MAX: usize = 200;
+pub(crate) const LIMIT_MAX: usize = 200;
 const LIMIT_DEFAULT: usize = 50;
 
 /// Every success: the data, the request's id, and for lists where the next page begins.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Envelope<T> {
-    data: T,
-    request_id: String,
+pub(crate) struct Envelope<T> {
+    pub(crate) data: T,
+    pub(crate) request_id: String,
     /// Items in `data`.
-    count: usize,
+    pub(crate) count: usize,
     /// The `cursor` of the next page; absent on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<String>,
+    pub(crate) next: Option<String>,
     /// What was done but may not be meant, such as chains that never end by themselves; absent when there is nothing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
 }
 
 /// A success with one thing in it.
-pub(super) struct Data<T> {
+pub(crate) struct Data<T> {
     status: StatusCode,
     data: T,
     etag: Option<u64>,
@@ -34,31 +34,31 @@ pub(super) struct Data<T> {
 }
 
 impl<T> Data<T> {
-    pub(super) fn ok(data: T) -> Data<T> {
+    pub(crate) fn ok(data: T) -> Data<T> {
         Data { status: StatusCode::OK, data, etag: None, warnings: Vec::new() }
     }
 
-    pub(super) fn created(data: T) -> Data<T> {
+    pub(crate) fn created(data: T) -> Data<T> {
         Data { status: StatusCode::CREATED, ..Data::ok(data) }
     }
 
-    pub(super) fn accepted(data: T) -> Data<T> {
+    pub(crate) fn accepted(data: T) -> Data<T> {
         Data { status: StatusCode::ACCEPTED, ..Data::ok(data) }
     }
 
     /// The version for `If-Match`.
-    pub(super) fn versioned(mut self, version: u64) -> Data<T> {
+    pub(crate) fn versioned(mut self, version: u64) -> Data<T> {
         self.etag = Some(version);
         self
     }
 
     /// What was done, and what may not be meant.
-    pub(super) fn into_parts(self) -> (T, Vec<String>) {
+    pub(crate) fn into_parts(self) -> (T, Vec<String>) {
         (self.data, self.warnings)
     }
 
     /// Something that was done but may not be meant.
-    pub(super) fn warning(mut self, warning: Option<String>) -> Data<T> {
+    pub(crate) fn warning(mut self, warning: Option<String>) -> Data<T> {
         self.warnings.extend(warning);
         self
     }
@@ -77,9 +77,9 @@ impl<T: Serialize> IntoResponse for Data<T> {
 }
 
 /// A page of things.
-pub(super) struct List<T> {
-    pub(super) items: Vec<T>,
-    pub(super) next: Option<String>,
+pub(crate) struct List<T> {
+    pub(crate) items: Vec<T>,
+    pub(crate) next: Option<String>,
 }
 
 impl<T: Serialize> IntoResponse for List<T> {
@@ -91,9 +91,9 @@ impl<T: Serialize> IntoResponse for List<T> {
 }
 
 /// Several answers in one, each with a status of its own.
-pub(super) struct Several<T> {
-    pub(super) status: StatusCode,
-    pub(super) items: Vec<T>,
+pub(crate) struct Several<T> {
+    pub(crate) status: StatusCode,
+    pub(crate) items: Vec<T>,
 }
 
 impl<T: Serialize> IntoResponse for Several<T> {
@@ -127,32 +127,32 @@ fn json(status: StatusCode, body: &impl Serialize) -> Response {
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Filter {
+pub(crate) struct Filter {
     /// Text that the name or the description has, whatever the case.
-    pub(super) q: Option<String>,
+    pub(crate) q: Option<String>,
     /// Only what this tenant owns.
-    pub(super) owner_id: Option<String>,
+    pub(crate) owner_id: Option<String>,
     /// `name`, `created_at` or `updated_at`; with a `-` in front from the largest. Default `name`.
-    pub(super) sort: Option<String>,
+    pub(crate) sort: Option<String>,
     /// At most this many items, 1 to 200. Default 50.
-    pub(super) limit: Option<usize>,
+    pub(crate) limit: Option<usize>,
     /// `next` of the page before.
-    pub(super) cursor: Option<String>,
+    pub(crate) cursor: Option<String>,
 }
 
 /// What a list of the catalogue sorts and searches by.
-pub(super) struct Row<T> {
-    pub(super) item: T,
-    pub(super) id: String,
-    pub(super) name: String,
-    pub(super) description: String,
-    pub(super) owner_id: String,
-    pub(super) created_at: crate::domain::Timestamp,
-    pub(super) updated_at: crate::domain::Timestamp,
+pub(crate) struct Row<T> {
+    pub(crate) item: T,
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) description: String,
+    pub(crate) owner_id: String,
+    pub(crate) created_at: crate::domain::Timestamp,
+    pub(crate) updated_at: crate::domain::Timestamp,
 }
 
 /// Bounds of a limit.
-pub(super) fn limit(asked: Option<usize>) -> Result<usize, Problem> {
+pub(crate) fn limit(asked: Option<usize>) -> Result<usize, Problem> {
     match asked {
         None => Ok(LIMIT_DEFAULT),
         Some(limit) if (1..=LIMIT_MAX).contains(&limit) => Ok(limit),
@@ -162,7 +162,7 @@ pub(super) fn limit(asked: Option<usize>) -> Result<usize, Problem> {
 
 /// Filters, sorts and cuts a list that is in memory. The cursor is the place of the last item, so pages stay
 /// right when items come and go between them.
-pub(super) fn list<T>(rows: impl Iterator<Item = Row<T>>, filter: &Filter) -> Result<List<T>, Problem> {
+pub(crate) fn list<T>(rows: impl Iterator<Item = Row<T>>, filter: &Filter) -> Result<List<T>, Problem> {
     let limit = limit(filter.limit)?;
     let sort = filter.sort.as_deref().unwrap_or("name");
     let (field, descending) = sort.strip_prefix('-').map_or((sort, false), |field| (field, true));
@@ -197,11 +197,11 @@ fn is_after(place: &(String, String), after: Option<&(String, String)>, descendi
 }
 
 /// Cursors are opaque: base64url of JSON.
-pub(super) fn encode_cursor(place: &impl Serialize) -> String {
+pub(crate) fn encode_cursor(place: &impl Serialize) -> String {
     data_encoding::BASE64URL_NOPAD.encode(&serde_json::to_vec(place).unwrap_or_default())
 }
 
-pub(super) fn decode_cursor<T: serde::de::DeserializeOwned>(cursor: &str) -> Result<T, Problem> {
+pub(crate) fn decode_cursor<T: serde::de::DeserializeOwned>(cursor: &str) -> Result<T, Problem> {
     let bytes = data_encoding::BASE64URL_NOPAD.decode(cursor.as_bytes()).ok();
     let place = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
     place.ok_or_else(|| Problem::bad_request("cursor: use the `next` of the page before as it is"))

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 #[derive(ToSchema)]
 #[schema(as = Parameter)]
 #[expect(dead_code, reason = "describes a type of the domain for the document")]
-pub(super) struct ParameterSchema {
+pub(crate) struct ParameterSchema {
     name: String,
     /// `STATIC`: `value` is the value. `DATA`: `value` is a key of the payload, or a JSON Pointer when it starts with `/`.
     /// `SECRET`: `value` is the key of a secret, read at each attempt from the store of the tenant whose run it is; what
@@ -28,7 +28,7 @@ pub(super) struct ParameterSchema {
 }
 
 /// Names are given once each and are not too many.
-pub(super) fn check_parameters(parameters: &[Parameter]) -> Vec<Fault> {
+pub(crate) fn check_parameters(parameters: &[Parameter]) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut seen = HashSet::new();
     if parameters.len() > 100 {
@@ -46,7 +46,7 @@ pub(super) fn check_parameters(parameters: &[Parameter]) -> Vec<Fault> {
 }
 
 /// Names a secret that a tenant's parameter takes and that is not there yet: its runs would end without it.
-pub(super) fn unset_secret(catalogue: &Catalogue, owner: &TenantId, parameters: &[Parameter]) -> Option<String> {
+pub(crate) fn unset_secret(catalogue: &Catalogue, owner: &TenantId, parameters: &[Parameter]) -> Option<String> {
     let required = parameters.iter().filter(|parameter| parameter.required);
     let mut named = required.filter_map(|parameter| Some((parameter, parameter.secret()?)));
     let unset = named.find(|(_, key)| {

@@ -30,7 +30,7 @@ const SAMPLE: usize = 5;
 /// How to replay.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ReplayIn {
+pub(crate) struct ReplayIn {
     /// Instead of the payload that the event had.
     #[schema(value_type = Option<serde_json::Value>)]
     payload: Option<Json>,
@@ -39,7 +39,7 @@ pub(super) struct ReplayIn {
 /// Which events to replay.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ReplayManyIn {
+pub(crate) struct ReplayManyIn {
     /// Those of `GET /event`, but for `sort`, `limit` and `cursor`. Only what has ended is replayed.
     filter: EventFilter,
     /// Only say which it would be.
@@ -53,41 +53,41 @@ pub(super) struct ReplayManyIn {
 
 /// What was replayed, or would be.
 #[derive(Debug, Default, Serialize, ToSchema)]
-pub(super) struct ReplayManyOut {
+pub(crate) struct ReplayManyOut {
     /// Events that were replayed; of a preview, that would be.
-    count: usize,
+    pub(crate) count: usize,
     /// Of a preview: there are more than it counted.
     #[serde(skip_serializing_if = "Option::is_none")]
-    more: Option<bool>,
+    pub(crate) more: Option<bool>,
     /// Of a preview: the first of them.
     #[serde(skip_serializing_if = "Option::is_none")]
-    sample: Option<Vec<EventOut>>,
+    pub(crate) sample: Option<Vec<EventOut>>,
     /// The new events, in the order of the old ones.
     #[serde(skip_serializing_if = "Option::is_none")]
-    events: Option<Vec<ReplayedOut>>,
+    pub(crate) events: Option<Vec<ReplayedOut>>,
     /// Those that could not be replayed, and why.
     #[serde(skip_serializing_if = "Option::is_none")]
-    refused: Option<Vec<RefusedOut>>,
+    pub(crate) refused: Option<Vec<RefusedOut>>,
     /// The `cursor` to go on with; absent when all were replayed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<String>,
+    pub(crate) next: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct ReplayedOut {
+pub(crate) struct ReplayedOut {
     #[schema(value_type = uuid::Uuid)]
-    id: EventId,
+    pub(crate) id: EventId,
     #[schema(value_type = uuid::Uuid)]
-    replay_of: EventId,
+    pub(crate) replay_of: EventId,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct RefusedOut {
+pub(crate) struct RefusedOut {
     #[schema(value_type = uuid::Uuid)]
-    replay_of: EventId,
+    pub(crate) replay_of: EventId,
     /// As of a single replay.
-    code: &'static str,
-    detail: String,
+    pub(crate) code: &'static str,
+    pub(crate) detail: String,
 }
 
 /// Replay an event
@@ -95,19 +95,29 @@ pub(super) struct RefusedOut {
 /// Fires a new event like it, planned by today's catalogue. Nothing is compared with what is in flight, and no source
 /// type is asked. 409 while it has not ended, and when its event type is gone. The body may be left out.
 #[utoipa::path(post, path = "/event/{id}/replay", tag = "events", params(("id" = String, Path)), request_body = ReplayIn, responses((status = 202, body = page::Envelope<EventOut>)))]
-pub(super) async fn replay_event(
+pub(crate) async fn replay_event(
     caller: Caller<Execute>,
     State(api): State<Api>,
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Data<EventOut>, Problem> {
     let how = how(&api, request).await?;
+    again(&api, &caller, id, how).await
+}
+
+/// Fires an event like the one with this id.
+pub(crate) async fn again(
+    api: &Api,
+    caller: &Caller<Execute>,
+    id: String,
+    how: ReplayIn,
+) -> Result<Data<EventOut>, Problem> {
     let missing = || Problem::not_found("event", &id);
     let (event_id, scope): (EventId, _) = (id.parse().map_err(|_| missing())?, caller.scope().cloned());
     let event = api.reading(move |store| store.event(scope.as_ref(), event_id)).await?.ok_or_else(missing)?;
     let subject = ("event", id, event.event_type.clone());
     let replay = Replay { event, run: None, payload: how.payload, created_by: caller.name().to_owned() };
-    replay_one(&api, &caller, replay, subject).await
+    replay_one(api, caller, replay, subject).await
 }
 
 /// Replay a run
@@ -115,20 +125,30 @@ pub(super) async fn replay_event(
 /// Fires a new event like that of the run, in which only the same action runs through the same attachment, by today's
 /// catalogue. 409 while the run has not ended, and when that action is not bound to such events any more.
 #[utoipa::path(post, path = "/run/{id}/replay", tag = "history", params(("id" = String, Path)), request_body = ReplayIn, responses((status = 202, body = page::Envelope<EventOut>)))]
-pub(super) async fn replay_run(
+pub(crate) async fn replay_run(
     caller: Caller<Execute>,
     State(api): State<Api>,
     Path(id): Path<String>,
     request: Request,
 ) -> Result<Data<EventOut>, Problem> {
     let how = how(&api, request).await?;
-    let run = run::find(&api, caller.scope(), &id).await?;
+    run_again(&api, &caller, id, how).await
+}
+
+/// Fires an event in which only the run with this id runs again.
+pub(crate) async fn run_again(
+    api: &Api,
+    caller: &Caller<Execute>,
+    id: String,
+    how: ReplayIn,
+) -> Result<Data<EventOut>, Problem> {
+    let run = run::find(api, caller.scope(), &id).await?;
     let (owner, event_id) = (run.owner_id.clone(), run.event_id);
     let event = api.reading(move |store| store.event(Some(&owner), event_id)).await?;
     let event = event.ok_or_else(|| Problem::not_found("run", &id))?;
     let subject = ("run", id, run.action.clone());
     let replay = Replay { event, run: Some(run), payload: how.payload, created_by: caller.name().to_owned() };
-    replay_one(&api, &caller, replay, subject).await
+    replay_one(api, caller, replay, subject).await
 }
 
 async fn how(api: &Api, request: Request) -> Result<ReplayIn, Problem> {
@@ -154,7 +174,7 @@ async fn replay_one(
 /// The oldest first, each as one would be replayed alone. With `preview` nothing runs: it counts them and shows the first.
 /// What this very request fires, and what is fired meanwhile, is not found by the filter.
 #[utoipa::path(post, path = "/event/replay", tag = "events", request_body = ReplayManyIn, responses((status = 200, body = page::Envelope<ReplayManyOut>)))]
-pub(super) async fn replay_many(
+pub(crate) async fn replay_many(
     caller: Caller<Execute>,
     State(api): State<Api>,
     Body(body): Body<ReplayManyIn>,

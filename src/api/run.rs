@@ -22,82 +22,82 @@ use utoipa::{IntoParams, ToSchema};
 
 /// One action executed for one event.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct RunOut {
+pub(crate) struct RunOut {
     #[schema(value_type = uuid::Uuid)]
-    id: RunId,
+    pub(crate) id: RunId,
     #[schema(value_type = uuid::Uuid)]
-    event_id: EventId,
-    owner_id: String,
+    pub(crate) event_id: EventId,
+    pub(crate) owner_id: String,
     /// Place in the plan of its event, from 0.
-    position: u32,
+    pub(crate) position: u32,
     #[schema(value_type = uuid::Uuid)]
-    action_id: ActionId,
+    pub(crate) action_id: ActionId,
     /// The action's name when it was planned.
-    action: String,
+    pub(crate) action: String,
     /// The version of the action it uses; its retries use the same one.
-    version: u64,
+    pub(crate) version: u64,
     /// Digest of the module; of source code, of its interpreter.
-    module: String,
+    pub(crate) module: String,
     /// Digest of the source code, when that is what ran.
     #[serde(skip_serializing_if = "Option::is_none")]
-    code_digest: Option<String>,
+    pub(crate) code_digest: Option<String>,
     /// The sink type it runs under.
-    sink_type: String,
+    pub(crate) sink_type: String,
     /// The attachment that made it run; null for the action that the event type names.
     #[schema(value_type = Option<uuid::Uuid>)]
-    attachment_id: Option<AttachmentId>,
+    pub(crate) attachment_id: Option<AttachmentId>,
     /// SKIPPED as a duplicate: the run that was in flight already, by the event type, object and payload or the dedup key.
     #[schema(value_type = Option<uuid::Uuid>)]
-    duplicate_of: Option<RunId>,
+    pub(crate) duplicate_of: Option<RunId>,
     /// Where that attachment sits.
     #[schema(value_type = Option<super::event::ObjectOut>)]
-    scope: Option<ObjectRef>,
+    pub(crate) scope: Option<ObjectRef>,
     /// Empty when the action is another tenant's: its parameters are not for others to see.
     #[schema(value_type = serde_json::Value)]
-    params: Json,
+    pub(crate) params: Json,
     #[schema(value_type = serde_json::Value)]
-    input: Json,
+    pub(crate) input: Json,
     /// QUEUED, WAITING, RUNNING, SUCCESS, WARNING, ERROR, SKIPPED or CANCELLED.
     #[schema(value_type = String)]
-    state: RunState,
+    pub(crate) state: RunState,
     /// Why, for machines, such as `fuel_exhausted`; absent in the plain states.
     #[schema(value_type = Option<String>)]
-    reason: Option<Reason>,
+    pub(crate) reason: Option<Reason>,
     /// Why, for people.
-    message: String,
+    pub(crate) message: String,
     /// The result code; 0 is fine.
-    code: u32,
+    pub(crate) code: u32,
     /// Warnings and other result messages.
-    messages: Vec<String>,
+    pub(crate) messages: Vec<String>,
     #[schema(value_type = Option<serde_json::Value>)]
-    output: Option<Json>,
+    pub(crate) output: Option<Json>,
     /// The payload that the action returned for a chained event.
     #[schema(value_type = Option<serde_json::Value>)]
-    event: Option<Json>,
+    pub(crate) event: Option<Json>,
     /// The event that its end fired.
     #[schema(value_type = Option<uuid::Uuid>)]
-    child_event_id: Option<EventId>,
+    pub(crate) child_event_id: Option<EventId>,
     /// The events that its action emitted.
     #[schema(value_type = Vec<uuid::Uuid>)]
-    emitted: Vec<EventId>,
-    attempts: Vec<AttemptOut>,
+    pub(crate) emitted: Vec<EventId>,
+    pub(crate) attempts: Vec<AttemptOut>,
     /// How often the server went down while it was running.
-    interruptions: u32,
+    pub(crate) interruptions: u32,
     /// While WAITING: when it goes on.
     #[schema(value_type = Option<String>, format = DateTime)]
-    due_at: Option<Timestamp>,
+    pub(crate) due_at: Option<Timestamp>,
     #[schema(value_type = String, format = DateTime)]
-    queued_at: Timestamp,
+    pub(crate) queued_at: Timestamp,
     #[schema(value_type = Option<String>, format = DateTime)]
-    started_at: Option<Timestamp>,
+    pub(crate) started_at: Option<Timestamp>,
     #[schema(value_type = Option<String>, format = DateTime)]
-    ended_at: Option<Timestamp>,
+    pub(crate) ended_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct RunFilter {
+pub(crate) struct RunFilter {
     /// QUEUED, WAITING, RUNNING, SUCCESS, WARNING, ERROR, SKIPPED or CANCELLED.
     state: Option<String>,
     /// Id or name of an action. Of a name that none has any more the runs of those that had it are found, which takes
@@ -121,7 +121,7 @@ pub(super) struct RunFilter {
 }
 
 /// The part of a history filter that runs and events share.
-pub(super) fn history_query(
+pub(crate) fn history_query(
     scope: Option<&TenantId>,
     state: Option<&str>,
     (sort, limit, cursor): (Option<&str>, Option<usize>, Option<&str>),
@@ -146,7 +146,7 @@ pub(super) fn history_query(
 
 /// List runs
 #[utoipa::path(get, path = "/run", tag = "history", params(RunFilter), responses((status = 200, body = page::Envelope<Vec<RunOut>>)))]
-pub(super) async fn list(
+pub(crate) async fn list(
     caller: Caller<Read>,
     State(api): State<Api>,
     Query(filter): Query<RunFilter>,
@@ -202,14 +202,14 @@ fn has_reason(catalogue: &Catalogue, run: &Run, reason: Reason) -> bool {
     run.reason == Some(reason) || waits_for(catalogue, run) == Some(reason)
 }
 
-pub(super) fn reason_named(name: &str) -> Option<Reason> {
+pub(crate) fn reason_named(name: &str) -> Option<Reason> {
     let deserializer: StrDeserializer<'_, serde::de::value::Error> = name.into_deserializer();
     Reason::deserialize(deserializer).ok()
 }
 
 /// Read a run
 #[utoipa::path(get, path = "/run/{id}", tag = "history", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<RunOut>)))]
-pub(super) async fn read(
+pub(crate) async fn read(
     caller: Caller<Read>,
     State(api): State<Api>,
     Path(id): Path<String>,
@@ -222,7 +222,7 @@ pub(super) async fn read(
 /// It does not begin, or is interrupted when it runs. What is behind it in the plan goes on: a cancelled run is no
 /// failure. 409 `already_ended` when it has ended.
 #[utoipa::path(post, path = "/run/{id}/cancel", tag = "history", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<RunOut>)))]
-pub(super) async fn cancel(
+pub(crate) async fn cancel(
     caller: Caller<Execute>,
     State(api): State<Api>,
     Path(id): Path<String>,
@@ -241,28 +241,28 @@ pub(super) async fn cancel(
 
 /// A line of a run's log.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct LogLineOut {
-    attempt: u32,
+pub(crate) struct LogLineOut {
+    pub(crate) attempt: u32,
     /// Counts the lines of the attempt from 0.
-    number: u32,
+    pub(crate) number: u32,
     #[schema(value_type = String, format = DateTime)]
-    at: Timestamp,
+    pub(crate) at: Timestamp,
     /// trace, debug, info, warn or error.
     #[schema(value_type = String)]
-    level: Level,
+    pub(crate) level: Level,
     /// log, stdout or stderr.
     #[schema(value_type = String)]
-    source: crate::domain::LogSource,
-    message: String,
+    pub(crate) source: crate::domain::LogSource,
+    pub(crate) message: String,
     /// Names with JSON values.
     #[schema(value_type = serde_json::Value)]
-    fields: serde_json::Map<String, serde_json::Value>,
+    pub(crate) fields: serde_json::Map<String, serde_json::Value>,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct LogFilter {
+pub(crate) struct LogFilter {
     /// Lines of this level and above: trace, debug, info, warn or error.
     level: Option<String>,
     /// Text that the message has, whatever the case.
@@ -273,7 +273,7 @@ pub(super) struct LogFilter {
 ///
 /// All lines of all attempts in order; the limits of the attempts bound them.
 #[utoipa::path(get, path = "/run/{id}/log", tag = "history", params(("id" = String, Path), LogFilter), responses((status = 200, body = page::Envelope<Vec<LogLineOut>>)))]
-pub(super) async fn log(
+pub(crate) async fn log(
     caller: Caller<Read>,
     State(api): State<Api>,
     Path(id): Path<String>,
@@ -296,7 +296,7 @@ pub(super) async fn log(
     Ok(List { items: wanted.collect(), next: None })
 }
 
-pub(super) async fn find(api: &Api, scope: Option<&TenantId>, id: &str) -> Result<Run, Problem> {
+pub(crate) async fn find(api: &Api, scope: Option<&TenantId>, id: &str) -> Result<Run, Problem> {
     let missing = || Problem::not_found("run", id);
     let (run, scope) = (id.parse().map_err(|_| missing())?, scope.cloned());
     let mut found = api.reading(move |store| store.run(scope.as_ref(), run)).await?.ok_or_else(missing)?;
@@ -305,7 +305,7 @@ pub(super) async fn find(api: &Api, scope: Option<&TenantId>, id: &str) -> Resul
 }
 
 impl RunOut {
-    pub(super) fn of(run: &Run) -> RunOut {
+    pub(crate) fn of(run: &Run) -> RunOut {
         RunOut {
             id: run.id,
             event_id: run.event_id,
@@ -343,7 +343,7 @@ impl RunOut {
 
 impl LogLineOut {
     /// The lines of a chunk whose first line is number `first` of the attempt.
-    pub(super) fn chunk(attempt: u32, first: u32, lines: Vec<LogLine>) -> impl Iterator<Item = LogLineOut> {
+    pub(crate) fn chunk(attempt: u32, first: u32, lines: Vec<LogLine>) -> impl Iterator<Item = LogLineOut> {
         (first..).zip(lines).map(move |(number, line)| LogLineOut {
             attempt,
             number,

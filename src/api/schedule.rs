@@ -27,7 +27,7 @@ const CHANGE_TRIES: usize = 5;
 /// A schedule as it is sent: with `cron`, or with `at`.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ScheduleIn {
+pub(crate) struct ScheduleIn {
     /// A letter and up to 63 letters, digits, `_`, `.` and `-`; unique without regard to case.
     #[schema(value_type = String, pattern = "^[A-Za-z][A-Za-z0-9_.-]{0,63}$")]
     name: EntryName,
@@ -59,42 +59,42 @@ pub(super) struct ScheduleIn {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct ScheduleOut {
+pub(crate) struct ScheduleOut {
     #[schema(value_type = uuid::Uuid)]
-    id: ScheduleId,
-    owner_id: String,
-    name: String,
-    description: String,
-    event_type: String,
+    pub(crate) id: ScheduleId,
+    pub(crate) owner_id: String,
+    pub(crate) name: String,
+    pub(crate) description: String,
+    pub(crate) event_type: String,
     #[schema(value_type = Option<ObjectOut>)]
-    object: Option<ObjectRef>,
+    pub(crate) object: Option<ObjectRef>,
     #[schema(value_type = serde_json::Value)]
-    payload: Json,
-    enabled: bool,
-    cron: Option<String>,
-    timezone: Option<String>,
+    pub(crate) payload: Json,
+    pub(crate) enabled: bool,
+    pub(crate) cron: Option<String>,
+    pub(crate) timezone: Option<String>,
     #[schema(value_type = Option<String>, format = DateTime)]
-    at: Option<Timestamp>,
+    pub(crate) at: Option<Timestamp>,
     /// When it fires next; null when it will not.
     #[schema(value_type = Option<String>, format = DateTime)]
-    next_at: Option<Timestamp>,
+    pub(crate) next_at: Option<Timestamp>,
     /// When it fired last.
     #[schema(value_type = Option<String>, format = DateTime)]
-    last_at: Option<Timestamp>,
+    pub(crate) last_at: Option<Timestamp>,
     /// What it fired last.
     #[schema(value_type = Option<uuid::Uuid>)]
-    last_event_id: Option<EventId>,
+    pub(crate) last_event_id: Option<EventId>,
     /// The firings that come, as many as `next` asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<String>>)]
-    firings: Option<Vec<Timestamp>>,
-    version: u64,
-    created_by: String,
+    pub(crate) firings: Option<Vec<Timestamp>>,
+    pub(crate) version: u64,
+    pub(crate) created_by: String,
     #[schema(value_type = String, format = DateTime)]
-    created_at: Timestamp,
-    updated_by: String,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_by: String,
     #[schema(value_type = String, format = DateTime)]
-    updated_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
 }
 
 fn yes() -> bool {
@@ -103,7 +103,7 @@ fn yes() -> bool {
 
 /// Create a schedule
 #[utoipa::path(post, path = "/schedule", tag = "schedules", request_body = ScheduleIn, responses((status = 201, body = page::Envelope<ScheduleOut>)))]
-pub(super) async fn create(
+pub(crate) async fn create(
     caller: Caller<Write>,
     State(api): State<Api>,
     Body(body): Body<ScheduleIn>,
@@ -121,7 +121,7 @@ pub(super) async fn create(
 
 /// List schedules
 #[utoipa::path(get, path = "/schedule", tag = "schedules", params(Filter), responses((status = 200, body = page::Envelope<Vec<ScheduleOut>>)))]
-pub(super) async fn list(
+pub(crate) async fn list(
     caller: Caller<Read>,
     State(api): State<Api>,
     Query(filter): Query<Filter>,
@@ -143,14 +143,14 @@ pub(super) async fn list(
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Coming {
+pub(crate) struct Coming {
     /// Also show the next firings, this many, up to 100.
     next: Option<usize>,
 }
 
 /// Read a schedule, by id or name
 #[utoipa::path(get, path = "/schedule/{id}", tag = "schedules", params(("id" = String, Path), Coming), responses((status = 200, body = page::Envelope<ScheduleOut>)))]
-pub(super) async fn read(
+pub(crate) async fn read(
     caller: Caller<Read>,
     State(api): State<Api>,
     Path(id): Path<String>,
@@ -180,7 +180,7 @@ pub(super) async fn read(
 /// The body replaces it whole. As long as `cron`, `timezone`, `at` and `enabled` stay as they are it fires when it would
 /// have; else it begins anew from now. `If-Match` guards against somebody else's change; that it fires is none.
 #[utoipa::path(put, path = "/schedule/{id}", tag = "schedules", params(("id" = String, Path)), request_body = ScheduleIn, responses((status = 200, body = page::Envelope<ScheduleOut>)))]
-pub(super) async fn change(
+pub(crate) async fn change(
     caller: Caller<Write>,
     State(api): State<Api>,
     Path(id): Path<String>,
@@ -214,7 +214,7 @@ pub(super) async fn change(
 ///
 /// `If-Match` guards against somebody else's change. What it fired stays.
 #[utoipa::path(delete, path = "/schedule/{id}", tag = "schedules", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<ScheduleOut>)))]
-pub(super) async fn delete(
+pub(crate) async fn delete(
     caller: Caller<Write>,
     State(api): State<Api>,
     Path(id): Path<String>,
@@ -229,7 +229,7 @@ pub(super) async fn delete(
 }
 
 /// That it is still this one, and has not fired meanwhile.
-pub(super) fn unfired(schedule: &Schedule) -> Expectation {
+pub(crate) fn unfired(schedule: &Schedule) -> Expectation {
     Expectation::Unfired(schedule.header.id, schedule.header.version, schedule.next_at)
 }
 
@@ -329,7 +329,7 @@ impl ScheduleIn {
 }
 
 impl ScheduleOut {
-    pub(super) fn of(schedule: &Schedule) -> ScheduleOut {
+    pub(crate) fn of(schedule: &Schedule) -> ScheduleOut {
         let Header { id, owner_id, name, description, version, created_by, created_at, updated_by, updated_at } =
             schedule.header.clone();
         let (cron, timezone, at) = match &schedule.timing {

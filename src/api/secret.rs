@@ -47,28 +47,28 @@ struct SecretIn {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct SecretOut {
+pub(crate) struct SecretOut {
     /// What parameters name it by.
-    key: String,
-    owner_id: String,
-    description: String,
+    pub(crate) key: String,
+    pub(crate) owner_id: String,
+    pub(crate) description: String,
     /// Where it may be sent for a parameter with `reveal: false`.
     #[schema(value_type = Vec<String>)]
-    allowed_hosts: Vec<AllowedHost>,
+    pub(crate) allowed_hosts: Vec<AllowedHost>,
     /// Counts the changes of its value and of what is said about it.
-    version: u64,
-    created_by: String,
+    pub(crate) version: u64,
+    pub(crate) created_by: String,
     #[schema(value_type = String, format = DateTime)]
-    created_at: Timestamp,
-    updated_by: String,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_by: String,
     #[schema(value_type = String, format = DateTime)]
-    updated_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Owner {
+pub(crate) struct Owner {
     /// The tenant whose it is; only the platform names another than its own.
     #[param(value_type = Option<String>)]
     owner_id: Option<TenantId>,
@@ -77,7 +77,7 @@ pub(super) struct Owner {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Removal {
+pub(crate) struct Removal {
     /// The tenant whose it is; only the platform names another than its own.
     #[param(value_type = Option<String>)]
     owner_id: Option<TenantId>,
@@ -92,7 +92,7 @@ pub(super) struct Removal {
 /// somebody else's change, and `If-None-Match: *` creates only.
 #[utoipa::path(put, path = "/secret/{key}", tag = "secrets", params(("key" = String, Path)), request_body = SecretSchema,
     responses((status = 200, body = page::Envelope<SecretOut>), (status = 201, description = "It is new", body = page::Envelope<SecretOut>)))]
-pub(super) async fn put(
+pub(crate) async fn put(
     caller: Caller<Write>,
     State(api): State<Api>,
     Path(key): Path<String>,
@@ -106,7 +106,7 @@ pub(super) async fn put(
 }
 
 /// The same for who holds the key already. Without a value one that is there keeps its own.
-pub(super) async fn set(
+pub(crate) async fn set(
     api: &Api,
     caller: &Caller<Write>,
     sealing: &Sealing<'_>,
@@ -142,7 +142,7 @@ pub(super) async fn set(
 ///
 /// Without their values.
 #[utoipa::path(get, path = "/secret", tag = "secrets", params(Filter), responses((status = 200, body = page::Envelope<Vec<SecretOut>>)))]
-pub(super) async fn list(
+pub(crate) async fn list(
     caller: Caller<Read>,
     State(api): State<Api>,
     Query(filter): Query<Filter>,
@@ -166,7 +166,7 @@ pub(super) async fn list(
 ///
 /// Everything but its value.
 #[utoipa::path(get, path = "/secret/{key}", tag = "secrets", params(("key" = String, Path), Owner), responses((status = 200, body = page::Envelope<SecretOut>)))]
-pub(super) async fn read(
+pub(crate) async fn read(
     caller: Caller<Read>,
     State(api): State<Api>,
     Path(key): Path<String>,
@@ -182,7 +182,7 @@ pub(super) async fn read(
 /// Refused with 409 and the list while parameters of the tenant's actions and event types name it, unless `force=true`:
 /// their runs end with `secret_missing` then. `If-Match` guards against somebody else's change.
 #[utoipa::path(delete, path = "/secret/{key}", tag = "secrets", params(("key" = String, Path), Removal), responses((status = 200, body = page::Envelope<SecretOut>)))]
-pub(super) async fn delete(
+pub(crate) async fn delete(
     caller: Caller<Write>,
     State(api): State<Api>,
     Path(key): Path<String>,
@@ -207,11 +207,11 @@ pub(super) async fn delete(
 
 /// What changing the key did.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct RotatedOut {
+pub(crate) struct RotatedOut {
     /// The id of the new key.
-    key: String,
+    pub(crate) key: String,
     /// Secrets that were encrypted anew.
-    secrets: usize,
+    pub(crate) secrets: usize,
 }
 
 /// Change the key that encrypts the secrets
@@ -219,7 +219,7 @@ pub(super) struct RotatedOut {
 /// Makes a new key, encrypts every secret with it, and drops the older ones. Only the platform's admin may. Backups of
 /// the store from before need the file with the old key.
 #[utoipa::path(post, path = "/secret-key/rotate", tag = "secrets", responses((status = 200, body = page::Envelope<RotatedOut>)))]
-pub(super) async fn rotate(caller: Caller<Admin>, State(api): State<Api>) -> Result<Data<RotatedOut>, Problem> {
+pub(crate) async fn rotate(caller: Caller<Admin>, State(api): State<Api>) -> Result<Data<RotatedOut>, Problem> {
     if !caller.tenant().is_shared() {
         let detail = "one key encrypts the secrets of all tenants; only the platform changes it";
         return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail));
@@ -259,7 +259,7 @@ fn users(catalogue: &Catalogue, owner: &TenantId, key: &EntryName) -> Vec<String
     actions.chain(event_types).chain(sources).take(10).collect()
 }
 
-pub(super) fn find(catalogue: &Catalogue, owner: &TenantId, key: &EntryName) -> Option<Arc<Secret>> {
+pub(crate) fn find(catalogue: &Catalogue, owner: &TenantId, key: &EntryName) -> Option<Arc<Secret>> {
     let found = catalogue.secrets().named(owner, key);
     found.filter(|secret| secret.header.owner_id == *owner).cloned()
 }
@@ -333,13 +333,13 @@ fn text(fields: &mut Map<String, Value>, name: &str, faults: &mut Vec<Fault>) ->
 
 impl Removal {
     /// Of what nothing uses.
-    pub(super) fn of(owner: TenantId) -> Removal {
+    pub(crate) fn of(owner: TenantId) -> Removal {
         Removal { owner_id: Some(owner), force: false }
     }
 }
 
 impl SecretOut {
-    pub(super) fn of(secret: &Secret) -> SecretOut {
+    pub(crate) fn of(secret: &Secret) -> SecretOut {
         let Header { name, owner_id, description, version, .. } = &secret.header;
         SecretOut {
             key: name.to_string(),

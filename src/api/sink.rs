@@ -21,7 +21,7 @@ const SINK_TYPES_MAX: usize = 1_000;
 /// A sink as it is sent.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct SinkIn {
+pub(crate) struct SinkIn {
     /// A letter and up to 63 letters, digits, `_`, `.` and `-`; unique without regard to case.
     #[schema(value_type = String, pattern = "^[A-Za-z][A-Za-z0-9_.-]{0,63}$")]
     name: EntryName,
@@ -38,19 +38,19 @@ pub(super) struct SinkIn {
 
 /// An executor.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct SinkOut {
+pub(crate) struct SinkOut {
     #[serde(flatten)]
-    header: HeaderOut,
+    pub(crate) header: HeaderOut,
     /// Empty: every type.
-    sink_types: Vec<String>,
-    enabled: bool,
+    pub(crate) sink_types: Vec<String>,
+    pub(crate) enabled: bool,
     /// Whether it is `local`, this server itself.
-    built_in: bool,
+    pub(crate) built_in: bool,
     /// ONLINE, or OFFLINE while it is disabled.
-    state: &'static str,
+    pub(crate) state: &'static str,
     /// When it was last seen online since the server started.
     #[schema(value_type = Option<String>, format = DateTime)]
-    last_seen: Option<Timestamp>,
+    pub(crate) last_seen: Option<Timestamp>,
 }
 
 fn yes() -> bool {
@@ -61,7 +61,7 @@ fn yes() -> bool {
 ///
 /// Runs that waited for one begin at once.
 #[utoipa::path(post, path = "/sink", tag = "sinks", request_body = SinkIn, responses((status = 201, body = page::Envelope<SinkOut>)))]
-pub(super) async fn create(
+pub(crate) async fn create(
     caller: Caller<Write>,
     State(api): State<Api>,
     Body(body): Body<SinkIn>,
@@ -77,7 +77,7 @@ pub(super) async fn create(
 
 /// List sinks
 #[utoipa::path(get, path = "/sink", tag = "sinks", params(Filter), responses((status = 200, body = page::Envelope<Vec<SinkOut>>)))]
-pub(super) async fn list(
+pub(crate) async fn list(
     _: Caller<Read>,
     State(api): State<Api>,
     Query(filter): Query<Filter>,
@@ -88,7 +88,7 @@ pub(super) async fn list(
 
 /// Read a sink, by id or name
 #[utoipa::path(get, path = "/sink/{id}", tag = "sinks", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<SinkOut>)))]
-pub(super) async fn read(
+pub(crate) async fn read(
     _: Caller<Read>,
     State(api): State<Api>,
     Path(id): Path<String>,
@@ -102,7 +102,7 @@ pub(super) async fn read(
 /// The body replaces it whole, at once. What runs is not broken off; runs that no sink takes any more stay queued until
 /// one does. `local` can be disabled and restricted too. `If-Match` guards against somebody else's change.
 #[utoipa::path(put, path = "/sink/{id}", tag = "sinks", params(("id" = String, Path)), request_body = SinkIn, responses((status = 200, body = page::Envelope<SinkOut>)))]
-pub(super) async fn change(
+pub(crate) async fn change(
     caller: Caller<Write>,
     State(api): State<Api>,
     Path(id): Path<String>,
@@ -130,7 +130,7 @@ pub(super) async fn change(
 ///
 /// `local` becomes again what it is by itself: enabled, for every type. `If-Match` guards against somebody else's change.
 #[utoipa::path(delete, path = "/sink/{id}", tag = "sinks", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<SinkOut>)))]
-pub(super) async fn delete(
+pub(crate) async fn delete(
     caller: Caller<Write>,
     State(api): State<Api>,
     Path(id): Path<String>,
@@ -195,7 +195,7 @@ impl SinkIn {
 }
 
 impl SinkOut {
-    pub(super) fn of(api: &Api, sink: &Sink) -> SinkOut {
+    pub(crate) fn of(api: &Api, sink: &Sink) -> SinkOut {
         SinkOut {
             header: HeaderOut::of(&sink.header),
             sink_types: sink.sink_types.iter().map(EntryName::to_string).collect(),

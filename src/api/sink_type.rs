@@ -23,7 +23,7 @@ use utoipa::ToSchema;
 /// A sink type as it is sent.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct SinkTypeIn {
+pub(crate) struct SinkTypeIn {
     /// A letter and up to 63 letters, digits, `_`, `.` and `-`; unique without regard to case. Not `wasm`.
     #[schema(value_type = String, pattern = "^[A-Za-z][A-Za-z0-9_.-]{0,63}$")]
     name: EntryName,
@@ -50,28 +50,28 @@ pub(super) struct SinkTypeIn {
 
 /// The limits under which runs go, and how many at once.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct SinkTypeOut {
+pub(crate) struct SinkTypeOut {
     #[serde(flatten)]
-    header: HeaderOut,
+    pub(crate) header: HeaderOut,
     #[schema(value_type = LimitsSchema)]
-    limits: LimitsPatch,
-    concurrency: Option<u32>,
+    pub(crate) limits: LimitsPatch,
+    pub(crate) concurrency: Option<u32>,
     /// Where its runs may send HTTP requests, as far as their action also allows it.
     #[schema(value_type = Vec<String>)]
-    allowed_hosts: Vec<AllowedHost>,
+    pub(crate) allowed_hosts: Vec<AllowedHost>,
     /// Whether it is `wasm`, which serves when nothing else is named and is not changed.
-    built_in: bool,
+    pub(crate) built_in: bool,
     /// Whether a sink is online that takes it.
-    online: bool,
+    pub(crate) online: bool,
     /// How many runs of it go on now.
-    running: u32,
+    pub(crate) running: u32,
     /// How many wait for a permit, or for a sink.
-    queued: usize,
+    pub(crate) queued: usize,
 }
 
 /// Create a sink type
 #[utoipa::path(post, path = "/sink-type", tag = "sink types", request_body = SinkTypeIn, responses((status = 201, body = page::Envelope<SinkTypeOut>)))]
-pub(super) async fn create(
+pub(crate) async fn create(
     caller: Caller<Write>,
     State(api): State<Api>,
     Body(body): Body<SinkTypeIn>,
@@ -87,7 +87,7 @@ pub(super) async fn create(
 
 /// List sink types
 #[utoipa::path(get, path = "/sink-type", tag = "sink types", params(Filter), responses((status = 200, body = page::Envelope<Vec<SinkTypeOut>>)))]
-pub(super) async fn list(
+pub(crate) async fn list(
     caller: Caller<Read>,
     State(api): State<Api>,
     Query(filter): Query<Filter>,
@@ -99,7 +99,7 @@ pub(super) async fn list(
 
 /// Read a sink type, by id or name
 #[utoipa::path(get, path = "/sink-type/{id}", tag = "sink types", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<SinkTypeOut>)))]
-pub(super) async fn read(
+pub(crate) async fn read(
     caller: Caller<Read>,
     State(api): State<Api>,
     Path(id): Path<String>,
@@ -114,7 +114,7 @@ pub(super) async fn read(
 /// The body replaces it whole, at once: new limits hold for what is planned from then on, the concurrency for what starts
 /// from then on. `If-Match` guards against somebody else's change.
 #[utoipa::path(put, path = "/sink-type/{id}", tag = "sink types", params(("id" = String, Path)), request_body = SinkTypeIn, responses((status = 200, body = page::Envelope<SinkTypeOut>)))]
-pub(super) async fn change(
+pub(crate) async fn change(
     caller: Caller<Write>,
     State(api): State<Api>,
     Path(id): Path<String>,
@@ -138,7 +138,7 @@ pub(super) async fn change(
 /// Refused with 409 and the list while an event type or a sink names it. `If-Match` guards against somebody else's change.
 /// What was planned under it goes on within the limits it was planned with.
 #[utoipa::path(delete, path = "/sink-type/{id}", tag = "sink types", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<SinkTypeOut>)))]
-pub(super) async fn delete(
+pub(crate) async fn delete(
     caller: Caller<Write>,
     State(api): State<Api>,
     Path(id): Path<String>,
@@ -164,7 +164,7 @@ fn check_own(sink_type: &SinkType) -> Result<(), Problem> {
 }
 
 /// The widest limits that an action of `owner` may have: those of the widest sink type that its event types may name.
-pub(super) fn widest_limits(catalogue: &Catalogue, owner: &TenantId) -> Limits {
+pub(crate) fn widest_limits(catalogue: &Catalogue, owner: &TenantId) -> Limits {
     let usable = catalogue.sink_types().iter().filter(|found| owner.sees(&found.header.owner_id));
     usable.fold(LIMITS_WASM, |widest, found| widest.widest(found.limits))
 }
@@ -210,7 +210,7 @@ impl SinkTypeIn {
 }
 
 impl SinkTypeOut {
-    pub(super) fn of(api: &Api, sink_type: &SinkType) -> SinkTypeOut {
+    pub(crate) fn of(api: &Api, sink_type: &SinkType) -> SinkTypeOut {
         View::of(api).out(sink_type)
     }
 }

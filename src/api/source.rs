@@ -20,7 +20,7 @@ use utoipa::ToSchema;
 /// A source as it is sent.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct SourceIn {
+pub(crate) struct SourceIn {
     /// A letter and up to 63 letters, digits, `_`, `.` and `-`; unique without regard to case. Its events show it.
     #[schema(value_type = String, pattern = "^[A-Za-z][A-Za-z0-9_.-]{0,63}$")]
     name: EntryName,
@@ -41,57 +41,57 @@ pub(super) struct SourceIn {
 /// How deliveries are verified and read.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct WebhookIn {
+pub(crate) struct WebhookIn {
     /// `standard` (Standard Webhooks), `github` or `stripe`.
     #[schema(value_type = String)]
-    preset: Preset,
+    pub(crate) preset: Preset,
     /// The key, in the secret store of the source's tenant, of what deliveries are signed with.
     #[schema(value_type = String)]
-    secret: EntryName,
+    pub(crate) secret: EntryName,
     /// The key of another secret that is accepted as well, while the two are exchanged.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    old_secret: Option<EntryName>,
+    pub(crate) old_secret: Option<EntryName>,
     /// Which event type fires for what the sender calls its events: the `X-GitHub-Event`, such as `push`, or the payload's
     /// `type`, such as `invoice.paid`. At most 100.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schema(value_type = std::collections::HashMap<String, String>)]
-    event_types: BTreeMap<String, EventTypeName>,
+    pub(crate) event_types: BTreeMap<String, EventTypeName>,
     /// Which one fires for all others. Without this and `event_types` it is the one that is named like the sender's event;
     /// for GitHub with `github.` in front, such as `github.push`.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
-    event_type: Option<EventTypeName>,
+    pub(crate) event_type: Option<EventTypeName>,
     /// How far the signed time may be from now, 1 to 86400 seconds. Default 300. GitHub signs no time.
     #[serde(default = "tolerance_s")]
-    tolerance_s: u32,
+    pub(crate) tolerance_s: u32,
     /// What the event is about. Of a delivery that does not have it, the event is about nothing.
     #[serde(default)]
-    object: Option<ObjectPointerIn>,
+    pub(crate) object: Option<ObjectPointerIn>,
 }
 
 /// Where the payload has an object.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct ObjectPointerIn {
+pub(crate) struct ObjectPointerIn {
     /// The object's type, such as `repository`.
-    r#type: String,
+    pub(crate) r#type: String,
     /// JSON Pointer to its id, such as `/repository/full_name`.
-    pointer: String,
+    pub(crate) pointer: String,
 }
 
 /// One producer.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct SourceOut {
+pub(crate) struct SourceOut {
     #[serde(flatten)]
-    header: HeaderOut,
+    pub(crate) header: HeaderOut,
     /// The name of its source type.
-    source_type: String,
-    enabled: bool,
-    webhook: Option<WebhookIn>,
+    pub(crate) source_type: String,
+    pub(crate) enabled: bool,
+    pub(crate) webhook: Option<WebhookIn>,
     /// Its token: shown once, when it is made; only its hash is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
-    token: Option<String>,
+    pub(crate) token: Option<String>,
 }
 
 fn yes() -> bool {
@@ -107,7 +107,7 @@ fn tolerance_s() -> u32 {
 /// The answer has its token, which fires event types of its source type and does nothing else. A webhook has none until
 /// it is given one.
 #[utoipa::path(post, path = "/source", tag = "sources", request_body = SourceIn, responses((status = 201, body = page::Envelope<SourceOut>)))]
-pub(super) async fn create(
+pub(crate) async fn create(
     caller: Caller<Admin>,
     State(api): State<Api>,
     Body(body): Body<SourceIn>,
@@ -129,7 +129,7 @@ pub(super) async fn create(
 
 /// List sources
 #[utoipa::path(get, path = "/source", tag = "sources", params(Filter), responses((status = 200, body = page::Envelope<Vec<SourceOut>>)))]
-pub(super) async fn list(
+pub(crate) async fn list(
     caller: Caller<Read>,
     State(api): State<Api>,
     Query(filter): Query<Filter>,
@@ -141,7 +141,7 @@ pub(super) async fn list(
 
 /// Read a source, by id or name
 #[utoipa::path(get, path = "/source/{id}", tag = "sources", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<SourceOut>)))]
-pub(super) async fn read(
+pub(crate) async fn read(
     caller: Caller<Read>,
     State(api): State<Api>,
     Path(id): Path<String>,
@@ -155,7 +155,7 @@ pub(super) async fn read(
 ///
 /// The body replaces it whole, at once; its token stays. `If-Match` guards against somebody else's change.
 #[utoipa::path(put, path = "/source/{id}", tag = "sources", params(("id" = String, Path)), request_body = SourceIn, responses((status = 200, body = page::Envelope<SourceOut>)))]
-pub(super) async fn change(
+pub(crate) async fn change(
     caller: Caller<Admin>,
     State(api): State<Api>,
     Path(id): Path<String>,
@@ -180,7 +180,7 @@ pub(super) async fn change(
 ///
 /// Its token stops working at once. `If-Match` guards against somebody else's change. Its events stay.
 #[utoipa::path(delete, path = "/source/{id}", tag = "sources", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<SourceOut>)))]
-pub(super) async fn delete(
+pub(crate) async fn delete(
     caller: Caller<Admin>,
     State(api): State<Api>,
     Path(id): Path<String>,
@@ -196,7 +196,7 @@ pub(super) async fn delete(
 ///
 /// The answer has it; the old one stops working at once. `If-Match` guards against somebody else's change.
 #[utoipa::path(post, path = "/source/{id}/token", tag = "sources", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<SourceOut>)))]
-pub(super) async fn rotate(
+pub(crate) async fn rotate(
     caller: Caller<Admin>,
     State(api): State<Api>,
     Path(id): Path<String>,
@@ -215,7 +215,7 @@ pub(super) async fn rotate(
 }
 
 /// The source type, by name or id, that something of `owner` names.
-pub(super) fn source_type_for(catalogue: &Catalogue, owner: &TenantId, id: &str) -> Result<SourceTypeId, Fault> {
+pub(crate) fn source_type_for(catalogue: &Catalogue, owner: &TenantId, id: &str) -> Result<SourceTypeId, Fault> {
     let found = entry::lookup(catalogue.source_types(), owner, id).map(|found| found.header.id);
     found.ok_or_else(|| Fault::new("/source_type", format!("there is no source type `{id}`")))
 }
@@ -284,11 +284,11 @@ impl From<Webhook> for WebhookIn {
 }
 
 impl SourceOut {
-    pub(super) fn take_token(&mut self) -> Option<String> {
+    pub(crate) fn take_token(&mut self) -> Option<String> {
         self.token.take()
     }
 
-    pub(super) fn of(catalogue: &Catalogue, source: &Source) -> SourceOut {
+    pub(crate) fn of(catalogue: &Catalogue, source: &Source) -> SourceOut {
         let source_type = catalogue.source_types().get(source.source_type);
         SourceOut {
             header: HeaderOut::of(&source.header),

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 /// A source type as it is sent.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct SourceTypeIn {
+pub(crate) struct SourceTypeIn {
     /// A letter and up to 63 letters, digits, `_`, `.` and `-`; unique without regard to case.
     #[schema(value_type = String, pattern = "^[A-Za-z][A-Za-z0-9_.-]{0,63}$")]
     name: EntryName,
@@ -28,14 +28,14 @@ pub(super) struct SourceTypeIn {
 
 /// What event types name as who may fire them.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct SourceTypeOut {
+pub(crate) struct SourceTypeOut {
     #[serde(flatten)]
-    header: HeaderOut,
+    pub(crate) header: HeaderOut,
 }
 
 /// Create a source type
 #[utoipa::path(post, path = "/source-type", tag = "source types", request_body = SourceTypeIn, responses((status = 201, body = page::Envelope<SourceTypeOut>)))]
-pub(super) async fn create(
+pub(crate) async fn create(
     caller: Caller<Write>,
     State(api): State<Api>,
     Body(body): Body<SourceTypeIn>,
@@ -49,7 +49,7 @@ pub(super) async fn create(
 
 /// List source types
 #[utoipa::path(get, path = "/source-type", tag = "source types", params(Filter), responses((status = 200, body = page::Envelope<Vec<SourceTypeOut>>)))]
-pub(super) async fn list(
+pub(crate) async fn list(
     caller: Caller<Read>,
     State(api): State<Api>,
     Query(filter): Query<Filter>,
@@ -61,7 +61,7 @@ pub(super) async fn list(
 
 /// Read a source type, by id or name
 #[utoipa::path(get, path = "/source-type/{id}", tag = "source types", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<SourceTypeOut>)))]
-pub(super) async fn read(
+pub(crate) async fn read(
     caller: Caller<Read>,
     State(api): State<Api>,
     Path(id): Path<String>,
@@ -74,7 +74,7 @@ pub(super) async fn read(
 ///
 /// The body replaces it whole, at once. `If-Match` guards against somebody else's change.
 #[utoipa::path(put, path = "/source-type/{id}", tag = "source types", params(("id" = String, Path)), request_body = SourceTypeIn, responses((status = 200, body = page::Envelope<SourceTypeOut>)))]
-pub(super) async fn change(
+pub(crate) async fn change(
     caller: Caller<Write>,
     State(api): State<Api>,
     Path(id): Path<String>,
@@ -93,7 +93,7 @@ pub(super) async fn change(
 /// Refused with 409 and the list while a source or an event type names it. `If-Match` guards against somebody else's
 /// change.
 #[utoipa::path(delete, path = "/source-type/{id}", tag = "source types", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<SourceTypeOut>)))]
-pub(super) async fn delete(
+pub(crate) async fn delete(
     caller: Caller<Write>,
     State(api): State<Api>,
     Path(id): Path<String>,
@@ -111,7 +111,7 @@ impl SourceTypeIn {
 }
 
 impl SourceTypeOut {
-    pub(super) fn of(header: &Header<SourceTypeId>) -> SourceTypeOut {
+    pub(crate) fn of(header: &Header<SourceTypeId>) -> SourceTypeOut {
         SourceTypeOut { header: HeaderOut::of(header) }
     }
 }

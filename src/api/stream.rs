@@ -16,6 +16,7 @@ use axum::response::sse::{KeepAlive, Sse};
 use futures_util::stream::{self, Stream, StreamExt};
 use serde::{Deserialize, Serialize};
 use std::convert::Infallible;
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, TryAcquireError};
 use utoipa::IntoParams;
 
@@ -27,7 +28,7 @@ const BATCH_MAX: usize = 256;
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Watch {
+pub(crate) struct Watch {
     /// Only this event, its runs and their logs.
     #[param(value_type = Option<String>)]
     event: Option<EventId>,
@@ -51,16 +52,13 @@ pub(super) struct Watch {
 /// run's id, `id` the same as that of the message, and `data` what the message would carry otherwise: the record as it is by
 /// now. `POST /event` takes it.
 #[utoipa::path(get, path = "/stream", tag = "history", params(Watch, ("last-event-id" = Option<String>, Header)), responses((status = 200, content_type = "text/event-stream", body = String)))]
-pub(super) async fn watch(
+pub(crate) async fn watch(
     caller: Caller<Read>,
     State(api): State<Api>,
     Query(watch): Query<Watch>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Message, Infallible>>>, Problem> {
-    let slot = api.0.stream_slots.clone().try_acquire_owned().map_err(|error| match error {
-        TryAcquireError::NoPermits => Problem::busy("too many streams are open; close one or try again later"),
-        TryAcquireError::Closed => Problem::unavailable("the server is shutting down"),
-    })?;
+    let slot = slot(&api)?;
     let last = headers.get("last-event-id").and_then(|value| value.to_str().ok()).map(str::parse::<u64>);
     let from = match last {
         None => api.store().changes().next(),
@@ -75,6 +73,30 @@ pub(super) async fn watch(
     Ok(Sse::new(messages.flatten()).keep_alive(KeepAlive::default()))
 }
 
+fn slot(api: &Api) -> Result<OwnedSemaphorePermit, Problem> {
+    api.0.stream_slots.clone().try_acquire_owned().map_err(|error| match error {
+        TryAcquireError::NoPermits => Problem::busy("too many streams are open; close one or try again later"),
+        TryAcquireError::Closed => Problem::unavailable("the server is shutting down"),
+    })
+}
+
+/// Says that something changed of what `watch` would tell, without telling what: at most every `pause`, however much does.
+pub(crate) fn ticks(
+    caller: &Caller<Read>,
+    api: Api,
+    watch: Watch,
+    pause: Duration,
+) -> Result<impl Stream<Item = ()> + use<>, Problem> {
+    let slot = slot(&api)?;
+    let from = api.store().changes().next();
+    let watcher = Watcher { api, scope: caller.scope().cloned(), watch, from, _slot: slot };
+    Ok(stream::unfold((watcher, Duration::ZERO), move |(mut watcher, waits)| async move {
+        tokio::time::sleep(waits).await;
+        while !watcher.changed().await? {}
+        Some(((), (watcher, pause)))
+    }))
+}
+
 struct Watcher {
     api: Api,
     scope: Option<TenantId>,
@@ -84,6 +106,30 @@ struct Watcher {
 }
 
 impl Watcher {
+    /// Waits for notices, and says whether one of them is of interest; `None` ends the stream.
+    async fn changed(&mut self) -> Option<bool> {
+        match self.api.store().changes().since(self.from, usize::MAX).await {
+            Watched::Ended => None,
+            Watched::Missed { next } => {
+                self.from = next;
+                Some(true)
+            }
+            Watched::Notices { notices, next } => {
+                self.from = next;
+                let (scope, watch) = (self.scope.clone(), self.watch.clone());
+                let interests = move |store: &Store| {
+                    for notice in notices.iter().filter(|notice| scope.as_ref().is_none_or(|s| *s == notice.tenant)) {
+                        if watch.is_about(store, notice)? {
+                            return Ok(true);
+                        }
+                    }
+                    Ok(false)
+                };
+                self.api.reading(interests).await.ok()
+            }
+        }
+    }
+
     /// The messages of the next notices; `None` ends the stream.
     async fn next(&mut self) -> Option<Vec<Message>> {
         let first = self.from;
@@ -152,6 +198,19 @@ fn told(format: Format, (kind, number): (&str, u64), about: &About, data: &impl 
 }
 
 impl Watch {
+    /// Whether anything would be told of a notice.
+    fn is_about(&self, store: &Store, notice: &Notice) -> Result<bool, ReadError> {
+        let run = match notice.subject {
+            Subject::Event(id, _) => return Ok(self.run.is_none() && self.event.is_none_or(|event| event == id)),
+            Subject::Run(id, _) | Subject::Log(id, ..) => id,
+        };
+        match (self.run, self.event) {
+            (Some(wanted), _) if wanted != run => Ok(false),
+            (None, None) => Ok(true),
+            _ => Ok(store.run(Some(&notice.tenant), run)?.is_some_and(|found| self.wants(found.id, found.event_id))),
+        }
+    }
+
     fn wants(&self, run: RunId, event: EventId) -> bool {
         self.run.is_none_or(|wanted| wanted == run) && self.event.is_none_or(|wanted| wanted == event)
     }

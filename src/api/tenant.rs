@@ -22,7 +22,7 @@ const DESCRIPTION_BYTES_MAX: usize = 10_000;
 /// A tenant as it is created.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct TenantIn {
+pub(crate) struct TenantIn {
     /// The `owner_id` of what it has: up to 63 lower-case letters, digits, `_` and `-`. It may have things already.
     #[schema(value_type = String)]
     id: TenantId,
@@ -44,7 +44,7 @@ pub(super) struct TenantIn {
 /// A tenant as it is changed.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct TenantChangeIn {
+pub(crate) struct TenantChangeIn {
     #[serde(default)]
     name: String,
     #[serde(default)]
@@ -100,31 +100,31 @@ struct QuotasSchema {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct TenantOut {
+pub(crate) struct TenantOut {
     #[schema(value_type = String)]
-    id: TenantId,
-    name: String,
-    description: String,
-    enabled: bool,
+    pub(crate) id: TenantId,
+    pub(crate) name: String,
+    pub(crate) description: String,
+    pub(crate) enabled: bool,
     #[schema(value_type = QuotasSchema)]
-    quotas: Quotas,
-    retention_days: Option<u32>,
+    pub(crate) quotas: Quotas,
+    pub(crate) retention_days: Option<u32>,
     /// By quota what it has now, beside what it may have. Lists leave it out.
     #[serde(skip_serializing_if = "Option::is_none")]
-    r#use: Option<BTreeMap<&'static str, UsedOut>>,
-    version: u64,
-    created_by: String,
+    pub(crate) r#use: Option<BTreeMap<&'static str, UsedOut>>,
+    pub(crate) version: u64,
+    pub(crate) created_by: String,
     #[schema(value_type = String, format = DateTime)]
-    created_at: Timestamp,
-    updated_by: String,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_by: String,
     #[schema(value_type = String, format = DateTime)]
-    updated_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct UsedOut {
-    used: u64,
-    limit: u64,
+pub(crate) struct UsedOut {
+    pub(crate) used: u64,
+    pub(crate) limit: u64,
 }
 
 fn yes() -> bool {
@@ -136,7 +136,7 @@ fn yes() -> bool {
 /// A tenant needs no record to work: the first token of an `owner_id` makes it. The record names it, bounds it and can
 /// switch it off. Only the platform's admin may.
 #[utoipa::path(post, path = "/tenant", tag = "tenants", request_body = TenantIn, responses((status = 201, body = page::Envelope<TenantOut>)))]
-pub(super) async fn create(
+pub(crate) async fn create(
     caller: Caller<Admin>,
     State(api): State<Api>,
     Body(body): Body<TenantIn>,
@@ -170,7 +170,7 @@ fn taken(id: &TenantId) -> Problem {
 ///
 /// Those that have a record. A tenant's own token sees its own.
 #[utoipa::path(get, path = "/tenant", tag = "tenants", params(Filter), responses((status = 200, body = page::Envelope<Vec<TenantOut>>)))]
-pub(super) async fn list(
+pub(crate) async fn list(
     caller: Caller<Read>,
     State(api): State<Api>,
     Query(filter): Query<Filter>,
@@ -193,7 +193,7 @@ pub(super) async fn list(
 ///
 /// With what it has now beside what it may have.
 #[utoipa::path(get, path = "/tenant/{id}", tag = "tenants", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<TenantOut>)))]
-pub(super) async fn read(
+pub(crate) async fn read(
     caller: Caller<Read>,
     State(api): State<Api>,
     Path(id): Path<String>,
@@ -207,7 +207,7 @@ pub(super) async fn read(
 /// The body replaces it whole, at once. A quota below what it has takes nothing away. `If-Match` guards against somebody
 /// else's change. Only the platform's admin may.
 #[utoipa::path(put, path = "/tenant/{id}", tag = "tenants", params(("id" = String, Path)), request_body = TenantChangeIn, responses((status = 200, body = page::Envelope<TenantOut>)))]
-pub(super) async fn change(
+pub(crate) async fn change(
     caller: Caller<Admin>,
     State(api): State<Api>,
     Path(id): Path<String>,
@@ -229,7 +229,7 @@ pub(super) async fn change(
 /// 409 with the list while it has anything: tokens, actions, objects, secrets and so on, or events that have not ended. Its
 /// history stays until retention removes it. Only the platform's admin may.
 #[utoipa::path(delete, path = "/tenant/{id}", tag = "tenants", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<TenantOut>)))]
-pub(super) async fn delete(
+pub(crate) async fn delete(
     caller: Caller<Admin>,
     State(api): State<Api>,
     Path(id): Path<String>,

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct TokenIn {
+pub(crate) struct TokenIn {
     /// For the record; it is shown beside everything done with the token.
     name: String,
     #[schema(value_type = RightsSchema)]
@@ -40,24 +40,24 @@ struct RightsSchema {
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct TokenOut {
+pub(crate) struct TokenOut {
     #[schema(value_type = uuid::Uuid)]
-    id: TokenId,
-    owner_id: String,
-    name: String,
+    pub(crate) id: TokenId,
+    pub(crate) owner_id: String,
+    pub(crate) name: String,
     #[schema(value_type = RightsSchema)]
-    rights: Rights,
-    created_by: String,
+    pub(crate) rights: Rights,
+    pub(crate) created_by: String,
     #[schema(value_type = String, format = DateTime)]
-    created_at: Timestamp,
+    pub(crate) created_at: Timestamp,
     /// The token itself: shown once, here; only its hash is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
-    token: Option<String>,
+    pub(crate) token: Option<String>,
 }
 
 /// Create a token
 #[utoipa::path(post, path = "/token", tag = "tokens", request_body = TokenIn, responses((status = 201, body = page::Envelope<TokenOut>)))]
-pub(super) async fn create(
+pub(crate) async fn create(
     caller: Caller<Admin>,
     State(api): State<Api>,
     Body(body): Body<TokenIn>,
@@ -86,7 +86,7 @@ pub(super) async fn create(
 
 /// List tokens
 #[utoipa::path(get, path = "/token", tag = "tokens", params(Filter), responses((status = 200, body = page::Envelope<Vec<TokenOut>>)))]
-pub(super) async fn list(
+pub(crate) async fn list(
     caller: Caller<Admin>,
     State(api): State<Api>,
     Query(filter): Query<Filter>,
@@ -109,7 +109,7 @@ pub(super) async fn list(
 ///
 /// It stops working at once.
 #[utoipa::path(delete, path = "/token/{id}", tag = "tokens", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<TokenOut>)))]
-pub(super) async fn delete(
+pub(crate) async fn delete(
     caller: Caller<Admin>,
     State(api): State<Api>,
     Path(id): Path<String>,

@@ -23,7 +23,7 @@ use utoipa::{IntoParams, ToSchema};
 /// A sample event for an action.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct TestIn {
+pub(crate) struct TestIn {
     /// Any JSON. Default `{}`.
     #[serde(default = "Json::empty_object")]
     #[schema(value_type = Option<serde_json::Value>)]
@@ -50,79 +50,79 @@ pub(super) struct TestIn {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct DryRun {
+pub(crate) struct DryRun {
     /// Stop before anything is kept or runs, and say what would.
     #[serde(default)]
-    pub(super) dry_run: bool,
+    pub(crate) dry_run: bool,
 }
 
 /// What an action was tried with, or would be, and what came of it.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct TestOut {
-    dry_run: bool,
+pub(crate) struct TestOut {
+    pub(crate) dry_run: bool,
     /// The event type whose event it was; `sample` when there is none.
-    event_type: String,
+    pub(crate) event_type: String,
     #[schema(value_type = Option<ObjectOut>)]
-    object: Option<ObjectRef>,
+    pub(crate) object: Option<ObjectRef>,
     #[schema(value_type = serde_json::Value)]
-    payload: Json,
-    params: Vec<TestParameterOut>,
+    pub(crate) payload: Json,
+    pub(crate) params: Vec<TestParameterOut>,
     #[schema(value_type = std::collections::BTreeMap<String, u64>)]
-    limits: LimitsPatch,
+    pub(crate) limits: LimitsPatch,
     /// When its `when` would let it start; it was tried at once.
     #[schema(value_type = Option<String>, format = DateTime)]
-    due_at: Option<Timestamp>,
+    pub(crate) due_at: Option<Timestamp>,
     /// What a firing would be refused for; only a dry run gets as far as to say it here.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    faults: Vec<Fault>,
+    pub(crate) faults: Vec<Fault>,
     /// As it would be in the history, where it is not. In a dry run it has not started.
-    run: RunOut,
-    log: Vec<LogLineOut>,
+    pub(crate) run: RunOut,
+    pub(crate) log: Vec<LogLineOut>,
     /// What it would fire besides, had it not been a trial.
-    emits: Vec<EmitsOut>,
+    pub(crate) emits: Vec<EmitsOut>,
     /// What its end would fire.
-    follows: Option<FollowsOut>,
+    pub(crate) follows: Option<FollowsOut>,
 }
 
 /// A parameter and where its value comes from.
 #[derive(Debug, Serialize, ToSchema)]
-struct TestParameterOut {
-    name: String,
+pub(crate) struct TestParameterOut {
+    pub(crate) name: String,
     /// `action`, `event_type` or `request`: what gives the parameter that takes effect.
-    from: &'static str,
+    pub(crate) from: &'static str,
     /// `STATIC`, `DATA` or `SECRET`.
-    r#type: &'static str,
+    pub(crate) r#type: &'static str,
     /// What a DATA parameter reads from the payload.
     #[serde(skip_serializing_if = "Option::is_none")]
-    path: Option<String>,
+    pub(crate) path: Option<String>,
     /// Absent when it is missing. Of a secret that is set, `{"secret": key}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<serde_json::Value>)]
-    value: Option<Value>,
+    pub(crate) value: Option<Value>,
     /// Whether the value is the parameter's default, because there was nothing to read.
-    is_default: bool,
-    required: bool,
+    pub(crate) is_default: bool,
+    pub(crate) required: bool,
 }
 
 /// An event that the action emitted.
 #[derive(Debug, Serialize, ToSchema)]
-struct EmitsOut {
-    event_type: String,
+pub(crate) struct EmitsOut {
+    pub(crate) event_type: String,
     #[schema(value_type = serde_json::Value)]
-    payload: Json,
+    pub(crate) payload: Json,
     /// The object it would be about.
     #[schema(value_type = Option<ObjectOut>)]
-    object: Option<ObjectRef>,
+    pub(crate) object: Option<ObjectRef>,
 }
 
 /// An event that the end of the run would fire.
 #[derive(Debug, Serialize, ToSchema)]
-struct FollowsOut {
-    event_type: String,
+pub(crate) struct FollowsOut {
+    pub(crate) event_type: String,
     #[schema(value_type = serde_json::Value)]
-    payload: Json,
+    pub(crate) payload: Json,
     /// Whether there is an event type of that name; without one nothing follows.
-    exists: bool,
+    pub(crate) exists: bool,
 }
 
 /// Try an action out
@@ -133,7 +133,7 @@ struct FollowsOut {
 /// runs, and the answer says with what it would.
 #[utoipa::path(post, path = "/action/{id}/test", tag = "actions", params(("id" = String, Path), DryRun), request_body = TestIn,
     responses((status = 200, body = page::Envelope<TestOut>)))]
-pub(super) async fn test(
+pub(crate) async fn test(
     caller: Caller<Write>,
     State(api): State<Api>,
     Path(id): Path<String>,

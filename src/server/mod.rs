@@ -5,7 +5,8 @@ mod install;
 mod listener;
 mod restore;
 
-use crate::api::{self, Bounds};
+use crate::api::{self, Api, Bounds};
+use crate::console;
 use crate::dispatch::{self, Dispatch, Keep, Load, Permits, Secrets};
 use crate::domain::{AllowedHost, ChainLimits, Clock, Entropy, Ids, Timestamp};
 use crate::sandbox::{self, Sandbox};
@@ -154,7 +155,8 @@ impl Server {
         let dispatch =
             Dispatch::start(dispatching, store.clone(), sandbox.clone(), Arc::clone(&clock), randomness).await?;
         let parts = Wired { store, dispatch, sandbox, clock, ids };
-        let router = api::router(parts.api(entropy, config.bounds));
+        let api = Api::new(parts.api(entropy, config.bounds));
+        let router = api::router(&api, console::pages(&api));
         let stopping = CancellationToken::new();
         let serving = tokio::spawn(listener::serve(listener, router, config.connections, stopping.clone()));
         tracing::info!(%address, data = %config.data.display(), "listening");

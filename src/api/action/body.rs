@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 /// An action as it is sent.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(in crate::api) struct ActionIn {
+pub(crate) struct ActionIn {
     #[schema(value_type = String, max_length = 128)]
     name: ActionName,
     #[serde(default)]
@@ -61,7 +61,7 @@ pub(in crate::api) struct ActionIn {
     on_failure: Option<String>,
     #[serde(default)]
     #[schema(value_type = Vec<ParameterSchema>)]
-    pub(super) parameters: Vec<Parameter>,
+    pub(crate) parameters: Vec<Parameter>,
     #[serde(default)]
     #[schema(value_type = RetrySchema)]
     retry: RetryPolicy,
@@ -79,7 +79,7 @@ pub(in crate::api) struct ActionIn {
     when: Option<When>,
     /// The tenant it is for; only the platform names another than its own, and only when creating.
     #[schema(value_type = Option<String>)]
-    pub(super) owner_id: Option<TenantId>,
+    pub(crate) owner_id: Option<TenantId>,
 }
 
 /// Exponential with full jitter.
@@ -101,7 +101,7 @@ struct RetrySchema {
 #[derive(ToSchema)]
 #[schema(as = Limits)]
 #[expect(dead_code, reason = "describes a type of the domain for the document")]
-pub(in crate::api) struct LimitsSchema {
+pub(crate) struct LimitsSchema {
     fuel: Option<u64>,
     memory_bytes: Option<u64>,
     timeout_ms: Option<u64>,
@@ -129,69 +129,69 @@ struct WhenSchema {
 
 /// One version of an action.
 #[derive(Debug, Serialize, ToSchema)]
-pub(in crate::api) struct ActionOut {
+pub(crate) struct ActionOut {
     #[schema(value_type = uuid::Uuid)]
-    id: ActionId,
-    owner_id: String,
-    name: String,
-    description: String,
+    pub(crate) id: ActionId,
+    pub(crate) owner_id: String,
+    pub(crate) name: String,
+    pub(crate) description: String,
     /// Absent when it is another tenant's public action.
     #[serde(skip_serializing_if = "Option::is_none")]
-    module: Option<String>,
+    pub(crate) module: Option<String>,
     /// In the place of a module. Absent in lists, and when it is another tenant's public action.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
-    code: Option<Arc<str>>,
+    pub(crate) code: Option<Arc<str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
-    language: Option<Language>,
+    pub(crate) language: Option<Language>,
     /// Of code and language: whether it is the same in two versions.
     #[serde(skip_serializing_if = "Option::is_none")]
-    code_digest: Option<String>,
-    enabled: bool,
+    pub(crate) code_digest: Option<String>,
+    pub(crate) enabled: bool,
     #[schema(value_type = Option<String>)]
-    trigger: Option<EventTypeName>,
-    public: bool,
+    pub(crate) trigger: Option<EventTypeName>,
+    pub(crate) public: bool,
     #[schema(value_type = String)]
-    dedup_mode: DedupMode,
+    pub(crate) dedup_mode: DedupMode,
     #[schema(value_type = Option<serde_json::Value>)]
-    input: Option<Json>,
-    continue_on_fail: bool,
+    pub(crate) input: Option<Json>,
+    pub(crate) continue_on_fail: bool,
     #[schema(value_type = Option<String>)]
-    on_success: Option<EventTypeName>,
+    pub(crate) on_success: Option<EventTypeName>,
     #[schema(value_type = Option<String>)]
-    on_failure: Option<EventTypeName>,
+    pub(crate) on_failure: Option<EventTypeName>,
     /// Absent when it is another tenant's public action.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<ParameterSchema>>)]
-    parameters: Option<Vec<Parameter>>,
+    pub(crate) parameters: Option<Vec<Parameter>>,
     /// Keys of the secrets that it is given, from the store of the tenant whose run it is: whoever attaches it lends it
     /// these.
-    secrets: Vec<String>,
+    pub(crate) secrets: Vec<String>,
     #[schema(value_type = RetrySchema)]
-    retry: RetryPolicy,
+    pub(crate) retry: RetryPolicy,
     #[schema(value_type = LimitsSchema)]
-    limits: LimitsPatch,
+    pub(crate) limits: LimitsPatch,
     /// Where it may send HTTP requests, as far as the sink type also allows it.
     #[schema(value_type = Vec<String>)]
-    allowed_hosts: Vec<AllowedHost>,
+    pub(crate) allowed_hosts: Vec<AllowedHost>,
     #[schema(value_type = Option<WhenSchema>)]
-    when: Option<When>,
+    pub(crate) when: Option<When>,
     /// Every change makes a new one.
-    version: u64,
-    created_by: String,
+    pub(crate) version: u64,
+    pub(crate) created_by: String,
     #[schema(value_type = String, format = DateTime)]
-    created_at: Timestamp,
-    updated_by: String,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_by: String,
     #[schema(value_type = String, format = DateTime)]
-    updated_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
 }
 
 /// Code in one answer that has several versions, in bytes.
 const CODES_BYTES_MAX: usize = 4 << 20;
 
 /// With the code of as many as fit in one answer, the first ones first.
-pub(super) fn with_some_code(versions: impl Iterator<Item = ActionOut>) -> Vec<ActionOut> {
+pub(crate) fn with_some_code(versions: impl Iterator<Item = ActionOut>) -> Vec<ActionOut> {
     let mut bytes = 0;
     let fitting = versions.map(|version| {
         bytes += version.code.as_ref().map_or(0, |code| code.len());
@@ -205,15 +205,15 @@ fn yes() -> bool {
 }
 
 /// What a change keeps of what was there.
-pub(super) struct Stamp {
-    pub(super) version: u64,
-    pub(super) created_by: String,
-    pub(super) created_at: Timestamp,
+pub(crate) struct Stamp {
+    pub(crate) version: u64,
+    pub(crate) created_by: String,
+    pub(crate) created_at: Timestamp,
 }
 
 impl ActionIn {
     /// Checks everything that needs no look at what it replaces, and puts names where ids were sent.
-    pub(super) fn check(&mut self, api: &Api, owner: &TenantId) -> Result<(), Problem> {
+    pub(crate) fn check(&mut self, api: &Api, owner: &TenantId) -> Result<(), Problem> {
         let mut faults = check_parameters(&self.parameters);
         if self.description.len() > 10_000 {
             faults.push(Fault::new("/description", "a description has at most 10000 bytes"));
@@ -264,7 +264,7 @@ impl ActionIn {
         }
     }
 
-    pub(super) fn into_action(
+    pub(crate) fn into_action(
         self,
         id: ActionId,
         owner_id: TenantId,
@@ -345,7 +345,7 @@ impl From<Action> for ActionIn {
 
 impl ActionOut {
     /// What `tenant` may see of it: of another tenant's only what it takes to attach it.
-    pub(super) fn to(tenant: &TenantId, action: &Action) -> ActionOut {
+    pub(crate) fn to(tenant: &TenantId, action: &Action) -> ActionOut {
         let out = ActionOut::of(action);
         if tenant.sees(&action.owner_id) {
             return out;
@@ -356,11 +356,11 @@ impl ActionOut {
     }
 
     /// For lists: code is long.
-    pub(super) fn without_code(self) -> ActionOut {
+    pub(crate) fn without_code(self) -> ActionOut {
         ActionOut { code: None, ..self }
     }
 
-    pub(in crate::api) fn of(action: &Action) -> ActionOut {
+    pub(crate) fn of(action: &Action) -> ActionOut {
         ActionOut {
             id: action.id,
             owner_id: action.owner_id.to_string(),

@@ -96,6 +96,8 @@ fn agent(patience: Duration) -> Agent {
     let config = Agent::config_builder()
         .http_status_as_error(false)
         .allow_non_standard_methods(true)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
         .timeout_recv_response(Some(patience))
         .timeout_recv_body(Some(patience))
         .build();
@@ -128,6 +130,11 @@ impl Request {
     /// The status, if the server lived long enough to say it.
     pub(crate) fn try_send(self) -> Option<u16> {
         self.try_open().map(|response| response.status().as_u16()).ok()
+    }
+
+    /// The status, without the body: it may have no end.
+    pub(crate) fn head(self) -> u16 {
+        self.open().status().as_u16()
     }
 
     /// Sends, and leaves the body of the answer to be read as it comes.

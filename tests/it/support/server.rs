@@ -148,11 +148,17 @@ impl TestServer {
 
     /// A client with a new token: `rights` such as `["read", "execute"]`, for a tenant (empty: the platform).
     pub(crate) fn client_for(&self, tenant: &str, rights: &[&str]) -> Client {
+        self.client_and_token_for(tenant, rights).0
+    }
+
+    /// The same, and the token.
+    pub(crate) fn client_and_token_for(&self, tenant: &str, rights: &[&str]) -> (Client, String) {
         let rights: serde_json::Map<String, Value> =
             rights.iter().map(|right| ((*right).to_owned(), Value::Bool(true))).collect();
         let body = json!({ "name": format!("{tenant} token"), "owner_id": tenant, "rights": rights });
         let token = self.admin.post("/token", &body);
-        self.admin.with_token(token.expect(201)["token"].as_str().unwrap())
+        let token = token.expect(201)["token"].as_str().unwrap().to_owned();
+        (self.admin.with_token(&token), token)
     }
 
     /// Uploads a component that is checked in; its digest.
