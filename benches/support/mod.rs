@@ -2,7 +2,9 @@
 
 #![allow(dead_code, reason = "each bench uses a part")]
 
+pub(crate) mod catalogue;
 pub(crate) mod load;
+pub(crate) mod process;
 
 use fusebox::server::{Config, Server, SystemClock};
 use std::path::Path;
@@ -60,6 +62,22 @@ impl Bench {
         self.post("/event-type", &json(&event_type));
     }
 
+    /// Fires and waits; gives the run, which succeeded.
+    pub(crate) fn fire(&self, event_type: &str, payload: &serde_json::Value) -> serde_json::Value {
+        let run = self.fired(event_type, payload);
+        assert!(["SUCCESS", "WARNING"].contains(&run["state"].as_str().unwrap_or("")), "{event_type}: {run:#}");
+        run
+    }
+
+    /// The same of a run that may have failed.
+    pub(crate) fn fired(&self, event_type: &str, payload: &serde_json::Value) -> serde_json::Value {
+        let body = json(&serde_json::json!({ "event_type": event_type, "payload": payload }));
+        let request = ureq::post(self.url("/event")).header("authorization", format!("Bearer {}", self.token));
+        let mut answer = request.header("prefer", "wait=60").send(body.as_slice()).unwrap();
+        let mut answer: serde_json::Value = answer.body_mut().read_json().unwrap();
+        answer["data"]["runs"][0].take()
+    }
+
     pub(crate) fn stop(self) {
         self.runtime.block_on(self.server.stop());
     }
@@ -67,6 +85,16 @@ impl Bench {
 
 pub(crate) fn json(value: &serde_json::Value) -> Vec<u8> {
     serde_json::to_vec(value).unwrap()
+}
+
+/// What the one attempt of a run took, from instantiating to tearing down, in microseconds.
+pub(crate) fn wall_us(run: &serde_json::Value) -> f64 {
+    run["attempts"][0]["usage"]["wall_ms"]["used"].as_f64().unwrap() * 1000.0
+}
+
+/// Whether only to see that the bench works: `-- --quick`.
+pub(crate) fn is_quick() -> bool {
+    std::env::args().any(|argument| argument == "--quick")
 }
 
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {

@@ -10,11 +10,12 @@ use super::page::{self, Data};
 use super::run::find;
 use crate::dispatch::told;
 use crate::domain::{
-    Attempt, Context, EventId, HttpCall, HttpFault, Json, Limits, ObjectRef, Reason, RunId, State as RunState,
-    Timestamp,
+    Attempt, Context, EventId, HttpCall, HttpFault, Json, Language, Limits, ObjectRef, Reason, RunId, SecretUse,
+    State as RunState, Timestamp,
 };
 use axum::extract::State;
 use serde::Serialize;
+use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// One execution in one fresh Wasm instance.
@@ -151,6 +152,9 @@ pub(crate) struct ToldOut {
     pub(crate) params: String,
     /// The names of the params whose values are secrets.
     pub(crate) secrets: Vec<String>,
+    /// Of these, the ones of which it was given placeholders.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) hidden: Vec<String>,
     pub(crate) input: String,
     pub(crate) chain: ToldChainOut,
     #[schema(value_type = LimitsSchema)]
@@ -159,8 +163,15 @@ pub(crate) struct ToldOut {
     pub(crate) now: Timestamp,
     /// The random bits that it was given, as two numbers of 64 bits in decimal.
     pub(crate) seed: [String; 2],
-    /// Digest of the module.
+    /// Digest of the module; of source code, of the interpreter that ran it.
     pub(crate) module: String,
+    /// The source code that it ran, and its language.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub(crate) code: Option<Arc<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub(crate) language: Option<Language>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -192,6 +203,15 @@ pub(crate) async fn read_attempt(
     let Context {
         trigger, event_time, tenant, object, scope, payload, params, input, chain, limits, now, seed, ..
     } = told(&event, &run, attempt);
+    let source = match run.source {
+        None => None,
+        Some(_) => {
+            let (action, version) = (run.action_id, run.version);
+            api.reading(move |store| store.action_version(action, version)).await?.and_then(|action| action.source)
+        }
+    };
+    let (code, language) = source.map(|source| (source.code, source.language)).unzip();
+    let names = |named: &SecretUse| named.parameter.clone();
     let text = |json: &Json| json.as_str().to_owned();
     Ok(Data::ok(ToldOut {
         run_id: run.id,
@@ -204,7 +224,8 @@ pub(crate) async fn read_attempt(
         scope,
         payload: text(&payload),
         params: text(&params),
-        secrets: run.secrets.iter().map(|named| named.parameter.clone()).collect(),
+        secrets: run.secrets.iter().map(names).collect(),
+        hidden: run.secrets.iter().filter(|named| named.hidden).map(names).collect(),
         input: text(&input),
         chain: ToldChainOut {
             root: chain.root,
@@ -216,5 +237,7 @@ pub(crate) async fn read_attempt(
         now,
         seed: [seed.0.to_string(), seed.1.to_string()],
         module: run.module.to_string(),
+        code,
+        language,
     }))
 }

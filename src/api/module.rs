@@ -5,12 +5,13 @@ use super::auth::{Caller, Read, Write};
 use super::error::{Fault, Problem};
 use super::extract::{self, Path, Query};
 use super::page::{self, Data, Filter, List, Row};
-use crate::domain::{Counted, Digest, Kind, Language, Module, ModuleName, ModuleNaming, ModuleRef, TenantId};
+use crate::domain::{BuiltIn, Counted, Digest, Kind, Language, Module, ModuleName, ModuleNaming, ModuleRef, TenantId};
 use crate::sandbox::Inspected;
 use crate::store::{Catalogue, Change, CommitError, Conflict, Expectation, Transition};
 use axum::extract::{Request, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
@@ -230,19 +231,25 @@ pub(crate) async fn read(
 
 /// Download a module
 ///
-/// The component itself; a tenant's own only.
+/// The component itself; a tenant's own only, and interpreters, which run the source code of everybody: with one a run can be
+/// repeated elsewhere.
 #[utoipa::path(get, path = "/module/{ref}/content", tag = "modules", params(("ref" = String, Path)), responses((status = 200, content_type = "application/wasm", body = Vec<u8>)))]
 pub(crate) async fn content(
     caller: Caller<Read>,
     State(api): State<Api>,
     Path(reference): Path<String>,
 ) -> Result<Response, Problem> {
+    let wasm = |bytes: Bytes| ([(header::CONTENT_TYPE, "application/wasm")], bytes).into_response();
+    if let Some(built_in) = reference.parse().ok().and_then(|digest: Digest| BuiltIn::of_digest(&digest)) {
+        return Ok(wasm(built_in.wasm.clone()));
+    }
     let module = find(&api, caller.tenant(), &reference)?;
-    caller.check_may_change(&module.owner_id, "module", &reference)?;
+    if module.kind != Kind::Interpreter {
+        caller.check_may_change(&module.owner_id, "module", &reference)?;
+    }
     let digest = module.digest;
     let bytes = api.reading(move |store| store.module_bytes(digest)).await?;
-    let bytes = bytes.ok_or_else(|| Problem::not_found("module", &reference))?;
-    Ok(([(header::CONTENT_TYPE, "application/wasm")], bytes).into_response())
+    Ok(wasm(bytes.ok_or_else(|| Problem::not_found("module", &reference))?))
 }
 
 /// Delete a module

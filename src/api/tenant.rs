@@ -71,6 +71,8 @@ struct QuotasSchema {
     queued_events: Option<u64>,
     /// Runs at once, at least 1. More wait; nothing is refused. Default the server's `--concurrency-per-tenant`.
     concurrent_runs: Option<u32>,
+    /// Of keys and values that its actions keep, all together. Past it a guest's write is refused. Default 1 GiB.
+    kv_bytes: Option<u64>,
     /// Default 1,000.
     modules: Option<u64>,
     /// Of all its modules. Default 4 GiB.
@@ -153,7 +155,10 @@ pub(crate) async fn create(
     let put = Transition::of([Change::PutTenant(Arc::clone(&tenant))]);
     match api.commit(&caller, put.expecting(Expectation::TenantVersion(id.clone(), None))).await {
         Err(CommitError::Conflict(Conflict::Version { .. })) => Err(taken(&id)),
-        done => done.map(|()| Data::created(TenantOut::with_use(&api, &tenant)).versioned(1)).map_err(Problem::from),
+        done => {
+            done.map_err(Problem::from)?;
+            Ok(Data::created(TenantOut::with_use(&api, &tenant).await?).versioned(1))
+        }
     }
 }
 
@@ -194,7 +199,7 @@ pub(crate) async fn read(
     Path(id): Path<String>,
 ) -> Result<Data<TenantOut>, Problem> {
     let tenant = find(&api, caller.tenant(), &id)?;
-    Ok(Data::ok(TenantOut::with_use(&api, &tenant)).versioned(tenant.version))
+    Ok(Data::ok(TenantOut::with_use(&api, &tenant).await?).versioned(tenant.version))
 }
 
 /// Change a tenant
@@ -216,7 +221,7 @@ pub(crate) async fn change(
     let tenant = Arc::new(body.into_tenant(old.id.clone(), Some(&old), (caller.name(), api.now())));
     let put = Transition::of([Change::PutTenant(Arc::clone(&tenant))]);
     api.commit(&caller, put.expecting(Expectation::TenantVersion(old.id.clone(), Some(old.version)))).await?;
-    Ok(Data::ok(TenantOut::with_use(&api, &tenant)).versioned(tenant.version))
+    Ok(Data::ok(TenantOut::with_use(&api, &tenant).await?).versioned(tenant.version))
 }
 
 /// Delete a tenant
@@ -290,9 +295,12 @@ impl TenantChangeIn {
 }
 
 impl TenantOut {
-    fn with_use(api: &Api, tenant: &Tenant) -> TenantOut {
+    async fn with_use(api: &Api, tenant: &Tenant) -> Result<TenantOut, Problem> {
+        let id = tenant.id.clone();
+        let used = api.reading(move |store| store.kept_bytes(&id)).await?;
         let (under_way, catalogue) = (api.dispatch().under_way(tenant), api.catalogue());
         let under_way = [
+            (Quotas::KV_BYTES, Used { used, limit: tenant.quotas.kv_bytes() }),
             ("events_per_minute", under_way.events_per_minute),
             ("queued_events", under_way.queued_events),
             ("concurrent_runs", under_way.concurrent_runs),
@@ -302,7 +310,8 @@ impl TenantOut {
             let (used, limit) = (catalogue.count_of(&tenant.id, *counted), tenant.quotas.of(*counted));
             (counted.as_str(), UsedOut { used, limit })
         });
-        TenantOut { r#use: Some(under_way.into_iter().chain(counted).collect()), ..TenantOut::of(tenant) }
+        let r#use = Some(under_way.into_iter().chain(counted).collect());
+        Ok(TenantOut { r#use, ..TenantOut::of(tenant) })
     }
 
     fn of(tenant: &Tenant) -> TenantOut {

@@ -3,10 +3,10 @@
 use super::output;
 use super::source::Executable;
 use crate::domain::{
-    Clock, Context as ActionContext, Effects, Emitted, HttpCall, KvEntry, KvScope, KvSize, KvWrite, LogLine, Reach,
-    Timestamp,
+    Clock, Context as ActionContext, Effects, Emitted, HttpCall, KvEntry, KvKept, KvScope, KvSize, KvWrite, LogLine,
+    Reach, Timestamp,
 };
-use crate::sandbox::{self, Answer, Attempted, EmitRefusal, HostServices, Invocation, Sandbox};
+use crate::sandbox::{self, Answer, Answering, Attempted, EmitRefusal, HostServices, Invocation, Peers, Sandbox};
 use crate::server::SystemClock;
 use anyhow::{Context, Result, anyhow, bail};
 use indicatif::ProgressBar;
@@ -34,6 +34,8 @@ pub(super) struct Host {
     now: Option<Timestamp>,
     /// Where its requests may go: nowhere, unless somebody says otherwise.
     pub(super) reach: Reach,
+    /// Who answers them.
+    pub(super) answering: Answering,
     calls: Mutex<Vec<HttpCall>>,
 }
 
@@ -57,6 +59,7 @@ impl Host {
             versions,
             now,
             reach: Reach::default(),
+            answering: Answering::default(),
             calls: Mutex::default(),
         })
     }
@@ -133,9 +136,10 @@ impl HostServices for Host {
         Box::pin(ready(Ok(meant.take(limit).cloned().collect())))
     }
 
-    fn kept_size(&self) -> Answer<'_, KvSize> {
+    fn kept(&self) -> Answer<'_, KvKept> {
         let bytes = self.values.iter().map(|((_, key), entry)| (key.len() + entry.value.len()) as u64).sum();
-        Box::pin(ready(Ok(KvSize { entries: self.values.len() as u64, bytes })))
+        let action = KvSize { entries: self.values.len() as u64, bytes };
+        Box::pin(ready(Ok(KvKept { action, ..KvKept::default() })))
     }
 
     fn next_version(&self) -> u64 {
@@ -155,21 +159,22 @@ pub(super) fn fields(line: &Value) -> Value {
 }
 
 /// Compiles what is to run and runs it once.
-pub(super) fn attempt(what: Executable<'_>, context: ActionContext, host: &Arc<Host>) -> Result<Attempted> {
+pub(super) fn attempt(what: Executable, context: ActionContext, host: &Arc<Host>) -> Result<Attempted> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let attempted = runtime.block_on(attempt_here(what, context, Arc::clone(host)));
     runtime.shutdown_timeout(Duration::from_secs(1));
     attempted
 }
 
-async fn attempt_here(what: Executable<'_>, context: ActionContext, host: Arc<Host>) -> Result<Attempted> {
+async fn attempt_here(what: Executable, context: ActionContext, host: Arc<Host>) -> Result<Attempted> {
     // Compiled artifacts are of no use after this; the folder goes with the handle.
     let folder = tempfile::tempdir().context("no folder for the compiled component")?;
     let mut key = [0; 32];
     getrandom::fill(&mut key).map_err(|error| anyhow!("the machine gives no random bytes: {error}"))?;
     let compiler = std::env::current_exe().context("the path of this program cannot be found")?;
     let config = sandbox::Config::new(folder.path().to_owned(), key, compiler);
-    let sandbox = Sandbox::start(sandbox::Config { concurrency: 1, ..config })?;
+    let peers = Peers { answering: host.answering.clone(), ..Peers::default() };
+    let sandbox = Sandbox::start(sandbox::Config { concurrency: 1, peers, ..config })?;
     let progress = if host.lines == Lines::Kept { ProgressBar::hidden() } else { ProgressBar::new_spinner() };
     progress.set_message("validating and compiling");
     progress.enable_steady_tick(Duration::from_millis(100));

@@ -8,6 +8,7 @@ mod build;
 mod catalogue;
 mod client;
 mod demo;
+mod exchanges;
 mod export;
 mod fire;
 mod interpreter;

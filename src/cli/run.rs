@@ -1,16 +1,19 @@
 //! `fusebox run`: one run of the history.
 
 use super::client::{Client, encoded};
+use super::exchanges::{self, HttpArgs, Recording, Script};
 use super::fire::read_json;
 use super::local::{self, Host, Lines};
-use super::source::Executable;
+use super::source::{Executable, Interpreter};
 use super::{ServerArgs, output};
 use crate::dispatch::Mask;
 use crate::domain::{
-    Chain, Context as ActionContext, Effects, Ending, Failed, Json, Limits, LogLine, SecretText, TenantId, Timestamp,
+    BuiltIn, Chain, Context as ActionContext, Effects, Ending, Failed, HttpCall, Json, Limits, LogLine, SecretText,
+    SourceCode, TenantId, Timestamp,
 };
 use crate::sandbox::Attempted;
 use anyhow::{Context, Result, bail};
+use bytes::Bytes;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 use std::process::ExitCode;
@@ -43,6 +46,8 @@ struct Replay {
     /// Values that it finds, which the server does not record: an object of keys with texts
     #[arg(long, default_value = "{}", value_name = "JSON|FILE|-")]
     kv: String,
+    #[command(flatten)]
+    http: HttpArgs,
 }
 
 /// One thing that did not come out as it did on the server.
@@ -56,9 +61,6 @@ pub(super) fn run(run: &Run, server: &ServerArgs, json: bool) -> Result<ExitCode
     let Command::Replay(asked) = &run.command;
     let client = Client::new(server)?;
     let record = client.get(&format!("/run/{}", encoded(&asked.id)))?["data"].take();
-    if record["code_digest"].is_string() {
-        bail!("the run {} is of source code, which is repeated with `fusebox test FILE`, not here", asked.id);
-    }
     let attempts = record["attempts"].as_array().map(Vec::as_slice).unwrap_or_default();
     let attempt = match asked.attempt {
         None => attempts.last(),
@@ -70,36 +72,107 @@ pub(super) fn run(run: &Run, server: &ServerArgs, json: bool) -> Result<ExitCode
     }
     let told = client.get(&format!("/run/{}/attempt/{}", encoded(&asked.id), attempt["number"]))?["data"].take();
     let (context, secrets) = context(&told, read_json(&asked.params)?)?;
-    let module = told["module"].as_str().unwrap_or_default();
-    let bytes = client.bytes(&format!("/module/{}/content", encoded(module)))?;
+    let what = executable(&client, (&record, &told))?;
     let log = client.get(&format!("/run/{}/log", encoded(&asked.id)))?["data"].take();
-    let host = Arc::new(Host::new(Lines::Kept, Some(context.now), read_json(&asked.kv)?)?);
-    let mut attempted = local::attempt(Executable::component(bytes), context, &host)?;
     // The server keeps what it said without them.
     let mask = Mask::new(&secrets).context("the secrets cannot be masked")?;
+    let shown = |text| mask.text(text);
+    let mut host = Host::new(Lines::Kept, Some(context.now), read_json(&asked.kv)?)?;
+    let (script, recording) = answering(&mut host, &asked.http, attempt)?;
+    let host = Arc::new(host);
+    let mut attempted = local::attempt(what, context, &host)?;
+    if let Some(file) = &asked.http.record_http {
+        recording.write(file, shown)?;
+    }
     attempted.ending = mask.ending(attempted.ending);
     let lines: Vec<LogLine> = host.lines().into_iter().map(|line| mask.line(line)).collect();
     let is_last = attempts.last().is_some_and(|last| last["number"] == attempt["number"]);
-    let server = recorded((&record, attempt, is_last), &log);
-    let differences = differences(server, came(&attempted, &lines, is_last));
+    let mut server = recorded((&record, attempt, is_last), &log);
+    let mut here = came(&attempted, &lines, is_last);
+    // What stands for a hidden secret is not as long as what was sent in its place.
+    let has_hidden = told["hidden"].as_array().is_some_and(|hidden| !hidden.is_empty());
+    let calls = |calls: &Value| compared_calls(calls, has_hidden);
+    server.push(("http", calls(&attempt["http"])));
+    here.push(("http", calls(&json!(host.calls()))));
+    let differences = differences(server, here);
+    let unanswered = script.unanswered(shown);
     if json {
         let differences = differences
             .iter()
             .map(|differs| json!({ "what": differs.what, "server": differs.server, "here": differs.here }));
         output::document(&json!({
             "run": asked.id, "attempt": attempt["number"], "differences": differences.collect::<Vec<_>>(),
+            "unanswered": unanswered,
         }));
     } else {
         show(attempt, &differences, attempted.effects.as_deref());
+        exchanges::show_unanswered(&unanswered);
     }
     Ok(if differences.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What ran: the module, or source code with the interpreter that it had.
+fn executable(client: &Client, (run, told): (&Value, &Value)) -> Result<Executable> {
+    let module = told["module"].as_str().unwrap_or_default();
+    let content = || client.bytes(&format!("/module/{}/content", encoded(module))).map(Bytes::from);
+    if !run["code_digest"].is_string() {
+        return Ok(Executable::Component(content()?));
+    }
+    let Some(code) = told["code"].as_str() else {
+        bail!("the server has version {} of the action's source code no more", run["version"])
+    };
+    let language = read::<String>(told, "language")?.parse()?;
+    let built_in = module.parse().ok().and_then(|digest| BuiltIn::of_digest(&digest));
+    let wasm = built_in.map_or_else(content, |built_in| Ok(built_in.wasm.clone()));
+    let wasm = wasm.with_context(|| format!("the interpreter {module} cannot be had"))?;
+    let interpreter = Interpreter { name: module.to_owned(), wasm };
+    Ok(Executable::Source { name: "the action".to_owned(), source: SourceCode::new(language, code), interpreter })
+}
+
+/// Who answers what it sends: nobody is asked, unless the command line says so.
+fn answering(host: &mut Host, asked: &HttpArgs, attempt: &Value) -> Result<(Arc<Script>, Arc<Recording>)> {
+    let recording = Arc::new(Recording::default());
+    let calls: Vec<HttpCall> = serde_json::from_value(attempt.get("http").cloned().unwrap_or_else(|| json!([])))
+        .context("the server's record of calls by HTTP is of another form; is it of another version?")?;
+    let script = Arc::new(Script::new(asked.http.as_deref(), calls)?);
+    if asked.allow_hosts.is_empty() {
+        (host.answering, host.reach) = exchanges::played(&script);
+    } else {
+        host.reach = exchanges::reach("", &asked.allow_hosts);
+        if asked.record_http.is_some() {
+            host.answering = recording.answering();
+        }
+    }
+    Ok((script, recording))
+}
+
+/// Of each call what does not depend on the day. What was sent to whoever did not answer depends on when that broke off.
+fn compared_calls(calls: &Value, has_hidden: bool) -> Value {
+    let calls = calls.as_array().map(Vec::as_slice).unwrap_or_default();
+    let compared = calls.iter().map(|call| {
+        let mut compared = json!({
+            "method": call["method"], "host": call["host"], "status": call["status"], "fault": call["fault"],
+        });
+        if call["fault"].is_null() && !has_hidden {
+            compared["sent_bytes"] = call["sent_bytes"].clone();
+        }
+        compared
+    });
+    compared.collect()
 }
 
 /// What the attempt was told, and the secrets that were given for it.
 fn context(told: &Value, params: Value) -> Result<(ActionContext, Vec<SecretText>)> {
     let Value::Object(given) = params else { bail!("--params takes an object of names with values") };
     let names = told["secrets"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let names: Vec<&str> = names.iter().filter_map(Value::as_str).collect();
+    let hidden = told["hidden"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let (stood_for, names): (Vec<&Value>, Vec<&Value>) = names.iter().partition(|name| hidden.contains(name));
+    let names: Vec<&str> = names.into_iter().filter_map(Value::as_str).collect();
+    let mut given = given;
+    for name in stood_for.into_iter().filter_map(Value::as_str) {
+        // As long as the one that it had, which no longer means anything.
+        given.entry(name).or_insert_with(|| format!("fusebox-secret-{:032x}", 0).into());
+    }
     if let Some(missing) = names.iter().find(|name| !given.contains_key(**name)) {
         bail!("its param `{missing}` is a secret, which the server does not give: --params '{{\"{missing}\": \"…\"}}'");
     }

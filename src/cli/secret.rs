@@ -2,6 +2,7 @@
 
 use super::client::{Client, encoded};
 use super::{ServerArgs, output};
+use crate::domain::AllowedHost;
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
@@ -30,6 +31,16 @@ enum Command {
         /// What it is for
         #[arg(long, value_name = "TEXT")]
         description: Option<String>,
+        /// Where it may be sent for a parameter with `reveal: false`, such as `https://api.example.com`; again for more.
+        /// Without it that stays as it was, at first nowhere
+        #[arg(long = "allow-host", value_name = "RULE", conflicts_with = "allow_no_host")]
+        allow_hosts: Vec<AllowedHost>,
+        /// Let it be sent nowhere any more
+        #[arg(long)]
+        allow_no_host: bool,
+        /// Keep its value; only what is said about it changes
+        #[arg(long, conflicts_with = "from_file")]
+        keep_value: bool,
         #[command(flatten)]
         owner: Owner,
     },
@@ -70,9 +81,13 @@ impl Owner {
 pub(super) fn run(secret: &Secret, server: &ServerArgs, json: bool) -> Result<ExitCode> {
     let client = Client::new(server)?;
     let (answer, said) = match &secret.command {
-        Command::Set { key, from_file, description, owner } => {
-            let value = read_value(key, from_file.as_ref())?;
-            let body = json!({ "value": *value, "description": description, "owner_id": owner.owner });
+        Command::Set { key, from_file, description, allow_hosts, allow_no_host, keep_value, owner } => {
+            let value = if *keep_value { None } else { Some(read_value(key, from_file.as_ref())?) };
+            let value = value.as_ref().map(|value| value.as_str());
+            let hosts = (*allow_no_host || !allow_hosts.is_empty()).then_some(allow_hosts);
+            let body = json!({
+                "value": value, "description": description, "allowed_hosts": hosts, "owner_id": owner.owner,
+            });
             let body = Zeroizing::new(body.to_string());
             let answer = client.put(&format!("/secret/{}", encoded(key)), &[], body.as_bytes())?;
             let said = format!("secret {key} is set (version {})", answer["data"]["version"]);

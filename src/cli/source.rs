@@ -3,6 +3,7 @@
 use crate::domain::{Language, SourceCode};
 use crate::sandbox::{CheckError, Prepared, Sandbox};
 use anyhow::{Context, Result, bail};
+use bytes::Bytes;
 use std::path::Path;
 
 /// By the end of their names.
@@ -16,51 +17,67 @@ pub(super) fn language_of(file: &Path) -> Option<Language> {
     language.parse().ok()
 }
 
-/// What is run on this machine: a component, or source code as the name of its file says.
-pub(super) struct Executable<'a> {
-    pub(super) file: &'a Path,
-    pub(super) bytes: Vec<u8>,
-    /// What runs source code, in the place of what comes with Fusebox.
-    pub(super) interpreter: Option<&'a Path>,
+/// What is run on this machine.
+pub(super) enum Executable {
+    Component(Bytes),
+    /// With what runs it. Faults are told by the name.
+    Source {
+        name: String,
+        source: SourceCode,
+        interpreter: Interpreter,
+    },
 }
 
-impl Executable<'_> {
-    pub(super) fn component(bytes: Vec<u8>) -> Executable<'static> {
-        Executable { file: Path::new(""), bytes, interpreter: None }
+/// A component that runs source code, and what it is called when it does not.
+pub(super) struct Interpreter {
+    pub(super) name: String,
+    pub(super) wasm: Bytes,
+}
+
+impl Executable {
+    /// A component, or source code as the name of the file says; that is run by what comes with Fusebox, or by the other
+    /// file in its place.
+    pub(super) fn of_file(file: &Path, interpreter: Option<&Path>) -> Result<Executable> {
+        let read = |file: &Path| std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()));
+        let bytes = read(file)?;
+        let Some(language) = language_of(file) else { return Ok(Executable::Component(bytes.into())) };
+        let name = file.display().to_string();
+        let code = String::from_utf8(bytes).with_context(|| format!("{name} is no text"))?;
+        let interpreter = match (interpreter, language.built_in()) {
+            (Some(path), _) => Interpreter { name: path.display().to_string(), wasm: read(path)?.into() },
+            (None, Some(built_in)) => Interpreter { name: language.module_name(), wasm: built_in.wasm.clone() },
+            (None, None) => bail!("{language}: name the component that runs it with --interpreter"),
+        };
+        Ok(Executable::Source { name, source: SourceCode::new(language, &code), interpreter })
     }
 
     pub(super) async fn prepare(self, sandbox: &Sandbox) -> Result<Prepared> {
-        let Some(language) = language_of(self.file) else { return upload(sandbox, self.bytes).await };
-        let code = String::from_utf8(self.bytes).with_context(|| format!("{} is no text", self.file.display()))?;
-        let interpreter = match (self.interpreter, language.built_in()) {
-            (Some(path), _) => {
-                let wasm = std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))?;
-                upload(sandbox, wasm).await.with_context(|| path.display().to_string())?
+        match self {
+            Executable::Component(bytes) => upload(sandbox, bytes).await,
+            Executable::Source { name, source, interpreter } => {
+                let prepared = upload(sandbox, interpreter.wasm).await.with_context(|| interpreter.name)?;
+                interpret(sandbox, (&name, &source), prepared).await
             }
-            (None, Some(built_in)) => sandbox.prepare(built_in.digest, || Ok(built_in.wasm.clone())).await?,
-            (None, None) => bail!("{language}: name the component that runs it with --interpreter"),
-        };
-        interpret(sandbox, (self.file, &SourceCode::new(language, &code)), interpreter).await
+        }
     }
 }
 
-async fn upload(sandbox: &Sandbox, bytes: Vec<u8>) -> Result<Prepared> {
-    let inspected = sandbox.inspect(bytes.into()).await?;
+async fn upload(sandbox: &Sandbox, bytes: Bytes) -> Result<Prepared> {
+    let inspected = sandbox.inspect(bytes).await?;
     let wasm = inspected.wasm;
     Ok(sandbox.prepare(inspected.digest, move || Ok(wasm)).await?)
 }
 
 /// Makes the code of a file ready to run.
-async fn interpret(sandbox: &Sandbox, (file, source): (&Path, &SourceCode), interpreter: Prepared) -> Result<Prepared> {
+async fn interpret(sandbox: &Sandbox, (name, source): (&str, &SourceCode), interpreter: Prepared) -> Result<Prepared> {
     match sandbox.compile_source(&interpreter, source).await {
         Ok(program) => Ok(interpreter.with_program(program)),
         Err(CheckError::Faults(faults)) => {
             let place = |line: u32, column: u32| if line == 0 { String::new() } else { format!(":{line}:{column}") };
-            let lines =
-                faults.iter().map(|it| format!("{}{}: {}", file.display(), place(it.line, it.column), it.message));
+            let lines = faults.iter().map(|it| format!("{name}{}: {}", place(it.line, it.column), it.message));
             bail!("{}", lines.collect::<Vec<_>>().join("\n"))
         }
-        Err(error) => bail!("{}: {error}", file.display()),
+        Err(error) => bail!("{name}: {error}"),
     }
 }
 

@@ -1,20 +1,21 @@
 //! `fusebox test`: one attempt here, without a server, under the limits a server has.
 
 use super::build;
+use super::exchanges::{self, HttpArgs, Recording, Script};
 use super::fire::read_json;
 use super::local::{self, Host, Lines};
 use super::output;
 use super::source::Executable;
 use crate::domain::{
-    AllowedHost, Chain, Clock, Context as ActionContext, Effects, Ending, Entropy, EventId, Failed, Ids, Json,
-    LIMITS_WASM, Limits, LimitsPatch, ObjectRef, Reach, RunId, SinkType, TenantId, Usage,
+    Chain, Clock, Context as ActionContext, Effects, Ending, Entropy, EventId, Failed, Ids, Json, LIMITS_WASM, Limits,
+    LimitsPatch, ObjectRef, RunId, TenantId, Usage,
 };
 use crate::sandbox::Attempted;
 use crate::server::SystemClock;
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -56,33 +57,45 @@ pub(super) struct Test {
     /// Tighter than the built-in profile: milliseconds
     #[arg(long)]
     timeout_ms: Option<u64>,
-    /// Let it send HTTP requests there: `https://api.example.com`, or `private http://127.0.0.1:*` for this machine
-    /// [default: nowhere]
-    #[arg(long = "allow-host", value_name = "RULE")]
-    allow_hosts: Vec<AllowedHost>,
+    #[command(flatten)]
+    http: HttpArgs,
 }
 
 pub(super) fn run(test: &Test, json: bool) -> Result<ExitCode> {
     let file = if test.file.is_dir() { build::built(&test.file)? } else { test.file.clone() };
-    let bytes = std::fs::read(&file).with_context(|| format!("{} cannot be read", file.display()))?;
+    let what = Executable::of_file(&file, test.interpreter.as_deref())?;
     let limits = limits(test)?;
     let context = context(test, limits)?;
     let lines = if json { Lines::Kept } else { Lines::Shown };
     let mut host = Host::new(lines, None, read_json(&test.kv)?)?;
-    host.reach = reach(test);
+    let recording = Arc::new(Recording::default());
+    host.reach = exchanges::reach(&name_of(&test.file), &test.http.allow_hosts);
+    let script = test.http.http.as_deref().map(|file| Script::new(Some(file), Vec::new())).transpose()?.map(Arc::new);
+    if let Some(script) = &script {
+        (host.answering, host.reach) = exchanges::played(script);
+    } else if test.http.record_http.is_some() {
+        host.answering = recording.answering();
+    }
     let host = Arc::new(host);
-    let what = Executable { file: &file, bytes, interpreter: test.interpreter.as_deref() };
     let mut attempted = local::attempt(what, context, &host)?;
+    if let Some(file) = &test.http.record_http {
+        recording.write(file, |text| text)?;
+    }
+    let unanswered = script.map(|script| script.unanswered(|text| text)).unwrap_or_default();
     let succeeded = matches!(attempted.ending, Ending::Outcome(_));
     let effects = attempted.effects.take();
     let (values, events) = local::wanted(&host, effects.as_deref());
     if json {
         let mut document = document(&attempted, limits, &host);
         (document["kv"], document["emitted"]) = (values, events);
+        if !unanswered.is_empty() {
+            document["unanswered"] = unanswered.into();
+        }
         output::document(&document);
     } else {
         show(attempted, limits, &host);
         show_wanted(effects.as_deref(), &values, &events);
+        exchanges::show_unanswered(&unanswered);
     }
     Ok(if succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -132,15 +145,8 @@ fn context(test: &Test, limits: Limits) -> Result<ActionContext> {
     })
 }
 
-/// Both sides allow what the command line does.
-fn reach(test: &Test) -> Reach {
-    Reach {
-        action: test.file.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-        of_action: test.allow_hosts.clone(),
-        sink_type: SinkType::WASM.to_owned(),
-        of_sink_type: test.allow_hosts.clone(),
-        hidden: Vec::new(),
-    }
+fn name_of(file: &Path) -> String {
+    file.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// What was given, else the sample that lies in the folder, else nothing to speak of.

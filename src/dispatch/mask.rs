@@ -58,7 +58,7 @@ impl Mask {
     }
 
     /// The text with a mark in the place of everything secret.
-    pub(super) fn text(&self, text: String) -> String {
+    pub fn text(&self, text: String) -> String {
         let spans = self.spans(&text);
         if spans.is_empty() {
             return text;

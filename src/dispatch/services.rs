@@ -4,7 +4,7 @@ use super::mask::Mask;
 use super::scheduler::Dispatch;
 use super::worker::blocking;
 use crate::domain::{
-    Clock, Emitted, Event, EventTypeId, HiddenSecret, HttpCall, KvEntry, KvScope, KvSize, KvSpace, LogLine, Reach, Run,
+    Clock, Emitted, Event, EventTypeId, HiddenSecret, HttpCall, KvEntry, KvKept, KvScope, KvSpace, LogLine, Reach, Run,
     Timestamp,
 };
 use crate::sandbox::{Answer, EmitRefusal, HostServices, Unavailable};
@@ -128,8 +128,8 @@ impl HostServices for AttemptServices {
         })
     }
 
-    fn kept_size(&self) -> Answer<'_, KvSize> {
-        self.read(None, |store, space| store.kept_size(&space.tenant, space.action))
+    fn kept(&self) -> Answer<'_, KvKept> {
+        self.read(None, |store, space| store.kept(&space.tenant, space.action))
     }
 
     fn next_version(&self) -> u64 {

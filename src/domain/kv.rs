@@ -1,6 +1,6 @@
 //! Values that actions keep from run to run.
 
-use super::{ActionId, AttachmentId, TenantId, Timestamp};
+use super::{ActionId, AttachmentId, QuotaExceeded, Quotas, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Whose values are meant.
@@ -121,9 +121,57 @@ impl KvSize {
     }
 }
 
+/// How much is kept, as the bounds look at it: of one action for its tenant, and of the tenant in all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KvKept {
+    pub action: KvSize,
+    pub tenant_bytes: u64,
+    /// What the tenant may keep; `None` for the platform.
+    pub tenant_quota: Option<u64>,
+}
+
+impl KvKept {
+    /// This and one entry more, in the place of one whose bytes are given if there was one.
+    #[must_use]
+    pub fn with(self, bytes: u64, before: Option<u64>) -> KvKept {
+        let without = self.without(before);
+        let tenant_bytes = without.tenant_bytes.saturating_add(bytes);
+        KvKept { action: self.action.with(bytes, before), tenant_bytes, ..self }
+    }
+
+    /// This without that entry.
+    #[must_use]
+    pub fn without(self, before: Option<u64>) -> KvKept {
+        let tenant_bytes = self.tenant_bytes.saturating_sub(before.unwrap_or(0));
+        KvKept { action: self.action.without(before), tenant_bytes, ..self }
+    }
+
+    /// Why that is too much when there was `before`; nothing if it is not. A quota that was lowered below what is kept stops
+    /// what grows only.
+    pub fn refusal(self, before: KvKept) -> Option<String> {
+        let over = self.tenant_quota.filter(|limit| self.tenant_bytes > (*limit).max(before.tenant_bytes));
+        let exceeded = |limit| QuotaExceeded { quota: Quotas::KV_BYTES, limit, used: before.tenant_bytes }.to_string();
+        self.action.refusal().or_else(|| over.map(exceeded))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tenants_quota_holds_over_all_of_its_actions_and_stops_what_grows_only() {
+        let kept = |tenant_bytes| KvKept { tenant_bytes, tenant_quota: Some(100), ..KvKept::default() };
+        assert_eq!(kept(90).with(10, None).refusal(kept(90)), None);
+        let over = kept(90).with(11, None).refusal(kept(90)).unwrap();
+        assert!(over.contains("`kv_bytes`") && over.contains("90 of 100"), "{over}");
+        assert_eq!(kept(200).with(10, Some(11)).refusal(kept(200)), None);
+        assert!(kept(200).with(12, Some(11)).refusal(kept(200)).is_some());
+        let platform = KvKept { tenant_quota: None, ..kept(u64::MAX) };
+        assert_eq!(platform.with(1, None).refusal(platform), None);
+        let full = KvKept { action: KvSize::MAX, ..kept(0) };
+        assert!(full.with(1, None).refusal(full).unwrap().contains("10001 values"));
+    }
 
     #[test]
     fn an_expectation_is_of_what_is_there() {

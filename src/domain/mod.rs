@@ -21,6 +21,7 @@ mod entry;
 mod event;
 mod event_type;
 mod http_call;
+mod http_exchange;
 mod id;
 mod input_schema;
 mod interpreter;
@@ -76,6 +77,7 @@ pub use entry::{Entry, Header};
 pub use event::{Cause, Event, Origin};
 pub use event_type::EventType;
 pub use http_call::{HttpCall, HttpFault};
+pub use http_exchange::{HttpAnswer, HttpExchange, HttpOutcome, HttpRequest};
 pub use id::{
     ActionId, AttachmentId, AuditId, EventId, EventTypeId, IdMap, Ids, RequestId, RunId, ScheduleId, SecretId, SinkId,
     SinkTypeId, SourceId, SourceTypeId, TokenId,
@@ -84,7 +86,7 @@ pub use input_schema::full_input_schema;
 pub use interpreter::BuiltIn;
 pub use json::{Json, JsonError};
 pub use keyring::{KeyId, Keyring, KeyringError, Unopened};
-pub use kv::{KvEntry, KvExpect, KvScope, KvSize, KvSpace, KvWrite};
+pub use kv::{KvEntry, KvExpect, KvKept, KvScope, KvSize, KvSpace, KvWrite};
 pub use limits::{LIMITS_MAX, LIMITS_WASM, Limits, LimitsPatch, NotTighter, Usage};
 pub use log::{Level, LogLine, LogSource};
 pub use minute::Minute;

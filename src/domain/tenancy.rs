@@ -61,6 +61,9 @@ macro_rules! quotas {
             /// Runs at once; more wait.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub concurrent_runs: Option<u32>,
+            /// Bytes of keys and values that its actions keep, all together.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub kv_bytes: Option<u64>,
             $(
                 $(#[doc = $what])?
                 #[serde(skip_serializing_if = "Option::is_none")]
@@ -124,8 +127,17 @@ impl Quotas {
     /// A thousand a second: what one tenant needs for long is for the platform to say.
     pub const USUAL_EVENTS_PER_MINUTE: u64 = 60_000;
 
+    /// What 64 actions keep that keep all they may.
+    pub const USUAL_KV_BYTES: u64 = 1 << 30;
+    /// How the quota of kept values is called.
+    pub const KV_BYTES: &str = "kv_bytes";
+
     pub fn events_per_minute(&self) -> u64 {
         self.events_per_minute.unwrap_or(Quotas::USUAL_EVENTS_PER_MINUTE)
+    }
+
+    pub fn kv_bytes(&self) -> u64 {
+        self.kv_bytes.unwrap_or(Quotas::USUAL_KV_BYTES)
     }
 }
 

@@ -22,7 +22,7 @@ mod wrap;
 
 pub use check::CheckError;
 pub use compile::{CompileLimits, SUBCOMMAND, compile_child};
-pub use host::{Answer, EmitRefusal, HostServices, Names, Peers, Unavailable};
+pub use host::{Answer, Answering, EmitRefusal, HostServices, Names, Peers, Unavailable};
 pub use inspect::Refusal;
 pub use invoke::{Attempted, Invocation};
 pub use prepared::Prepared;

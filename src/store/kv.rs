@@ -8,7 +8,7 @@ use super::codec::{Key, decode, encode, end_of};
 use super::read::upper;
 use super::transition::{Conflict, KvChange};
 use super::{Catalogue, ReadError, Store, schema};
-use crate::domain::{ActionId, AttachmentId, KvEntry, KvSize, KvSpace, KvWrite, TenantId, Timestamp};
+use crate::domain::{ActionId, AttachmentId, KvEntry, KvKept, KvSize, KvSpace, KvWrite, TenantId, Timestamp};
 use bytes::Bytes;
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable, WriteTransaction};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -26,6 +26,7 @@ pub struct ExpiredValue {
 pub(super) struct Values {
     entries: BTreeMap<Vec<u8>, Option<KvEntry>>,
     sizes: HashMap<(TenantId, ActionId), KvSize>,
+    totals: HashMap<TenantId, u64>,
 }
 
 impl Store {
@@ -78,6 +79,24 @@ impl Store {
         size(&self.db().begin_read()?, tenant, action)
     }
 
+    /// The same as bounds look at it, beside what the tenant keeps in all and may.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn kept(&self, tenant: &TenantId, action: ActionId) -> Result<KvKept, ReadError> {
+        let (tx, tenant_quota) = (self.db().begin_read()?, self.catalogue().kv_quota_of(tenant));
+        let tenant_bytes = if tenant_quota.is_some() { total(&tx, tenant)? } else { 0 };
+        Ok(KvKept { action: size(&tx, tenant, action)?, tenant_bytes, tenant_quota })
+    }
+
+    /// How many bytes all actions keep for a tenant.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn kept_bytes(&self, tenant: &TenantId) -> Result<u64, ReadError> {
+        total(&self.db().begin_read()?, tenant)
+    }
+
     /// At most `limit` values that have expired at `now`, for [`super::Change::ForgetValues`]. Looks at nothing else.
     ///
     /// # Errors
@@ -107,10 +126,15 @@ impl Values {
         }
         let tx = db.begin_read().map_err(|error| unread(error.into()))?;
         let of = (tenant.clone(), *action);
-        let before = match self.sizes.get(&of) {
+        let action_size = match self.sizes.get(&of) {
             Some(size) => *size,
             None => size(&tx, tenant, *action).map_err(unread)?,
         };
+        let tenant_bytes = match self.totals.get(tenant) {
+            Some(total) => *total,
+            None => total(&tx, tenant).map_err(unread)?,
+        };
+        let before = KvKept { action: action_size, tenant_bytes, tenant_quota: catalogue.kv_quota_of(tenant) };
         let (mut decided, mut after) = (Vec::with_capacity(writes.len()), before);
         for (attachment, key, write) in writes {
             if attachment.is_some_and(|id| catalogue.attachment(id).is_none()) {
@@ -131,11 +155,12 @@ impl Values {
             after = write.entry.as_ref().map_or_else(|| after.without(found), |new| after.with(bytes(new), found));
             decided.push((place, write));
         }
-        let grows = after.entries > before.entries || after.bytes > before.bytes;
-        if let Some(detail) = after.refusal().filter(|_| grows) {
+        let grows = after.action.entries > before.action.entries || after.action.bytes > before.action.bytes;
+        if let Some(detail) = after.refusal(before).filter(|_| grows) {
             return Err(Conflict::Values { detail });
         }
-        self.sizes.insert(of, after);
+        self.totals.insert(tenant.clone(), after.tenant_bytes);
+        self.sizes.insert(of, after.action);
         self.entries.extend(decided.into_iter().map(|(place, KvWrite { entry, .. })| (place, entry.clone())));
         Ok(())
     }
@@ -143,6 +168,9 @@ impl Values {
     /// Writes what was decided.
     pub(super) fn write(&mut self, tx: &WriteTransaction) -> Result<(), WriteError> {
         if self.entries.is_empty() {
+            // What was counted for nothing is not known any more when others write.
+            self.sizes.clear();
+            self.totals.clear();
             return Ok(());
         }
         let (mut records, mut by_expiry, mut sizes) = (Entries::new(), BTreeMap::new(), Entries::new());
@@ -159,8 +187,10 @@ impl Values {
         for ((tenant, action), size) in self.sizes.drain() {
             sizes.push((size_key(&tenant, action), record_of(size)));
         }
+        let totals = self.totals.drain().map(|(tenant, bytes)| (Key::tenant(&tenant).done(), total_record(bytes)));
         apply(tx, schema::KV, records)?;
         apply(tx, schema::KV_BY_EXPIRY, by_expiry.into_iter().collect())?;
+        apply(tx, schema::KV_TOTALS, totals.collect())?;
         apply(tx, schema::KV_SIZES, sizes)
     }
 }
@@ -238,7 +268,16 @@ fn remove(tx: &WriteTransaction, keys: Vec<Vec<u8>>) -> Result<(), WriteError> {
     let mut sizes = Entries::new();
     {
         let table = tx.open_table(schema::KV_SIZES)?;
+        let mut totals = tx.open_table(schema::KV_TOTALS)?;
         for (key, gone) in removed {
+            let tenant = &key[..key.len() - 16];
+            // One that lacks is the sum of what is left.
+            let told = totals.get(tenant)?.map(|record| total_of(record.value()));
+            match told.map(|told| total_record(told.saturating_sub(gone.bytes))) {
+                Some(Some(left)) => drop(totals.insert(tenant, &*left)?),
+                Some(None) => drop(totals.remove(tenant)?),
+                None => {}
+            }
             let before =
                 table.get(key.as_slice())?.and_then(|record| decode::<KvSize>("kv_sizes", record.value()).ok());
             let KvSize { entries, bytes } = before.unwrap_or_default();
@@ -262,7 +301,17 @@ pub(super) fn check(tx: &ReadTransaction) -> Result<(BTreeSet<Vec<u8>>, Vec<Stri
             *size = size.with((key.len() + entry.value.len()) as u64, None);
         }
     }
-    let mut wrong = Vec::new();
+    let (mut wrong, mut totals) = (Vec::new(), BTreeMap::<Vec<u8>, u64>::new());
+    for (key, size) in &sizes {
+        *totals.entry(key[..key.len() - 16].to_vec()).or_default() += size.bytes;
+    }
+    for entry in tx.open_table(schema::KV_TOTALS)?.iter()? {
+        let (key, record) = entry?;
+        let (told, found) = (total_of(record.value()), totals.get(key.value()).copied().unwrap_or(0));
+        if told != found {
+            wrong.push(format!("kv_totals has {told} where kv has {found}"));
+        }
+    }
     for entry in tx.open_table(schema::KV_SIZES)?.iter()? {
         let (key, record) = entry?;
         let told: KvSize = decode("kv_sizes", record.value())?;
@@ -282,6 +331,26 @@ fn entry(tx: &ReadTransaction, key: &[u8]) -> Result<Option<KvEntry>, ReadError>
 fn size(tx: &ReadTransaction, tenant: &TenantId, action: ActionId) -> Result<KvSize, ReadError> {
     let record = tx.open_table(schema::KV_SIZES)?.get(size_key(tenant, action).as_slice())?;
     Ok(record.map(|record| decode("kv_sizes", record.value())).transpose()?.unwrap_or_default())
+}
+
+fn total(tx: &ReadTransaction, tenant: &TenantId) -> Result<u64, ReadError> {
+    let key = Key::tenant(tenant).done();
+    if let Some(record) = tx.open_table(schema::KV_TOTALS)?.get(key.as_slice())? {
+        return Ok(total_of(record.value()));
+    }
+    let (mut bytes, table) = (0, tx.open_table(schema::KV_SIZES)?);
+    for entry in table.range::<&[u8]>((Bound::Included(key.as_slice()), upper(end_of(&key).as_deref())))? {
+        bytes += decode::<KvSize>("kv_sizes", entry?.1.value())?.bytes;
+    }
+    Ok(bytes)
+}
+
+fn total_of(record: &[u8]) -> u64 {
+    record.try_into().map_or(0, u64::from_be_bytes)
+}
+
+fn total_record(bytes: u64) -> Option<Bytes> {
+    (bytes > 0).then(|| Bytes::copy_from_slice(&bytes.to_be_bytes()))
 }
 
 fn expiry_of(

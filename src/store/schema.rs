@@ -77,11 +77,15 @@ pub(super) const KV_BY_EXPIRY: Table = TableDefinition::new("kv_by_expiry");
 /// `tenant, action` → KvSize: how much is kept, so that one more costs no count of all.
 pub(super) const KV_SIZES: Table = TableDefinition::new("kv_sizes");
 
+/// `tenant` → bytes (8 bytes): how much all of its actions keep. Where it lacks it is the sum of their sizes: of tenants that
+/// keep nothing, and of files from before there was this.
+pub(super) const KV_TOTALS: Table = TableDefinition::new("kv_totals");
+
 /// `tenant` → Tenant.
 pub(super) const TENANTS: Table = TableDefinition::new("tenants");
 
 /// All tables, for creating, dumping and checking them.
-pub(super) const ALL: [Table; 31] = [
+pub(super) const ALL: [Table; 32] = [
     META,
     MODULES,
     MODULE_BYTES,
@@ -111,6 +115,7 @@ pub(super) const ALL: [Table; 31] = [
     KV,
     KV_BY_EXPIRY,
     KV_SIZES,
+    KV_TOTALS,
     TENANTS,
     PROGRAMS,
 ];

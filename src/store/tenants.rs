@@ -53,6 +53,12 @@ impl Catalogue {
         (!tenant.is_shared()).then(|| own.unwrap_or(counted.usual()))
     }
 
+    /// How many bytes of values a tenant's actions may keep; `None` for the platform.
+    pub fn kv_quota_of(&self, tenant: &TenantId) -> Option<u64> {
+        let quotas = self.tenant(tenant).map(|record| record.quotas).unwrap_or_default();
+        (!tenant.is_shared()).then(|| quotas.kv_bytes())
+    }
+
     /// Whether a tenant may have so much more.
     ///
     /// # Errors

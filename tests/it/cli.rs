@@ -458,6 +458,39 @@ fn a_secret_is_set_from_standard_input_or_a_file_and_shown_by_nothing() {
 }
 
 #[test]
+fn a_command_says_where_a_secret_may_be_sent() {
+    let bench = Bench::new();
+    let (url, token, folder) = (bench.server.url(), bench.server.token.clone(), bench.server.folder());
+    let set = |arguments: &[&str], input: &str| {
+        let arguments = [&["secret", "set", "chat"], arguments, &["--url", &url, "--token", &token]].concat();
+        fusebox(folder, &arguments, input)
+    };
+    let told = || bench.json(&["secret", "list"])[0].clone();
+    let rules = ["https://chat.example.com", "POST https://*.example.org:8443/hooks"];
+    assert_eq!(set(&["--allow-host", rules[0], "--allow-host", rules[1]], "hunter2").code, 0);
+    assert_eq!(told()["allowed_hosts"], json!(rules));
+    // A new value leaves it as it was, and the other way round.
+    assert_eq!(set(&[], "hunter3").out, "secret chat is set (version 2)\n");
+    assert_eq!(told()["allowed_hosts"], json!(rules));
+    assert_eq!(set(&["--keep-value", "--allow-host", rules[1]], "").out, "secret chat is set (version 3)\n");
+    assert_eq!(told()["allowed_hosts"], json!([rules[1]]));
+    let parameters = json!([{ "name": "secret", "type": "SECRET", "value": "chat" }]);
+    bench.server.install("leaky", "leaky", json!({ "parameters": parameters }));
+    let run = bench.server.fire_and_wait("leaky", json!("length"))["runs"][0].clone();
+    assert_eq!(run["output"], "hunter3".len());
+    assert_eq!(set(&["--keep-value", "--allow-no-host"], "").code, 0);
+    assert_eq!(told()["allowed_hosts"], json!([]));
+
+    fails(&set(&["--allow-host", "chat.example.com"], "hunter2"), 2, &["a rule begins with `https://`"]);
+    let private = set(&["--allow-host", "private https://chat.example.com"], "hunter2");
+    fails(&private, 1, &["/allowed_hosts/0", "private"]);
+    assert_eq!(set(&["--allow-host", rules[0], "--allow-no-host"], "hunter2").code, 2);
+    assert_eq!(set(&["--keep-value", "--from-file", "key.pem"], "").code, 2);
+    let other = [&["secret", "set", "other", "--keep-value"][..], &["--url", &url, "--token", &token]].concat();
+    fails(&fusebox(folder, &other, ""), 1, &["a secret has a value"]);
+}
+
+#[test]
 fn the_key_of_the_secrets_is_changed_by_a_command() {
     let bench = Bench::new();
     let file = bench.server.data().join("secrets.key");

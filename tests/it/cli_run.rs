@@ -7,24 +7,28 @@ use std::path::Path;
 const STATEFUL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/guests/components/stateful.wasm");
 
 /// A server and a folder for commands that speak to it.
-struct Bench {
-    server: TestServer,
-    folder: tempfile::TempDir,
+pub(crate) struct Bench {
+    pub(crate) server: TestServer,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 impl Bench {
     fn new() -> Bench {
-        Bench { server: TestServer::start(), folder: tempfile::tempdir().unwrap() }
+        Bench::over(TestServer::start())
     }
 
-    fn run(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn over(server: TestServer) -> Bench {
+        Bench { server, folder: tempfile::tempdir().unwrap() }
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         let variables = [("FUSEBOX_URL", self.server.url()), ("FUSEBOX_TOKEN", self.server.token.clone())];
         let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
         fusebox_with(self.folder.path(), &variables, arguments)
     }
 
     /// Repeats a run and gives the exit code and the names of what differs.
-    fn replay(&self, run: &Value, more: &[&str]) -> (i32, Vec<String>, Value) {
+    pub(crate) fn replay(&self, run: &Value, more: &[&str]) -> (i32, Vec<String>, Value) {
         let id = run["id"].as_str().unwrap();
         let ran = self.run(&[&["run", "replay", id, "--json"], more].concat());
         let document = ran.json();
@@ -33,12 +37,12 @@ impl Bench {
         (ran.code, names, document)
     }
 
-    fn fire(&self, event_type: &str, payload: Value) -> Value {
+    pub(crate) fn fire(&self, event_type: &str, payload: Value) -> Value {
         self.server.fire_and_wait(event_type, payload)["runs"][0].clone()
     }
 }
 
-fn same() -> (i32, Vec<String>) {
+pub(crate) fn same() -> (i32, Vec<String>) {
     (0, Vec::new())
 }
 

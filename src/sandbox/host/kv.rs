@@ -114,18 +114,18 @@ async fn write(
     }
     let bytes_at = |entry: &KvEntry| (place.1.len() + entry.value.len()) as u64;
     let (bytes, before) = (write.entry.as_ref().map(bytes_at), before.as_ref().map(bytes_at));
-    let kept = match store.data().kept {
+    let kept_before = match store.data().kept {
         Some(kept) => kept,
-        None => store.data().journal.services().kept_size().await?,
+        None => store.data().journal.services().kept().await?,
     };
-    let kept = bytes.map_or_else(|| kept.without(before), |bytes| kept.with(bytes, before));
+    let kept = bytes.map_or_else(|| kept_before.without(before), |bytes| kept_before.with(bytes, before));
     let state = store.data_mut();
     let (used, allowed) = (state.kv_bytes + WRITE_BYTES + bytes.unwrap_or(place.1.len() as u64), state.limits.kv_bytes);
     // What takes something away is not refused for what others keep.
     let refusal = if used > allowed {
         Some(format!("the attempt would have written {used} bytes, and {allowed} is the most"))
     } else {
-        kept.refusal().filter(|_| write.entry.is_some())
+        kept.refusal(kept_before).filter(|_| write.entry.is_some())
     };
     if let Some(message) = refusal {
         return Ok(Err(contract::Error::Limit(message)));

@@ -11,8 +11,8 @@ mod wasi;
 
 pub(super) use budget::INTERFACE as BUDGET;
 pub(super) use emit::INTERFACE as EMIT;
+pub use http::{Answering, Names, Peers};
 pub(super) use http::{INTERFACE as HTTP, Network, WASI_INTERFACE as WASI_HTTP};
-pub use http::{Names, Peers};
 pub(super) use journal::Journal;
 pub(super) use kv::INTERFACE as KV;
 pub(super) use stdio::Printout;
@@ -21,7 +21,7 @@ use super::engine::FUEL_SLICE;
 use super::failure::Stop;
 use super::limits::Limiter;
 use crate::domain::{
-    Context, Effects, Emitted, HttpCall, KvEntry, KvScope, KvSize, Limits, LogLine, Reach, Reason, Timestamp,
+    Context, Effects, Emitted, HttpCall, KvEntry, KvKept, KvScope, Limits, LogLine, Reach, Reason, Timestamp,
 };
 use bytes::Bytes;
 use http::Http;
@@ -73,9 +73,9 @@ pub trait HostServices: Send + Sync + 'static {
         Box::pin(ready(Ok(Vec::new())))
     }
 
-    /// How much the action keeps for its tenant in all.
-    fn kept_size(&self) -> Answer<'_, KvSize> {
-        Box::pin(ready(Ok(KvSize::default())))
+    /// How much the action keeps for its tenant in all, and the tenant.
+    fn kept(&self) -> Answer<'_, KvKept> {
+        Box::pin(ready(Ok(KvKept::default())))
     }
 
     /// A version that no value has had.
@@ -121,7 +121,7 @@ pub(super) struct State {
     /// What is to be done when it has succeeded; made by the first call that wants something.
     pub(super) effects: Option<Box<Effects>>,
     /// How much is kept with its own writes, once it is known.
-    kept: Option<KvSize>,
+    kept: Option<KvKept>,
     limits: Limits,
     /// When the attempt is ended.
     ends_at: Timestamp,

@@ -9,6 +9,7 @@ pub(crate) mod guest;
 mod handlers;
 mod http;
 mod http_peers;
+mod http_played;
 mod kinds;
 mod limits;
 mod uploads;

@@ -3,6 +3,7 @@
 
 use super::CallError;
 use super::network::{CONNECT_TIMEOUT, Network};
+use super::played::Stage;
 use crate::domain::{AddressKind, Destination, Granted, Host, HttpFault, Scheme};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -14,7 +15,7 @@ use tokio_util::either::Either;
 /// Addresses of a name that are tried, in the order in which they were found.
 const ADDRESSES_TRIED: usize = 4;
 
-pub(super) type Connection = Either<TcpStream, Box<TlsStream<TcpStream>>>;
+pub(super) type Connection = Either<TcpStream, Either<Box<TlsStream<TcpStream>>, Stage>>;
 
 /// Connects to where a request goes.
 ///
@@ -41,7 +42,7 @@ pub(super) async fn connect(
             .map_err(|_| CallError::invalid(format!("`{name}` is no name that a certificate can have")))?,
     };
     let tls = network.tls.connect(name, tcp).await;
-    tls.map(|tls| Either::Right(Box::new(tls))).map_err(|error| {
+    tls.map(|tls| Either::Right(Either::Left(Box::new(tls)))).map_err(|error| {
         let host = &destination.host;
         CallError::new(HttpFault::Failed, format!("no trusted connection to `{host}` by TLS: {error}"))
     })

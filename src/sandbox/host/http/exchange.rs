@@ -1,9 +1,10 @@
 //! One request and its answer.
 
 use super::CallError;
-use super::connect::connect;
+use super::connect::{Connection, connect};
 use super::counted::Counted;
 use super::gate::{Call, Gate};
+use super::played::{self, Answering};
 use super::request::{HEADERS_MAX, Head};
 use crate::domain::{Granted, HttpFault};
 use bytes::Bytes;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::{Duration, Instant};
+use tokio_util::either::Either;
 
 /// The head of an answer, in bytes; it is also what is read ahead of the guest.
 const ANSWER_HEAD_BYTES_MAX: usize = 64 << 10;
@@ -52,6 +54,7 @@ pub(super) async fn send(
     timeout: Option<Duration>,
 ) -> Result<Answer, CallError> {
     let deadline = call.gate.deadline(timeout);
+    let asked = call.gate.network.answering.asked(&head, call.place);
     let all = async {
         let granted = granted(&call.gate, &head)?;
         let (head, body) = fill(&call.gate, head, body)?;
@@ -59,6 +62,7 @@ pub(super) async fn send(
         whole(call, begun).await
     };
     let result = within(deadline, all).await;
+    call.gate.network.answering.tell(asked, result.as_ref());
     call.ended(result)
 }
 
@@ -95,10 +99,16 @@ where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    let Call { gate, entry, line, .. } = call;
+    let Call { gate, entry, place, line, .. } = call;
     *line = gate.network.line().await;
     let authority = head.destination.authority();
-    let connection = connect(&gate.network, &head.destination, granted).await?;
+    let (connection, headers) = match &gate.network.answering {
+        Answering::Played(play) => {
+            let (stage, headers) = played::connect(&**play, &head.shown(*place))?;
+            (Connection::Right(Either::Right(stage)), Some(headers))
+        }
+        _ => (connect(&gate.network, &head.destination, granted).await?, None),
+    };
     let request: Request<B> = head.into_request(body)?;
     let is_over = Arc::new(AtomicBool::new(false));
     let counted =
@@ -108,7 +118,10 @@ where
     builder.max_headers(HEADERS_MAX).max_buf_size(ANSWER_HEAD_BYTES_MAX);
     let (mut sender, connection) = builder.handshake(TokioIo::new(counted)).await.map_err(|error| failed(&error))?;
     let mut driver: Option<Driver> = Some(Box::pin(connection));
-    let response = drive(&mut driver, sender.send_request(request)).await.map_err(|error| failed(&error))?;
+    let mut response = drive(&mut driver, sender.send_request(request)).await.map_err(|error| failed(&error))?;
+    if let Some(headers) = headers {
+        *response.headers_mut() = headers;
+    }
     entry.answered(response.status().as_u16());
     Ok(Begun { response, driver, is_over })
 }

@@ -99,6 +99,7 @@ impl Gate {
             end: Mutex::default(),
         });
         let mut calls = self.calls();
+        let place = calls.asked;
         calls.asked = calls.asked.saturating_add(1);
         if calls.asked <= self.calls_allowed.saturating_add(1) {
             calls.begun.push(Arc::clone(&entry));
@@ -112,7 +113,7 @@ impl Gate {
             return Err(limit(format!("the attempt has made its {} HTTP calls", self.calls_allowed)));
         }
         match Arc::clone(&self.slots).try_acquire_owned() {
-            Ok(slot) => Ok(Call { gate: Arc::clone(self), entry, _slot: slot, line: None }),
+            Ok(slot) => Ok(Call { gate: Arc::clone(self), entry, place, _slot: slot, line: None }),
             Err(_) => Err(limit(format!("{CALLS_AT_ONCE} HTTP calls of the attempt are under way at once already"))),
         }
     }
@@ -159,6 +160,8 @@ impl Gate {
 pub(super) struct Call {
     pub(super) gate: Arc<Gate>,
     pub(super) entry: Arc<Entry>,
+    /// Among the calls of its attempt, from 0.
+    pub(super) place: u64,
     _slot: OwnedSemaphorePermit,
     /// One of the connections that all attempts share.
     pub(super) line: Option<OwnedSemaphorePermit>,

@@ -11,6 +11,7 @@ mod exchange;
 mod gate;
 mod hidden;
 mod network;
+mod played;
 mod request;
 mod wasi;
 
@@ -18,6 +19,7 @@ pub(in crate::sandbox) use action::INTERFACE;
 pub(in crate::sandbox) use gate::Http;
 pub(in crate::sandbox) use network::Network;
 pub use network::{Names, Peers};
+pub use played::Answering;
 pub(super) use wasi::Hooks;
 pub(in crate::sandbox) use wasi::INTERFACE as WASI_INTERFACE;
 

@@ -1,5 +1,6 @@
 //! What leads out of the process: names and roots of trust, the same for all attempts.
 
+use super::played::Answering;
 use std::io;
 use std::net::{IpAddr, ToSocketAddrs};
 use std::sync::Arc;
@@ -44,17 +45,19 @@ pub struct Peers {
     pub names: Names,
     /// Certificates (DER) that are trusted as roots besides those of the web.
     pub roots: Vec<Vec<u8>>,
+    pub answering: Answering,
 }
 
 impl Default for Peers {
     fn default() -> Peers {
-        Peers { names: Names::of_system(), roots: Vec::new() }
+        Peers { names: Names::of_system(), roots: Vec::new(), answering: Answering::Peers }
     }
 }
 
 pub(in crate::sandbox) struct Network {
     names: Names,
     pub(super) tls: TlsConnector,
+    pub(super) answering: Answering,
     lookups: Arc<Semaphore>,
     connections: Arc<Semaphore>,
 }
@@ -62,7 +65,7 @@ pub(in crate::sandbox) struct Network {
 impl Network {
     /// # Errors
     /// A root is no certificate.
-    pub(in crate::sandbox) fn new(Peers { names, roots }: Peers) -> Result<Network, rustls::Error> {
+    pub(in crate::sandbox) fn new(Peers { names, roots, answering }: Peers) -> Result<Network, rustls::Error> {
         let mut trusted = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         for root in roots {
             trusted.add(CertificateDer::from(root))?;
@@ -75,6 +78,7 @@ impl Network {
         Ok(Network {
             names,
             tls: TlsConnector::from(Arc::new(config)),
+            answering,
             lookups: Arc::new(Semaphore::new(LOOKUPS_AT_ONCE)),
             connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
         })

@@ -1,7 +1,7 @@
 //! A request as a guest asks for it, read once and then trusted.
 
 use super::CallError;
-use crate::domain::{Destination, Host, HttpFault, Scheme};
+use crate::domain::{Destination, Host, HttpFault, HttpRequest, Scheme};
 use bytes::Bytes;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, Uri};
@@ -43,6 +43,18 @@ impl Head {
             return Err(CallError::new(HttpFault::Limit, message));
         }
         Ok(Head { destination, method, query: uri.query().map(str::to_owned), headers })
+    }
+
+    /// All of it that says what is asked for.
+    pub(super) fn shown(&self, place: u64) -> HttpRequest {
+        let Head { destination, method, query, .. } = self;
+        let query = query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
+        HttpRequest {
+            place,
+            method: method.to_string(),
+            host: destination.authority(),
+            url: format!("{destination}{}{query}", destination.path),
+        }
     }
 
     /// As it goes over the connection: the host by its own header, and a connection for this alone.

@@ -1,13 +1,13 @@
 //! `wasi:http` 0.2: the same gate, with bodies that are streams.
 //!
 //! Where an attempt has secrets that its guest does not see, bodies are collected before they go on: a value may stand
-//! across two pieces of one.
+//! across two pieces of one. So are those that are told to somebody.
 
 use super::exchange::{Begun, Driver, begin, fill, granted, whole, within};
 use super::gate::{Call, Gate};
 use super::request::{HEADERS_BYTES_MAX, Head};
 use super::{CallError, State};
-use crate::domain::{Host, HttpFault, Scheme};
+use crate::domain::{Host, HttpFault, HttpRequest, Scheme};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
@@ -105,18 +105,25 @@ async fn send(
     options: RequestOptions,
 ) -> Result<(Response<WasiBody>, Io), CallError> {
     let patience = Patience::of(&call.gate, options);
-    let begun = within(patience.head, begun(&mut call, request)).await;
+    let mut asked = None;
+    let begun = within(patience.head, begun(&mut call, request, &mut asked)).await;
     match begun {
-        Err(error) => call.ended(Err(error)),
+        Err(error) => {
+            call.gate.network.answering.tell(asked, Err(&error));
+            call.ended(Err(error))
+        }
         Ok(Started::Streaming(begun)) => Ok(streaming(call, begun, &patience)),
         Ok(Started::Collected(begun)) => {
             let collected = within(patience.all, whole(&call, begun)).await;
+            call.gate.network.answering.tell(asked, collected.as_ref());
             let answer = call.ended(collected)?;
             let mut response = Response::new(Full::new(answer.body).map_err(|never| match never {}).boxed_unsync());
             *response.status_mut() = answer.status;
             *response.headers_mut() = answer.headers;
-            // What was taken out of the body changed its length.
-            response.headers_mut().remove(header::CONTENT_LENGTH);
+            if !call.gate.hidden.is_empty() {
+                // What was taken out of the body changed its length.
+                response.headers_mut().remove(header::CONTENT_LENGTH);
+            }
             Ok((response, Box::new(std::future::ready(Ok(())))))
         }
     }
@@ -148,15 +155,20 @@ enum Started {
     Collected(Begun),
 }
 
-async fn begun(call: &mut Call, request: Request<WasiBody>) -> Result<Started, CallError> {
+async fn begun(
+    call: &mut Call,
+    request: Request<WasiBody>,
+    asked: &mut Option<HttpRequest>,
+) -> Result<Started, CallError> {
     let (parts, body) = request.into_parts();
     let mut head = Head::read(parts.method, &parts.uri, parts.headers)?;
     // They ask for what is between two servers.
     for name in [header::EXPECT, header::TE] {
         head.headers.remove(name);
     }
+    *asked = call.gate.network.answering.asked(&head, call.place);
     let granted = granted(&call.gate, &head)?;
-    if call.gate.hidden.is_empty() {
+    if call.gate.hidden.is_empty() && asked.is_none() {
         return begin(call, (head, granted), body).await.map(Started::Streaming);
     }
     let limit = call.gate.body_bytes_max();
