@@ -96,3 +96,8 @@ test("places in the bundle are places in the author's files", () => {
   assert.deepEqual(trace(stack), ["    at inner (action.ts:3)", "    at <anonymous> (action.ts:3)"]);
   delete globalThis["fusebox:sources"];
 });
+
+test("the contract in the kit is the repository's", async () => {
+  const text = (path) => readFile(join(BIN, path), "utf8");
+  assert.equal(await text("../wit/action.wit"), await text("../../wit/action.wit"));
+});
