@@ -19,6 +19,7 @@ mod console;
 mod console_access;
 mod console_browser;
 mod console_pages;
+mod console_story;
 mod crash;
 mod crash_cascade;
 mod crash_chains;
