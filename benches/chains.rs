@@ -105,6 +105,7 @@ impl Bench {
             kind: Kind::Action,
             size_bytes: NOOP.len() as u64,
             imports: Vec::new(),
+            exports: Vec::new(),
             wrapped: None,
             names: Vec::new(),
             created_at: now,

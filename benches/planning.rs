@@ -66,6 +66,7 @@ fn changes(attachments: usize) -> impl Iterator<Item = Change> {
         kind: Kind::Action,
         size_bytes: 5,
         imports: Vec::new(),
+        exports: Vec::new(),
         wrapped: None,
         names: Vec::new(),
         created_at: NOW,

@@ -1,6 +1,7 @@
 //! Actions: what to run.
 
 mod body;
+mod code;
 
 use super::Api;
 use super::attachment;
@@ -17,6 +18,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use body::{ActionIn, Stamp};
 pub(crate) use body::{ActionOut, LimitsSchema};
+pub(crate) use code::change_code;
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};

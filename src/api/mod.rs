@@ -11,6 +11,7 @@ pub(crate) mod attempt;
 pub(crate) mod audit;
 pub(crate) mod auth;
 mod backup;
+pub(crate) mod chain;
 mod cloudevent;
 mod delay;
 mod draft;
@@ -27,6 +28,7 @@ mod hook;
 pub(crate) mod kv;
 mod leftover;
 pub(crate) mod module;
+pub(crate) mod module_use;
 pub(crate) mod object;
 mod openapi;
 pub(crate) mod page;
@@ -114,6 +116,7 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(module::upload, module::list))
         .routes(routes!(module::read, module::delete))
         .routes(routes!(module::content))
+        .routes(routes!(module_use::actions))
         .routes(routes!(action::create, action::list))
         .routes(routes!(action::read, action::change, action::delete))
         .routes(routes!(action::versions))
@@ -164,6 +167,7 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(apply::export))
         .routes(routes!(tenant::create, tenant::list))
         .routes(routes!(tenant::read, tenant::change, tenant::delete))
+        .routes(routes!(chain::read))
         .routes(routes!(audit::list))
         .routes(routes!(backup::take))
         .routes(routes!(health::metrics))

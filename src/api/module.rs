@@ -5,7 +5,9 @@ use super::auth::{Caller, Read, Write};
 use super::error::{Fault, Problem};
 use super::extract::{self, Path, Query};
 use super::page::{self, Data, Filter, List, Row};
-use crate::domain::{BuiltIn, Counted, Digest, Kind, Language, Module, ModuleName, ModuleNaming, ModuleRef, TenantId};
+use crate::domain::{
+    BuiltIn, Counted, Digest, Kind, Language, Module, ModuleName, ModuleNaming, ModuleRef, TenantId, Timestamp,
+};
 use crate::sandbox::Inspected;
 use crate::store::{Catalogue, Change, CommitError, Conflict, Expectation, Transition};
 use axum::extract::{Request, State};
@@ -31,14 +33,18 @@ pub(crate) struct ModuleOut {
     pub(crate) size_bytes: u64,
     /// What it asks for: its import list is its permission request.
     pub(crate) imports: Vec<PermissionOut>,
+    /// What it exports, by name: what it is run by, and whatever else it has. Empty of uploads from before this was kept.
+    pub(crate) exports: Vec<String>,
     /// Of a core module: how a component was made of it, such as `core module, wasip1 command adapter 48.0.8`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) wrapped: Option<String>,
     /// `name@version`, in order of upload.
     pub(crate) names: Vec<String>,
+    /// The same in parts, with when each was given. Of all versions of a name the latest is what the name alone means.
+    pub(crate) versions: Vec<VersionOut>,
     pub(crate) created_by: String,
     #[schema(value_type = String, format = DateTime)]
-    pub(crate) created_at: crate::domain::Timestamp,
+    pub(crate) created_at: Timestamp,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -47,6 +53,15 @@ pub(crate) struct PermissionOut {
     pub(crate) import: String,
     /// What the host gives for it, in words.
     pub(crate) grants: String,
+}
+
+/// A name of a module, and when it was given.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct VersionOut {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    #[schema(value_type = String, format = DateTime)]
+    pub(crate) since: Timestamp,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -181,6 +196,7 @@ fn merge(
             kind: inspected.kind,
             size_bytes: inspected.size_bytes,
             imports: inspected.imports.clone(),
+            exports: inspected.exports.clone(),
             wrapped: inspected.wrapped.clone(),
             names: Vec::new(),
             created_at: api.now(),
@@ -196,25 +212,67 @@ fn merge(
     module
 }
 
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ModuleFilter {
+    /// Text that a name, a version, the digest, or the name of whoever uploaded it has, whatever the case.
+    q: Option<String>,
+    /// Only modules that have a version of exactly this name.
+    name: Option<String>,
+    /// `action`, `command`, `http` or `interpreter`.
+    #[param(value_type = Option<String>)]
+    kind: Option<Kind>,
+    /// Only what this tenant owns.
+    owner_id: Option<String>,
+    /// `name`, `size_bytes`, `created_at` or `updated_at`, when it was last named; with a `-` in front from the largest.
+    /// Default `name`.
+    sort: Option<String>,
+    /// At most this many items, 1 to 200. Default 50.
+    limit: Option<usize>,
+    /// `next` of the page before.
+    cursor: Option<String>,
+}
+
 /// List modules
-#[utoipa::path(get, path = "/module", tag = "modules", params(Filter), responses((status = 200, body = page::Envelope<Vec<ModuleOut>>)))]
+#[utoipa::path(get, path = "/module", tag = "modules", params(ModuleFilter), responses((status = 200, body = page::Envelope<Vec<ModuleOut>>)))]
 pub(crate) async fn list(
     caller: Caller<Read>,
     State(api): State<Api>,
-    Query(filter): Query<Filter>,
+    Query(filter): Query<ModuleFilter>,
 ) -> Result<List<ModuleOut>, Problem> {
+    let sort = filter.sort.unwrap_or_else(|| "name".to_owned());
+    if !["name", "size_bytes", "created_at", "updated_at"].contains(&sort.trim_start_matches('-')) {
+        let detail = format!("sort={sort}: sort by name, size_bytes, created_at or updated_at");
+        return Err(Problem::bad_request(detail));
+    }
+    let by_size = sort.ends_with("size_bytes");
+    let q = filter.q.unwrap_or_default().to_lowercase();
+    let wanted = |module: &&Arc<Module>| {
+        let has = |text: &str| text.to_lowercase().contains(&q);
+        let mut names = module.names.iter().map(|naming| &naming.name);
+        caller.tenant().sees(&module.owner_id)
+            && filter.kind.is_none_or(|kind| module.kind == kind)
+            && filter.name.as_ref().is_none_or(|wanted| names.clone().any(|name| name.name == *wanted))
+            && (has(&module.digest.to_string()) || has(&module.created_by) || names.any(|name| has(&name.to_string())))
+    };
     let catalogue = api.catalogue();
-    let visible = catalogue.modules().filter(|module| caller.tenant().sees(&module.owner_id));
-    let rows = visible.map(|module| Row {
+    let rows = catalogue.modules().filter(wanted).map(|module| Row {
         item: ModuleOut::of(module),
         id: module.digest.to_string(),
-        name: module.names.last().map(|naming| naming.name.to_string()).unwrap_or_default(),
-        description: module.digest.to_string(),
+        name: match module.names.last() {
+            // Numbers of one length have the order of their digits.
+            _ if by_size => format!("{:020}", module.size_bytes),
+            Some(naming) => naming.name.to_string(),
+            None => String::new(),
+        },
+        description: String::new(),
         owner_id: module.owner_id.to_string(),
         created_at: module.created_at,
         updated_at: module.names.last().map_or(module.created_at, |naming| naming.since),
     });
-    page::list(rows, &filter)
+    let sort = Some(if by_size { sort.replace("size_bytes", "name") } else { sort });
+    page::list(rows, &Filter { q: None, owner_id: filter.owner_id, sort, limit: filter.limit, cursor: filter.cursor })
 }
 
 /// Read a module
@@ -261,14 +319,26 @@ pub(crate) async fn delete(
     State(api): State<Api>,
     Path(reference): Path<String>,
 ) -> Result<Data<ModuleOut>, Problem> {
-    let module = find(&api, caller.tenant(), &reference)?;
-    caller.check_may_change(&module.owner_id, "module", &reference)?;
-    let change = Change::DeleteModule(module.owner_id.clone(), module.digest);
-    api.commit(&caller, Transition::of([change])).await?;
+    let (module, delete) = to_delete(&api, &caller, &reference)?;
+    api.commit(&caller, delete).await?;
     Ok(Data::ok(ModuleOut::of(&module)))
 }
 
-fn find(api: &Api, tenant: &TenantId, reference: &str) -> Result<Arc<Module>, Problem> {
+fn to_delete(api: &Api, caller: &Caller<Write>, reference: &str) -> Result<(Arc<Module>, Transition), Problem> {
+    let module = find(api, caller.tenant(), reference)?;
+    caller.check_may_change(&module.owner_id, "module", reference)?;
+    let change = Change::DeleteModule(module.owner_id.clone(), module.digest);
+    Ok((module, Transition::of([change])))
+}
+
+/// What would go, or why it would not.
+pub(crate) fn check_delete(api: &Api, caller: &Caller<Write>, reference: &str) -> Result<ModuleOut, Problem> {
+    let (module, delete) = to_delete(api, caller, reference)?;
+    api.catalogue().after(&delete)?;
+    Ok(ModuleOut::of(&module))
+}
+
+pub(super) fn find(api: &Api, tenant: &TenantId, reference: &str) -> Result<Arc<Module>, Problem> {
     let parsed: ModuleRef = reference.parse().map_err(|_| Problem::not_found("module", reference))?;
     let catalogue = api.catalogue();
     if let Some(module) = catalogue.module(tenant, &parsed) {
@@ -295,14 +365,21 @@ impl ModuleOut {
     fn of(module: &Module) -> ModuleOut {
         let permission =
             |p: &crate::domain::Permission| PermissionOut { import: p.import.clone(), grants: p.grants.clone() };
+        let version = |naming: &ModuleNaming| VersionOut {
+            name: naming.name.name.clone(),
+            version: naming.name.version.clone(),
+            since: naming.since,
+        };
         ModuleOut {
             digest: module.digest.to_string(),
             owner_id: module.owner_id.to_string(),
             kind: module.kind,
             size_bytes: module.size_bytes,
             imports: module.imports.iter().map(permission).collect(),
+            exports: module.exports.clone(),
             wrapped: module.wrapped.clone(),
             names: module.names.iter().map(|naming| naming.name.to_string()).collect(),
+            versions: module.names.iter().map(version).collect(),
             created_by: module.created_by.clone(),
             created_at: module.created_at,
         }

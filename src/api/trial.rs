@@ -11,7 +11,8 @@ use super::page::{self, Data};
 use super::run::{LogLineOut, RunOut};
 use crate::dispatch::{Trial, Tried, TriedParameter, input_violations};
 use crate::domain::{
-    Action, Emitted, EventTypeName, GivenBy, Json, LimitsPatch, ObjectRef, ParameterValue, TenantId, Timestamp,
+    Action, CODE_BYTES_MAX, Emitted, EventTypeName, GivenBy, Json, Language, LimitsPatch, ObjectRef, ParameterValue,
+    SourceCode, TenantId, Timestamp,
 };
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
@@ -42,6 +43,12 @@ pub(crate) struct TestIn {
     event_type: Option<EventTypeName>,
     /// The version of the action. Default the newest.
     version: Option<u64>,
+    /// Source code to try in the place of the action's, which stays as it is: for who writes and has not saved. Only of an
+    /// action that has source code and that the caller may change; at most 512 KiB.
+    code: Option<String>,
+    /// What `code` is written in. Default the language of the action.
+    #[schema(value_type = Option<String>)]
+    language: Option<Language>,
     /// The tenant as which it is tried; only the platform names another than its own.
     #[schema(value_type = Option<String>)]
     owner_id: Option<TenantId>,
@@ -130,7 +137,8 @@ pub(crate) struct FollowsOut {
 /// Runs it once with a sample event, in the sandbox with all its limits, also while it is disabled. Nothing is stored: no
 /// event, no run, no log; nothing follows, no value is kept, and nothing is a duplicate of it. It takes a permit of the tenant, as a run does:
 /// 429 when none comes free within the longest `Prefer: wait`. What the guest does outside, it does. With `dry_run=true` nothing
-/// runs, and the answer says with what it would.
+/// runs, and the answer says with what it would. Source code that is not saved yet can be tried too: it is checked as it
+/// would be when saved, and refused with 422 and the lines where it is wrong.
 #[utoipa::path(post, path = "/action/{id}/test", tag = "actions", params(("id" = String, Path), DryRun), request_body = TestIn,
     responses((status = 200, body = page::Envelope<TestOut>)))]
 pub(crate) async fn test(
@@ -143,7 +151,14 @@ pub(crate) async fn test(
     let newest = action::find(&api, caller.tenant(), &id)?;
     let platform = caller.tenant().is_shared();
     let tenant = caller.owner(body.owner_id.clone().or_else(|| platform.then(|| newest.owner_id.clone())))?;
-    let action = version(&api, newest, body.version).await?;
+    let mut action = version(&api, newest, body.version).await?;
+    match (body.code, body.language) {
+        (Some(code), language) => action = drafted(&api, &caller, &action, (code, language)).await?,
+        (None, Some(_)) => {
+            return Err(Problem::invalid(vec![Fault::new("/code", "there is a language and no code in it")]));
+        }
+        (None, None) => {}
+    }
     let event_type = match (&body.event_type, &action.trigger) {
         (Some(name), _) => Some(event_type::find(&api, &tenant, name.as_str()).map_err(|_| {
             Problem::invalid(vec![Fault::new("/event_type", format!("there is no event type `{name}`"))])
@@ -177,6 +192,28 @@ pub(crate) async fn test(
     Ok(Data::ok(TestOut::of(&api, tried)))
 }
 
+/// The action as it would be with other source code, which is looked at as when it is saved. It is an experiment with
+/// somebody's action, its parameters and its reach: who may not change the action may not make it.
+async fn drafted(
+    api: &Api,
+    caller: &Caller<Write>,
+    action: &Action,
+    (code, language): (String, Option<Language>),
+) -> Result<Arc<Action>, Problem> {
+    caller.check_may_change(&action.owner_id, "action", action.id)?;
+    let fault = |message: String| Problem::invalid(vec![Fault::new("/code", message)]);
+    let Some(source) = &action.source else {
+        return Err(fault("the action runs a module, in whose place no source code can be tried".to_owned()));
+    };
+    if code.len() > CODE_BYTES_MAX {
+        return Err(fault(format!("the code has {} bytes, of which {CODE_BYTES_MAX} are allowed", code.len())));
+    }
+    let language = language.unwrap_or_else(|| source.language.clone());
+    let source = SourceCode::new(language, &code);
+    api.dispatch().compile_source(&source).await?;
+    Ok(Arc::new(Action { source: Some(source), ..action.clone() }))
+}
+
 async fn version(api: &Api, newest: Arc<Action>, wanted: Option<u64>) -> Result<Arc<Action>, Problem> {
     let Some(wanted) = wanted.filter(|wanted| *wanted != newest.version) else { return Ok(newest) };
     let id = newest.id;
@@ -190,7 +227,7 @@ async fn version(api: &Api, newest: Arc<Action>, wanted: Option<u64>) -> Result<
 
 impl TestOut {
     fn of(api: &Api, tried: Tried) -> TestOut {
-        let Tried { event, run, params, due_at, log, emits, follows } = tried;
+        let Tried { event, action: _, run, params, due_at, log, emits, follows } = tried;
         let catalogue = api.store().catalogue();
         let follows = follows.map(|(event_type, payload)| FollowsOut {
             exists: catalogue.event_type_named(&event.owner_id, &event_type).is_some(),

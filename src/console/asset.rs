@@ -7,11 +7,14 @@ use axum::response::{IntoResponse, Response};
 use std::sync::LazyLock;
 
 /// Of `assets/`: name, type, content.
-const ASSETS: [(&str, &str, &[u8]); 5] = [
+const ASSETS: [(&str, &str, &[u8]); 8] = [
     ("console.css", "text/css; charset=utf-8", include_bytes!("assets/console.css")),
     ("console.js", "text/javascript; charset=utf-8", include_bytes!("assets/console.js")),
     ("htmx.min.js", "text/javascript; charset=utf-8", include_bytes!("assets/htmx.min.js")),
     ("idiomorph-ext.min.js", "text/javascript; charset=utf-8", include_bytes!("assets/idiomorph-ext.min.js")),
+    ("codemirror.min.js", "text/javascript; charset=utf-8", include_bytes!("assets/codemirror.min.js")),
+    ("editor.js", "text/javascript; charset=utf-8", include_bytes!("assets/editor.js")),
+    ("upload.js", "text/javascript; charset=utf-8", include_bytes!("assets/upload.js")),
     ("icon.svg", "image/svg+xml", include_bytes!("assets/icon.svg")),
 ];
 

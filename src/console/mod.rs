@@ -5,6 +5,8 @@
 
 mod asset;
 mod chain;
+mod chains;
+mod drawing;
 mod event;
 mod events;
 mod form;
@@ -13,10 +15,14 @@ mod guard;
 mod list;
 mod live;
 mod login;
+mod meters;
+mod module;
+mod modules;
 mod parameters;
 mod run;
 mod session;
 mod show;
+mod source;
 mod timeline;
 mod visit;
 
@@ -43,6 +49,15 @@ fn described() -> Pages {
         .post("/console/runs/{id}/replay", run::replay)
         .get("/console/runs/{id}/cancel", run::ask_to_cancel)
         .post("/console/runs/{id}/cancel", run::cancel)
+        .get("/console/modules", modules::list)
+        .post("/console/modules", modules::upload)
+        .get("/console/modules/{id}", module::show)
+        .get("/console/modules/{id}/delete", module::ask_to_delete)
+        .post("/console/modules/{id}/delete", module::delete)
+        .get("/console/actions/{id}/source", source::show)
+        .post("/console/actions/{id}/source", source::save)
+        .post("/console/actions/{id}/source/test", source::test)
+        .get("/console/chains", chains::show)
         .get("/console/stream", live::watch)
         .post("/console/logout", login::leave)
         .get("/console/{*rest}", guard::nothing)

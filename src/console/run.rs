@@ -4,10 +4,10 @@ use super::event::{Again, Confirm};
 use super::form::Fields;
 use super::frame::Frame;
 use super::list::Listing;
+use super::meters;
 use super::parameters::{self, Row, Shown as Value};
 use super::visit::{Visit, page, parsed};
 use super::{event, show, timeline};
-use crate::api::attempt::{AttemptOut, Used};
 use crate::api::auth::{Execute, Read};
 use crate::api::error::Problem;
 use crate::api::event::EventOut;
@@ -35,15 +35,6 @@ struct Shown {
     now: Timestamp,
     may_execute: bool,
     sees_all: bool,
-}
-
-/// What was used of a limit.
-struct Meter {
-    label: &'static str,
-    used: String,
-    limit: String,
-    /// Parts of a thousand.
-    share: u64,
 }
 
 pub(super) async fn show(visit: Visit, Path(id): Path<String>) -> Result<Response, Problem> {
@@ -84,40 +75,6 @@ impl Shown {
     fn worked(&self) -> String {
         show::length(&timeline::waited_and_worked_ms(&self.run, self.now).1)
     }
-
-    fn meters(&self, attempt: &AttemptOut) -> Vec<Meter> {
-        let usage = &attempt.usage;
-        let whole = |label, used: &Used<u64>, words: fn(&u64) -> String| Meter {
-            label,
-            used: words(&used.used),
-            limit: words(&used.limit),
-            share: share(used.used, used.limit),
-        };
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share in thousandths")]
-        let time = |label, used: &Used<f64>| Meter {
-            label,
-            used: show::length_of(&used.used),
-            limit: show::length_of(&used.limit),
-            share: share((used.used * 1_000.0) as u64, (used.limit * 1_000.0) as u64),
-        };
-        vec![
-            whole("Fuel", &usage.fuel, show::count),
-            whole("Memory", &usage.memory_bytes, show::bytes),
-            time("Time", &usage.wall_ms),
-            time("Processor", &usage.cpu_ms),
-            whole("Output", &usage.output_bytes, show::bytes),
-            whole("Log", &usage.log_bytes, show::bytes),
-            whole("HTTP calls", &usage.http_calls, show::count),
-            whole("HTTP bytes", &usage.http_bytes, show::bytes),
-            whole("Values written", &usage.kv_bytes, show::bytes),
-            whole("Events emitted", &usage.emitted_events, show::count),
-        ]
-    }
-}
-
-fn share(used: u64, limit: u64) -> u64 {
-    let share = u128::from(used) * 1_000 / u128::from(limit.max(1));
-    u64::try_from(share).unwrap_or(u64::MAX).min(1_000)
 }
 
 pub(super) async fn ask_to_replay(visit: Visit, Path(id): Path<String>) -> Result<Response, Problem> {

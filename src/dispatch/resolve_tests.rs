@@ -39,6 +39,7 @@ pub(super) fn module() -> Change {
         kind: Kind::Action,
         size_bytes: 4,
         imports: Vec::new(),
+        exports: Vec::new(),
         wrapped: None,
         names: Vec::new(),
         created_at: NOW,

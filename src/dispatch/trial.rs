@@ -17,7 +17,7 @@ use crate::domain::{
     Json, LogLine, ObjectRef, Origin, Parameter, ParameterValue, Reason, Resolved, RetryPolicy, Run, RunId,
     SecretReach, SecretUse, TenantId, Timestamp, resolved,
 };
-use crate::sandbox::{Attempted, Invocation};
+use crate::sandbox::{Attempted, Invocation, Prepared};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,6 +43,8 @@ pub struct Trial {
 #[derive(Clone, Debug)]
 pub struct Tried {
     pub event: Event,
+    /// The action as it was tried.
+    pub action: Arc<Action>,
     /// As it would be in the history.
     pub run: Run,
     pub params: Vec<TriedParameter>,
@@ -126,7 +128,8 @@ impl Dispatch {
             let of_it = |named: &&SecretUse| named.parameter == parameter;
             run.secrets.iter().find(of_it).is_some_and(|named| record(&catalogue, &run.owner_id, named).is_some())
         });
-        Tried { event, run, params, due_at, log: Vec::new(), emits: Vec::new(), follows: None }
+        let action = binding.action;
+        Tried { event, action, run, params, due_at, log: Vec::new(), emits: Vec::new(), follows: None }
     }
 
     /// Runs a trial to the end of its one attempt. It takes a permit of its tenant, for which it waits `patience`.
@@ -146,7 +149,7 @@ impl Dispatch {
     }
 
     async fn run_trial(&self, tried: &mut Tried, patience: Duration) -> Result<(), TrialError> {
-        let Tried { event, run, .. } = tried;
+        let Tried { event, run, action, .. } = tried;
         self.check_queue(&self.store().catalogue(), &event.owner_id)?;
         let (asker, permit) = oneshot::channel();
         let job = Job { trial: Some(asker), ..Job::stored(event.owner_id.clone(), event.id, run.sink_type.clone()) };
@@ -156,7 +159,7 @@ impl Dispatch {
             Ok(Err(_)) => return Err(FireError::ShuttingDown.into()),
             Err(_) => return Err(TrialError::NoPermit),
         };
-        let prepared = match self.ready(run).await {
+        let prepared = match self.ready_for(run, action).await {
             Ok(prepared) => prepared,
             Err(message) => return Ok(run.refuse(Reason::Denied, message, self.now())?),
         };
@@ -187,6 +190,14 @@ impl Dispatch {
         self.count_ending(run.state, run.reason);
         tried.log = services.take_lines();
         Ok(())
+    }
+
+    /// What a trial needs, ready to be instantiated. Its source code may be in no store, so it is made ready from what the
+    /// action has; where it is in one, nobody made it anew since.
+    async fn ready_for(&self, run: &Run, action: &Action) -> Result<Prepared, String> {
+        let Some(source) = &action.source else { return self.ready(run).await };
+        let program = self.compile_source(source).await.map_err(|error| format!("the source code: {error}"))?;
+        Ok(self.prepare(program.interpreter).await?.with_program(program.bytes))
     }
 
     /// `None` when the server shuts down. Dropping this ends the attempt.

@@ -36,6 +36,9 @@ pub struct Module {
     pub kind: Kind,
     pub size_bytes: u64,
     pub imports: Vec<Permission>,
+    /// What it exports, by name; none of uploads from before this was kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exports: Vec<String>,
     /// Of a core module: how a component was made of it when it was uploaded, such as
     /// `core module, wasip1 command adapter 48.0.8`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -90,11 +90,16 @@ impl Refusal {
     }
 }
 
+/// Exports that are told; what is run is one, and few have another.
+const EXPORTS_MAX: usize = 100;
+
 /// What a component is, told without compiling it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Facts {
     pub(super) kind: Kind,
     pub(super) imports: Vec<Permission>,
+    /// By name.
+    pub(super) exports: Vec<String>,
     /// How a component was made of it, if it was none.
     pub(super) wrapped: Option<String>,
 }
@@ -120,7 +125,8 @@ pub(super) fn inspect(wasm: &[u8], features: WasmFeatures, memory_bytes_max: u64
     }
     let kind = guest::kind(&outline.exports.iter().map(String::as_str).collect::<Vec<_>>())?;
     let imports = outline.imports.into_iter().filter_map(|import| permission(kind, import)).collect();
-    Ok(Facts { kind, imports, wrapped: None })
+    let exports = outline.exports.into_iter().take(EXPORTS_MAX).collect();
+    Ok(Facts { kind, imports, exports, wrapped: None })
 }
 
 pub(super) fn malformed(error: wasmparser::BinaryReaderError) -> Refusal {

@@ -132,6 +132,7 @@ pub struct Inspected {
     pub wasm: Bytes,
     pub kind: Kind,
     pub imports: Vec<Permission>,
+    pub exports: Vec<String>,
     /// Of a core module: how a component is made of it. `wasm` stays the module.
     pub wrapped: Option<String>,
     pub size_bytes: u64,
@@ -140,8 +141,8 @@ pub struct Inspected {
 /// Without the bytes, which are many.
 impl fmt::Debug for Inspected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inspected { digest, wasm: _, kind, imports, wrapped, size_bytes } = self;
-        write!(f, "Inspected {{ {digest}, {kind:?}, {imports:?}, {wrapped:?}, {size_bytes} bytes }}")
+        let Inspected { digest, wasm: _, kind, imports, exports, wrapped, size_bytes } = self;
+        write!(f, "Inspected {{ {digest}, {kind:?}, {imports:?}, {exports:?}, {wrapped:?}, {size_bytes} bytes }}")
     }
 }
 
@@ -216,8 +217,8 @@ impl Sandbox {
             error => UploadError::Failed(error.to_string()),
         })?;
         let size_bytes = wasm.len() as u64;
-        let Facts { kind, imports, wrapped } = compiled.facts;
-        Ok(Inspected { digest: prepared.digest(), wasm, kind, imports, wrapped, size_bytes })
+        let Facts { kind, imports, exports, wrapped } = compiled.facts;
+        Ok(Inspected { digest: prepared.digest(), wasm, kind, imports, exports, wrapped, size_bytes })
     }
 
     /// The component of `digest` if it is in memory. Takes no lock and does not wait.

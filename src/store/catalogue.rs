@@ -274,12 +274,7 @@ impl Catalogue {
         let key = (tenant.clone(), digest);
         let gone = || Conflict::Gone { what: "module", id: digest.to_string() };
         let module = self.modules.get(&key).cloned().ok_or_else(gone)?;
-        let used = |action: &&Arc<Action>| {
-            let named = action.module.as_ref().and_then(|module| self.module(&action.owner_id, module));
-            named.is_some_and(|m| m.digest == digest && m.owner_id == *tenant)
-                || tenant.is_shared() && action.source.as_ref().is_some_and(|source| self.needs(source, digest))
-        };
-        let users = self.actions().filter(used).map(|action| format!("the action `{}`", action.name));
+        let users = self.actions_running(tenant, digest).map(|action| format!("the action `{}`", action.name));
         let pinning = self.actions_pinning(tenant, digest);
         let pinning = pinning.map(|action| format!("attachments of the action `{}` at an older version", action.name));
         in_use(users.chain(pinning))?;

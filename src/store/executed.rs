@@ -2,6 +2,7 @@
 
 use super::Catalogue;
 use crate::domain::{Action, Digest, Kind, Language, ModuleRef, SourceCode, TenantId};
+use std::sync::Arc;
 
 impl Catalogue {
     /// What interprets a language: the platform's module of that name, else what comes with Fusebox.
@@ -20,8 +21,19 @@ impl Catalogue {
         }
     }
 
+    /// The actions that could not run without this module of exactly this tenant's: those that name it as it is meant now,
+    /// and those whose language it interprets.
+    pub fn actions_running(&self, owner: &TenantId, digest: Digest) -> impl Iterator<Item = &Arc<Action>> {
+        let runs = move |action: &&Arc<Action>| {
+            let named = action.module.as_ref().and_then(|module| self.module(&action.owner_id, module));
+            named.is_some_and(|module| module.digest == digest && module.owner_id == *owner)
+                || owner.is_shared() && action.source.as_ref().is_some_and(|source| self.needs(source, digest))
+        };
+        self.actions().filter(runs)
+    }
+
     /// Whether source code could not run without this interpreter.
-    pub(super) fn needs(&self, source: &SourceCode, interpreter: Digest) -> bool {
+    fn needs(&self, source: &SourceCode, interpreter: Digest) -> bool {
         source.language.built_in().is_none() && self.interpreter(&source.language) == Some(interpreter)
     }
 }

@@ -331,22 +331,22 @@ pub(super) fn page<T: DeserializeOwned>(
     Ok(Page { items, next: last })
 }
 
-fn next_of(walks: &[Walk<'_>], oldest_first: bool) -> Option<(usize, [u8; 16])> {
+pub(super) fn next_of(walks: &[Walk<'_>], oldest_first: bool) -> Option<(usize, [u8; 16])> {
     let heads = walks.iter().enumerate().filter_map(|(place, walk)| walk.head.map(|id| (place, id)));
     if oldest_first { heads.min_by_key(|(_, id)| *id) } else { heads.max_by_key(|(_, id)| *id) }
 }
 
 /// The ids under one prefix, in order.
-struct Walk<'a> {
+pub(super) struct Walk<'a> {
     range: redb::Range<'a, &'static [u8], &'static [u8]>,
     /// The tenant's part of the prefix, which is how its records' keys begin.
-    tenant: Vec<u8>,
+    pub(super) tenant: Vec<u8>,
     head: Option<[u8; 16]>,
     oldest_first: bool,
 }
 
 impl<'a> Walk<'a> {
-    fn new(
+    pub(super) fn new(
         table: &'a redb::ReadOnlyTable<&'static [u8], &'static [u8]>,
         prefix: &[u8],
         query: &Query,
@@ -376,7 +376,7 @@ impl<'a> Walk<'a> {
         Ok(walk)
     }
 
-    fn step(&mut self) -> Result<(), ReadError> {
+    pub(super) fn step(&mut self) -> Result<(), ReadError> {
         let entry = if self.oldest_first { self.range.next() } else { self.range.next_back() };
         self.head = match entry {
             Some(entry) => last_id(entry?.0.value()),

@@ -124,7 +124,7 @@ impl Catalogue {
     }
 
     /// Actions of which attachments run an older version's module.
-    pub(super) fn actions_pinning(&self, tenant: &TenantId, module: Digest) -> impl Iterator<Item = &Arc<Action>> {
+    pub fn actions_pinning(&self, tenant: &TenantId, module: Digest) -> impl Iterator<Item = &Arc<Action>> {
         let pinning = move |((_, pin), pinned): &(&(ActionId, Pin), &Pinned)| {
             pin.module == module
                 && self

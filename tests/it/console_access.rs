@@ -2,7 +2,7 @@
 //! is more than text.
 
 use crate::support::{Browser, Client, TestServer, is_page};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// What a page stands on: the request of the API whose answer decides who may see it. `None` is for who is signed in.
 fn behind(method: &str, path: &str) -> Option<(&'static str, &'static str)> {
@@ -16,6 +16,14 @@ fn behind(method: &str, path: &str) -> Option<(&'static str, &'static str)> {
         ("GET", "/console/runs/{id}") => ("GET", "/run/{run}"),
         (_, "/console/runs/{id}/replay") => ("POST", "/run/{run}/replay"),
         (_, "/console/runs/{id}/cancel") => ("POST", "/run/{run}/cancel"),
+        ("GET", "/console/modules") => ("GET", "/module"),
+        ("POST", "/console/modules") => ("POST", "/module"),
+        ("GET", "/console/modules/{id}") => ("GET", "/module/{module}"),
+        (_, "/console/modules/{id}/delete") => ("DELETE", "/module/{module}"),
+        ("GET", "/console/actions/{id}/source") => ("GET", "/action/{scripted}"),
+        ("POST", "/console/actions/{id}/source") => ("PUT", "/action/{scripted}"),
+        ("POST", "/console/actions/{id}/source/test") => ("POST", "/action/{scripted}/test"),
+        ("GET", "/console/chains") => ("GET", "/chain"),
         ("GET", "/console/stream") => ("GET", "/stream"),
         other => panic!("{other:?}: say here which request of the API it stands on"),
     };
@@ -26,7 +34,12 @@ fn behind(method: &str, path: &str) -> Option<(&'static str, &'static str)> {
 struct Things {
     event: String,
     run: String,
+    module: String,
+    /// An action that has source code.
+    scripted: String,
 }
+
+const CODE: &str = "export default () => 1;";
 
 impl Things {
     fn made(server: &TestServer, tenant: &Client) -> Things {
@@ -37,19 +50,54 @@ impl Things {
         let event =
             tenant.post("/event", &json!({ "event_type": "mine" })).expect(202)["id"].as_str().unwrap().to_owned();
         let ended = server.until(&event, crate::support::is_ended);
-        Things { event, run: ended["runs"][0]["id"].as_str().unwrap().to_owned() }
+        let body = json!({ "name": "scripted", "language": "javascript", "code": CODE });
+        let scripted = tenant.patient().post("/action", &body);
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        Things {
+            event,
+            run: text(&ended["runs"][0]["id"]),
+            module: text(&digest.body["data"]["digest"]),
+            scripted: text(&scripted.expect(201)["id"]),
+        }
+    }
+
+    /// What a form says, where one that says nothing would be refused for that.
+    fn form(&self, server: &TestServer, page: &str) -> Vec<(&'static str, String)> {
+        if !page.contains("/source") {
+            return Vec::new();
+        }
+        let version = server.admin.get(&format!("/action/{}", self.scripted)).expect(200)["version"].to_string();
+        vec![("/code:text", CODE.to_owned()), ("version", version)]
+    }
+
+    /// The same for the request behind it.
+    fn body(&self, method: &str, path: &str) -> Option<Value> {
+        match (method, path.starts_with("/action/")) {
+            ("PUT", true) => Some(json!({ "name": "scripted", "language": "javascript", "code": CODE })),
+            ("POST", true) => Some(json!({})),
+            _ => None,
+        }
     }
 
     /// The address of the page, and of what is behind it.
     fn filled(&self, page: &str, api: &str) -> (String, String) {
-        let id = if page.contains("/runs/") { &self.run } else { &self.event };
-        (page.replace("{id}", id), api.replace("{event}", &self.event).replace("{run}", &self.run))
+        let id = match page.split('/').nth(2) {
+            Some("runs") => &self.run,
+            Some("modules") => &self.module,
+            Some("actions") => &self.scripted,
+            _ => &self.event,
+        };
+        let api = api.replace("{event}", &self.event).replace("{run}", &self.run).replace("{module}", &self.module);
+        (page.replace("{id}", id), api.replace("{scripted}", &self.scripted))
     }
 }
 
 /// The status that the API answers with. A stream is closed again at once.
-fn status(client: &Client, method: &'static str, path: &str) -> u16 {
-    let request = client.request(method, path);
+fn status(client: &Client, method: &'static str, path: &str, body: Option<&Value>) -> u16 {
+    let mut request = client.request(method, path);
+    if let Some(body) = body {
+        request = request.json(body);
+    }
     if path == "/stream" { request.head() } else { request.send().status }
 }
 
@@ -73,19 +121,29 @@ fn every_page_is_refused_to_whom_the_api_refuses_what_is_behind_it() {
         for (method, page) in fusebox::console::addresses() {
             let Some((api_method, api)) = behind(method, page) else { continue };
             let (page, api) = things.filled(page, api);
-            let expected = match status(&client, api_method, &api) {
+            // What is tried out is shown at once.
+            let shows = method == "GET" || page.contains("/source");
+            let body = things.body(api_method, &api);
+            let expected = match status(&client, api_method, &api, body.as_ref()) {
+                200 if page.ends_with("/test") => 200,
                 // A form that was sent goes on to a page; what cannot be asked for is said as the API says it.
                 200 | 202 if method == "POST" => 303,
                 202 => 200,
                 other => other,
             };
+            let form = things.form(&server, &page);
             // A page shows something, which needs the right to read; a change alone does not.
             let reads = rights.contains(&"read") || rights.contains(&"admin");
-            let expected = if method == "GET" && !reads { 403 } else { expected };
+            let expected = if shows && !reads { 403 } else { expected };
             let shown = match (method, page.as_str()) {
                 ("GET", "/console/stream") => browser.head(&page),
                 ("GET", _) => browser.get(&page).status,
-                _ => browser.post(&page, &[]).status,
+                // A file is no form.
+                (_, "/console/modules") => browser.send(&page, "", &[("x-csrf-token", &browser.csrf)]).status,
+                _ => {
+                    let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+                    browser.post(&page, &form).status
+                }
             };
             assert_eq!(shown, expected, "{tenant}:{rights:?} {method} {page} beside {api_method} {api}");
             refused += u32::from(shown >= 400);
@@ -131,13 +189,16 @@ fn is_harmless(html: &str, page: &str) {
 fn whatever_anybody_wrote_is_text_on_every_page() {
     let server = TestServer::start();
     // Says it in its log, its fields, its output, its warnings, and, asked to, in how it fails.
-    let code = "import { outcome } from \"fusebox\";\n\
+    let code = format!(
+        "// {EVIL}\n{}",
+        "import { outcome } from \"fusebox\";\n\
         export default (payload, ctx) => {\n\
           console.warn(payload.evil, { [payload.evil]: payload.evil });\n\
           console.log(ctx.input, ctx.params);\n\
           if (payload.fail) throw new Error(payload.evil);\n\
           return outcome({ [payload.evil]: payload.evil }, { warnings: [payload.evil], event: { evil: payload.evil } });\n\
-        }\n";
+        }\n"
+    );
     for name in ["next", "evil"] {
         server.admin.post("/event-type", &json!({ "display_name": name, "description": EVIL })).expect(201);
     }
@@ -158,7 +219,13 @@ fn whatever_anybody_wrote_is_text_on_every_page() {
     let token = server.admin.post("/token", &json!({ "name": EVIL, "rights": { "admin": true } }));
     let admin = server.admin.with_token(token.expect(201)["token"].as_str().unwrap());
     let browser = Browser::signed_in(&server, token.body["data"]["token"].as_str().unwrap());
+    let module = admin.request("POST", "/module?name=evil").bytes(crate::support::component("noop")).send();
+    let module = module.expect(201)["digest"].as_str().unwrap().to_owned();
+    let source = format!("/console/actions/{action}/source");
     let mut pages = vec!["/console/events".to_owned(), format!("/console/events?{}", q(EVIL))];
+    pages.extend(["/console/modules".to_owned(), format!("/console/modules?{}", q(EVIL)), source.clone()]);
+    pages.extend([format!("/console/modules/{module}"), format!("/console/modules/{module}/delete")]);
+    pages.extend(["/console/chains".to_owned(), format!("/console/chains?{}", q(EVIL))]);
     for fail in [false, true] {
         let payload = json!({ "evil": EVIL, "fail": fail });
         let fired = admin.post("/event", &json!({ "event_type": "evil", "object": object, "payload": payload }));
@@ -182,10 +249,24 @@ fn whatever_anybody_wrote_is_text_on_every_page() {
         is_page(&browser.get(page), 200);
     }
     assert!(seen > 100, "it is shown {seen} times only");
+    for fail in [false, true] {
+        let payload = json!({ "evil": EVIL, "fail": fail }).to_string();
+        let fields = [("/code:text", code.as_str()), ("/payload:json", &payload), ("/event_type", "evil")];
+        let tried = browser.post(&format!("{source}/test"), &fields);
+        is_harmless(is_page(&tried, 200), &source);
+        assert!(tried.text.matches("&#60;script&#62;alert(1)").count() > 5, "{}", tried.text);
+    }
+    let refused = browser.post(&source, &[("/code:text", EVIL), ("/event_type", EVIL), ("version", EVIL)]);
+    is_harmless(&refused.text, &source);
     // What a refusal repeats is text too, and so is what stood in a form.
-    for path in
-        ["/console/events?state=", "/console/events?span=", "/console/events?event_type=", "/console/login?next="]
-    {
+    for path in [
+        "/console/events?state=",
+        "/console/events?span=",
+        "/console/events?event_type=",
+        "/console/login?next=",
+        "/console/chains?around=",
+        "/console/modules?kind=",
+    ] {
         let answer = browser.get(&format!("{path}{}", &q(EVIL)[2..]));
         is_harmless(&answer.text, path);
     }

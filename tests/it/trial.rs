@@ -416,3 +416,59 @@ fn who_tries_the_platforms_code_out_does_not_lend_its_secrets() {
     server.client_for("a", &["admin"]).put("/secret/bank", &json!({ "value": "of a" })).expect(201);
     assert_eq!(test(&server.admin, &action, "", &body).expect(200)["run"]["output"], 4);
 }
+
+/// Who writes tries before saving.
+#[test]
+fn source_code_that_is_not_saved_is_tried_in_the_place_of_the_actions() {
+    let server = TestServer::start();
+    let code = "export default (payload) => payload.n + 1;";
+    let parameters = json!([{ "name": "by", "type": "STATIC", "value": 10 }]);
+    let body = json!({ "name": "adds", "language": "javascript", "code": code, "parameters": parameters });
+    let action = server.admin.patient().post("/action", &body).expect(201)["id"].as_str().unwrap().to_owned();
+    let before = server.dump();
+    let draft = "export default (payload, ctx) => payload.n * ctx.params.by;";
+    let tried = test(&server.admin, &action, "", &json!({ "payload": { "n": 4 }, "code": draft }));
+    let saved = test(&server.admin, &action, "", &json!({ "payload": { "n": 4 } }));
+    let (tried, saved) = (&tried.expect(200)["run"], &saved.expect(200)["run"]);
+    assert_eq!((&tried["output"], &saved["output"]), (&json!(40), &json!(5)));
+    assert_eq!((&tried["version"], &saved["version"]), (&json!(1), &json!(1)));
+    assert_ne!(tried["code_digest"], saved["code_digest"]);
+    // In another language, as it would be after a change of both.
+    let typed = "export default (payload: { n: number }): number => payload.n - 1;";
+    let tried =
+        test(&server.admin, &action, "", &json!({ "payload": { "n": 4 }, "code": typed, "language": "typescript" }));
+    assert_eq!(tried.expect(200)["run"]["output"], 3);
+    let dry = test(&server.admin, &action, "?dry_run=true", &json!({ "code": draft }));
+    assert_eq!(
+        (&dry.expect(200)["run"]["state"], &dry.body["data"]["run"]["params"]),
+        (&json!("QUEUED"), &json!({ "by": 10 }))
+    );
+    assert_eq!(server.dump(), before, "nothing is kept of it");
+}
+
+#[test]
+fn source_code_that_cannot_be_tried_is_refused_where_it_is_wrong() {
+    let server = TestServer::start();
+    let code = "export default () => 1;";
+    let body = json!({ "name": "one", "language": "javascript", "code": code });
+    let action = server.admin.patient().post("/action", &body).expect(201)["id"].as_str().unwrap().to_owned();
+    let refused = |action: &str, body: Value, pointer: &str| {
+        let answer = test(&server.admin, action, "", &body);
+        answer.problem(422, "invalid_body");
+        answer.points_at(&[pointer]);
+        answer
+    };
+    let broken = "export default () => {\n  const 1 = 2;\n};";
+    let told = refused(&action, json!({ "code": broken }), "/code");
+    assert_eq!(told.body["errors"][0]["line"], 2, "{}", told.text);
+    test(&server.admin, &action, "?dry_run=true", &json!({ "code": broken })).points_at(&["/code"]);
+    refused(&action, json!({ "code": " ".repeat((512 << 10) + 1) }), "/code");
+    refused(&action, json!({ "code": code, "language": "cobol" }), "/language");
+    refused(&action, json!({ "language": "typescript" }), "/code");
+    let module = server.action("runs a module", &server.upload_bytes(ECHO), json!({}));
+    refused(&module, json!({ "code": code }), "/code");
+    // Who may not change it may not put other code in its place, however short a time; its own stays to be tried.
+    let (tenant, _) = server.client_and_token_for("a", &["read", "write"]);
+    test(&tenant, &action, "", &json!({})).expect(200);
+    test(&tenant, &action, "", &json!({ "code": code })).problem(403, "forbidden");
+}

@@ -212,6 +212,11 @@ pub(crate) struct Stamp {
 }
 
 impl ActionIn {
+    /// The same with source code that nobody has looked at.
+    pub(super) fn with_code(self, language: Language, code: String) -> ActionIn {
+        ActionIn { module: None, source: None, code: Some(code), language: Some(language), ..self }
+    }
+
     /// Checks everything that needs no look at what it replaces, and puts names where ids were sent.
     pub(crate) fn check(&mut self, api: &Api, owner: &TenantId) -> Result<(), Problem> {
         let mut faults = check_parameters(&self.parameters);

@@ -99,6 +99,7 @@ impl Engine<'_> {
                     kind: GuestKind::Action,
                     size_bytes: 0,
                     imports: Vec::new(),
+                    exports: Vec::new(),
                     wrapped: None,
                     names: Vec::new(),
                     created_at: since,

@@ -138,6 +138,22 @@
     if (menu) menu.setAttribute("aria-expanded", String(one("#nav").classList.toggle("open")));
   });
 
+  // What is copied: where a browser keeps the clipboard from pages without TLS, the text is marked to be copied by hand.
+
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (!button) return;
+    try {
+      await navigator.clipboard.writeText(button.dataset.copy);
+      button.textContent = "Copied";
+    } catch {
+      const text = button.previousElementSibling;
+      if (text) getSelection().selectAllChildren(text);
+      button.textContent = "Marked";
+    }
+    setTimeout(() => { button.textContent = "Copy"; }, 2000);
+  });
+
   // Keys: / searches, arrows go through the rows, Enter opens (the row's link has the focus), Esc closes.
 
   const isTyping = (element) => element instanceof Element && element.matches("input, textarea, select, [contenteditable]");

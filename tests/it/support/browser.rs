@@ -90,6 +90,15 @@ impl Browser {
         request.header("content-type", "application/x-www-form-urlencoded").bytes(form(fields)).send()
     }
 
+    /// Sends bytes that are no form.
+    pub(crate) fn send(&self, path: &str, bytes: impl Into<Vec<u8>>, headers: &[(&'static str, &str)]) -> Answer {
+        let mut request = self.client.patient().request("POST", path).header("cookie", &self.cookie);
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
+        request.header("content-type", "application/wasm").bytes(bytes).send()
+    }
+
     /// What is told live, line by line.
     pub(crate) fn lines(&self, path: &str) -> impl Iterator<Item = String> + use<> {
         use std::io::BufRead;
