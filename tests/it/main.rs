@@ -17,6 +17,8 @@ mod cli_source;
 mod conformance;
 mod console;
 mod console_access;
+mod console_actions;
+mod console_event_types;
 mod console_pages;
 mod crash;
 mod crash_cascade;
