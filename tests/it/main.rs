@@ -20,6 +20,8 @@ mod console_access;
 mod console_browser;
 mod console_chains;
 mod console_modules;
+mod console_actions;
+mod console_event_types;
 mod console_pages;
 mod console_source;
 mod console_story;
