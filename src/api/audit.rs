@@ -3,8 +3,8 @@
 use super::Api;
 use super::auth::{Admin, Caller};
 use super::error::Problem;
-use super::extract::Query;
-use super::page::{self, List, decode_cursor, encode_cursor};
+use super::extract::{Path, Query};
+use super::page::{self, Data, List, decode_cursor, encode_cursor};
 use crate::domain::{AuditEntry, AuditId, Deed, Json, RequestId, SourceId, TenantId, Timestamp, TokenId};
 use crate::store::AuditQuery;
 use axum::extract::State;
@@ -112,6 +112,20 @@ pub(crate) async fn list(
     let page = api.reading(move |store| store.list_audit(&query, wanted)).await?;
     let next = page.next.map(|place| encode_cursor(&place));
     Ok(List { items: page.items.into_iter().map(|entry| AuditOut::to(caller.tenant(), entry)).collect(), next })
+}
+
+/// Read one line of the audit log
+#[utoipa::path(get, path = "/audit/{id}", tag = "audit", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<AuditOut>)))]
+pub(crate) async fn read(
+    caller: Caller<Admin>,
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<Data<AuditOut>, Problem> {
+    let missing = || Problem::not_found("entry of the audit log", &id);
+    let wanted: AuditId = id.parse().map_err(|_| missing())?;
+    let scope = caller.scope().cloned();
+    let found = api.reading(move |store| store.audit_entry(scope.as_ref(), wanted)).await?;
+    Ok(Data::ok(AuditOut::to(caller.tenant(), found.ok_or_else(missing)?)))
 }
 
 impl AuditFilter {

@@ -167,8 +167,28 @@ impl Credential {
             Credential::Token(token) => &token.owner_id,
             Credential::Source(source) => &source.header.owner_id,
         };
-        if catalogue.is_switched_off(tenant) { Err(Problem::tenant_disabled(tenant)) } else { Ok(known) }
+        if catalogue.is_switched_off(tenant) {
+            return Err(Problem::tenant_disabled(tenant));
+        }
+        known.note_use(api);
+        Ok(known)
     }
+
+    fn note_use(&self, api: &Api) {
+        match self {
+            Credential::Token(token) => note_token(api, token),
+            Credential::Source(source) => note_source(api, source),
+        }
+    }
+}
+
+fn note_token(api: &Api, token: &Token) {
+    api.seen().tokens.note(token.id, api.now(), |id| api.catalogue().token(id).is_some());
+}
+
+/// Notes that a source was heard of.
+pub(super) fn note_source(api: &Api, source: &Source) {
+    api.seen().sources.note(source.header.id, api.now(), |id| api.catalogue().sources().get(id).is_some());
 }
 
 fn unknown() -> Problem {
@@ -182,5 +202,6 @@ pub(crate) fn signed_in(api: &Api, hash: &TokenHash) -> Result<Arc<Token>, Probl
     if catalogue.is_switched_off(&token.owner_id) {
         return Err(Problem::tenant_disabled(&token.owner_id));
     }
+    note_token(api, &token);
     Ok(token)
 }

@@ -1,6 +1,7 @@
 //! Webhooks: signed requests of other systems, which fire events.
 
 use super::Api;
+use super::auth::note_source;
 use super::error::{Fault, Problem};
 use super::extract::{self, Path};
 use super::fire::marked_as_replayed;
@@ -131,7 +132,10 @@ fn verified(api: &Api, source_id: &str, signed: Signed<'_>) -> Result<(Arc<Sourc
     let secrets: Vec<&str> = secrets.iter().map(SecretText::expose).collect();
     let verified = webhook.preset.verify(signed, &secrets, (api.now(), webhook.tolerance_s));
     match verified {
-        Ok(()) if source.enabled => Ok((source, webhook)),
+        Ok(()) if source.enabled => {
+            note_source(api, &source);
+            Ok((source, webhook))
+        }
         Ok(()) => Err(Problem::source_disabled(&source.header.name)),
         Err(forged) if source.enabled => Err(Problem::unauthorized(&forged.to_string())),
         Err(_) => {

@@ -27,6 +27,7 @@ pub(crate) mod health;
 mod hook;
 pub(crate) mod kv;
 mod leftover;
+pub(crate) mod limit;
 pub(crate) mod module;
 pub(crate) mod module_use;
 pub(crate) mod object;
@@ -39,6 +40,7 @@ pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod schedule;
 pub(crate) mod secret;
+mod seen;
 pub(crate) mod sink;
 pub(crate) mod sink_type;
 pub(crate) mod source;
@@ -61,6 +63,7 @@ use axum::response::Response;
 use draft::Draft;
 use error::Problem;
 use refusals::Refusals;
+use seen::Seen;
 use std::sync::Arc;
 use tokio::sync::{RwLock, Semaphore};
 use utoipa_axum::router::OpenApiRouter;
@@ -78,6 +81,7 @@ struct Shared {
     /// One backup at a time: each keeps pages of the store's file from being used again.
     backup_slot: Arc<Semaphore>,
     refusals: Arc<Refusals>,
+    seen: Arc<Seen>,
     /// Shared by changes of the catalogue; whoever has it alone finds it unchanged.
     gate: Arc<RwLock<()>>,
     /// Where changes of the catalogue go instead of the store, for what is tried before it is done.
@@ -162,13 +166,15 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(secret::put, secret::read, secret::delete))
         .routes(routes!(secret::rotate))
         .routes(routes!(token::create, token::list))
-        .routes(routes!(token::delete))
+        .routes(routes!(token::read, token::delete))
         .routes(routes!(apply::apply))
         .routes(routes!(apply::export))
         .routes(routes!(tenant::create, tenant::list))
         .routes(routes!(tenant::read, tenant::change, tenant::delete))
         .routes(routes!(chain::read))
         .routes(routes!(audit::list))
+        .routes(routes!(audit::read))
+        .routes(routes!(limit::read))
         .routes(routes!(backup::take))
         .routes(routes!(health::metrics))
         .routes(routes!(health::live))
@@ -224,8 +230,8 @@ impl Api {
         let stream_slots = Arc::new(Semaphore::new(parts.bounds.streams));
         let backup_slot = Arc::new(Semaphore::new(1));
         let parts = Arc::new(parts);
-        let (gate, refusals) = (Arc::default(), Arc::default());
-        Api(Arc::new(Shared { parts, stream_slots, backup_slot, refusals, gate, draft: None }))
+        let (gate, refusals, seen) = (Arc::default(), Arc::default(), Arc::default());
+        Api(Arc::new(Shared { parts, stream_slots, backup_slot, refusals, seen, gate, draft: None }))
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -268,6 +274,7 @@ impl Api {
             stream_slots: Arc::clone(&self.0.stream_slots),
             backup_slot: Arc::clone(&self.0.backup_slot),
             refusals: Arc::clone(&self.0.refusals),
+            seen: Arc::clone(&self.0.seen),
             gate: Arc::clone(&self.0.gate),
             draft: Some(Draft::new(catalogue)),
         }))
@@ -275,6 +282,10 @@ impl Api {
 
     fn refusals(&self) -> &Refusals {
         &self.0.refusals
+    }
+
+    fn seen(&self) -> &Seen {
+        &self.0.seen
     }
 
     fn draft(&self) -> Option<&Draft> {

@@ -147,6 +147,44 @@ pub(crate) struct Filter {
     pub(crate) cursor: Option<String>,
 }
 
+/// The filter of one list: what every list understands, and what this one does besides. Written out once more, since a
+/// query is read field by field: what is flattened into it would be text only.
+macro_rules! filter {
+    ($name:ident { $($(#[$doc:meta])* $field:ident: $type:ty,)* }) => {
+        #[derive(Debug, Default, serde::Deserialize, utoipa::IntoParams)]
+        #[serde(deny_unknown_fields)]
+        #[into_params(parameter_in = Query)]
+        pub(crate) struct $name {
+            /// Text that the name or the description has, whatever the case.
+            q: Option<String>,
+            /// Only what this tenant owns.
+            owner_id: Option<String>,
+            /// `name`, `created_at` or `updated_at`; with a `-` in front from the largest. Default `name`.
+            sort: Option<String>,
+            /// At most this many items, 1 to 200. Default 50.
+            limit: Option<usize>,
+            /// `next` of the page before.
+            cursor: Option<String>,
+            $($(#[$doc])* $field: Option<$type>,)*
+        }
+
+        impl $name {
+            /// What every list understands of it.
+            fn page(&self) -> crate::api::page::Filter {
+                crate::api::page::Filter {
+                    q: self.q.clone(),
+                    owner_id: self.owner_id.clone(),
+                    sort: self.sort.clone(),
+                    limit: self.limit,
+                    cursor: self.cursor.clone(),
+                }
+            }
+        }
+    };
+}
+
+pub(crate) use filter;
+
 /// What a list of the catalogue sorts and searches by.
 pub(crate) struct Row<T> {
     pub(crate) item: T,

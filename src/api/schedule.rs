@@ -5,7 +5,7 @@ use super::auth::{Caller, Read, Write};
 use super::error::{Fault, Problem};
 use super::event::ObjectOut;
 use super::extract::{Body, Path, Query};
-use super::page::{self, Data, Filter, List, Row};
+use super::page::{self, Data, List, Row};
 use super::precondition::check_version;
 use crate::dispatch::{TimingError, first_after, next_firings};
 use crate::domain::{
@@ -101,33 +101,67 @@ fn yes() -> bool {
     true
 }
 
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Making {
+    /// Keep nothing: the answer, a 200, is what would be made. Default false.
+    #[serde(default)]
+    dry_run: bool,
+    /// Of a dry run also show the firings that would come, this many, up to 100.
+    next: Option<usize>,
+}
+
+page::filter! {
+    ScheduleFilter {
+        /// Only those that fire the event type of this name.
+        event_type: String,
+        /// Only those that are enabled, or are not.
+        enabled: bool,
+    }
+}
+
 /// Create a schedule
-#[utoipa::path(post, path = "/schedule", tag = "schedules", request_body = ScheduleIn, responses((status = 201, body = page::Envelope<ScheduleOut>)))]
+///
+/// `dry_run=true` checks it as if it were made, and says when it would fire; that the name is free is not looked at.
+#[utoipa::path(post, path = "/schedule", tag = "schedules", params(Making), request_body = ScheduleIn,
+    responses((status = 201, body = page::Envelope<ScheduleOut>), (status = 200, description = "A dry run", body = page::Envelope<ScheduleOut>)))]
 pub(crate) async fn create(
     caller: Caller<Write>,
     State(api): State<Api>,
+    Query(making): Query<Making>,
     Body(body): Body<ScheduleIn>,
 ) -> Result<Data<ScheduleOut>, Problem> {
+    check_next(making.next)?;
     let owner = caller.owner(body.owner_id.clone())?;
     let now = api.now();
     let next_at = body.checked(&api, &owner, None).await?;
     let header = (ScheduleId::new(api.ids(), now), owner, body.name.clone());
     let header = Header { description: body.description.clone(), ..Header::new(header, caller.name(), now) };
     let schedule = Schedule { last: None, ..body.schedule(header, next_at) };
+    if making.dry_run {
+        let firings = coming(&api, &schedule.timing, now, making.next.unwrap_or(0)).await;
+        return Ok(Data::ok(ScheduleOut { firings: making.next.map(|_| firings), ..ScheduleOut::of(&schedule) }));
+    }
     api.commit(&caller, Transition::of([Change::Put(schedule.clone().into())])).await?;
     api.dispatch().look_again();
     Ok(Data::created(ScheduleOut::of(&schedule)).versioned(1))
 }
 
 /// List schedules
-#[utoipa::path(get, path = "/schedule", tag = "schedules", params(Filter), responses((status = 200, body = page::Envelope<Vec<ScheduleOut>>)))]
+#[utoipa::path(get, path = "/schedule", tag = "schedules", params(ScheduleFilter), responses((status = 200, body = page::Envelope<Vec<ScheduleOut>>)))]
 pub(crate) async fn list(
     caller: Caller<Read>,
     State(api): State<Api>,
-    Query(filter): Query<Filter>,
+    Query(filter): Query<ScheduleFilter>,
 ) -> Result<List<ScheduleOut>, Problem> {
     let catalogue = api.catalogue();
     let visible = catalogue.schedules().iter().filter(|schedule| caller.tenant().may_change(&schedule.header.owner_id));
+    let wanted = |schedule: &&Arc<Schedule>| {
+        filter.enabled.is_none_or(|enabled| enabled == schedule.enabled)
+            && filter.event_type.as_ref().is_none_or(|name| name.to_lowercase() == schedule.event_type.folded())
+    };
+    let visible = visible.filter(wanted);
     let rows = visible.map(|schedule| Row {
         item: ScheduleOut::of(schedule),
         id: schedule.header.id.to_string(),
@@ -137,7 +171,7 @@ pub(crate) async fn list(
         created_at: schedule.header.created_at,
         updated_at: schedule.header.updated_at,
     });
-    page::list(rows, &filter)
+    page::list(rows, &filter.page())
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -156,19 +190,14 @@ pub(crate) async fn read(
     Path(id): Path<String>,
     Query(query): Query<Coming>,
 ) -> Result<Data<ScheduleOut>, Problem> {
-    if let Some(next) = query.next.filter(|next| *next > FIRINGS_MAX) {
-        return Err(Problem::bad_request(format!("next={next}: at most {FIRINGS_MAX} firings are shown")));
-    }
+    check_next(query.next)?;
     let schedule = find(&api, caller.tenant(), &id)?;
     let mut out = ScheduleOut::of(&schedule);
     if let Some(count) = query.next {
-        let timing = schedule.timing.clone();
         // What is due and was missed comes first.
         let mut firings: Vec<Timestamp> = schedule.next_at.into_iter().take(count).collect();
         if let Some(last) = firings.last().map(|next| (*next).max(api.now())) {
-            let more = count - firings.len();
-            let coming = api.computing(move || next_firings(&timing, last, more)).await;
-            firings.extend(coming.unwrap_or_default());
+            firings.extend(coming(&api, &schedule.timing, last, count - firings.len()).await);
         }
         out.firings = Some(firings);
     }
@@ -226,6 +255,18 @@ pub(crate) async fn delete(
     let delete = Transition::of([Change::Delete(id)]);
     api.commit(&caller, delete.expecting(Expectation::Version(id, schedule.header.version))).await?;
     Ok(Data::ok(ScheduleOut::of(&schedule)))
+}
+
+fn check_next(next: Option<usize>) -> Result<(), Problem> {
+    let past = next.filter(|next| *next > FIRINGS_MAX);
+    let refused = |next| Problem::bad_request(format!("next={next}: at most {FIRINGS_MAX} firings are shown"));
+    past.map_or(Ok(()), |next| Err(refused(next)))
+}
+
+/// The first firings after a time, of what is known to be a timing.
+async fn coming(api: &Api, timing: &Timing, after: Timestamp, count: usize) -> Vec<Timestamp> {
+    let timing = timing.clone();
+    api.computing(move || next_firings(&timing, after, count)).await.unwrap_or_default()
 }
 
 /// That it is still this one, and has not fired meanwhile.

@@ -17,10 +17,13 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::fmt::Display;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 
 const DESCRIPTION_BYTES_MAX: usize = 10_000;
+/// What takes a secret, of which more than this is no help to anybody.
+const USERS_SHOWN_MAX: usize = 100;
 
 /// A secret as it is sent. Read by hand: a parser's words about a text that does not fit would say the text.
 #[derive(ToSchema)]
@@ -55,6 +58,9 @@ pub(crate) struct SecretOut {
     /// Where it may be sent for a parameter with `reveal: false`.
     #[schema(value_type = Vec<String>)]
     pub(crate) allowed_hosts: Vec<AllowedHost>,
+    /// What takes it: the first 100 actions, event types and webhooks. Lists leave it out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) used_by: Option<Vec<UserOut>>,
     /// Counts the changes of its value and of what is said about it.
     pub(crate) version: u64,
     pub(crate) created_by: String,
@@ -63,6 +69,16 @@ pub(crate) struct SecretOut {
     pub(crate) updated_by: String,
     #[schema(value_type = String, format = DateTime)]
     pub(crate) updated_at: Timestamp,
+}
+
+/// What takes a secret.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SecretUser)]
+pub(crate) struct UserOut {
+    /// `action`, `event-type` or `source`, as routes call it.
+    pub(crate) kind: &'static str,
+    pub(crate) id: String,
+    pub(crate) name: String,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -173,8 +189,10 @@ pub(crate) async fn read(
     Query(query): Query<Owner>,
 ) -> Result<Data<SecretOut>, Problem> {
     let owner = caller.owner(query.owner_id)?;
-    let secret = named(&api.catalogue(), &owner, &key)?;
-    Ok(Data::ok(SecretOut::of(&secret)).versioned(secret.header.version))
+    let catalogue = api.catalogue();
+    let secret = named(&catalogue, &owner, &key)?;
+    let used_by = users(&catalogue, &owner, &secret.header.name).take(USERS_SHOWN_MAX).collect();
+    Ok(Data::ok(SecretOut { used_by: Some(used_by), ..SecretOut::of(&secret) }).versioned(secret.header.version))
 }
 
 /// Delete a secret
@@ -194,7 +212,9 @@ pub(crate) async fn delete(
     let secret = named(&catalogue, &owner, &key)?;
     check_version(&headers, "secret", secret.header.version)?;
     if !query.force {
-        let by = users(&catalogue, &owner, &secret.header.name);
+        // At most ten: the answer should be read, not scrolled.
+        let by: Vec<String> =
+            users(&catalogue, &owner, &secret.header.name).take(10).map(|user| user.words()).collect();
         if !by.is_empty() {
             return Err(Conflict::InUse { by }.into());
         }
@@ -220,10 +240,7 @@ pub(crate) struct RotatedOut {
 /// the store from before need the file with the old key.
 #[utoipa::path(post, path = "/secret-key/rotate", tag = "secrets", responses((status = 200, body = page::Envelope<RotatedOut>)))]
 pub(crate) async fn rotate(caller: Caller<Admin>, State(api): State<Api>) -> Result<Data<RotatedOut>, Problem> {
-    if !caller.tenant().is_shared() {
-        let detail = "one key encrypts the secrets of all tenants; only the platform changes it";
-        return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail));
-    }
+    check_platform(&caller)?;
     // Not broken off when the caller goes: half of it is safe, all of it is better.
     let rotation = tokio::spawn(async move {
         let rotated = api.dispatch().secrets().rotate(api.store()).await?;
@@ -239,24 +256,54 @@ pub(crate) async fn rotate(caller: Caller<Admin>, State(api): State<Api>) -> Res
     }
 }
 
-/// What of the tenant names it; at most ten: the answer should be read, not scrolled.
-fn users(catalogue: &Catalogue, owner: &TenantId, key: &EntryName) -> Vec<String> {
-    let folded = key.folded();
-    let takes = |parameters: &[Parameter]| {
-        parameters.iter().filter_map(Parameter::secret).any(|named| named.folded() == folded)
+pub(crate) fn check_platform(caller: &Caller<Admin>) -> Result<(), Problem> {
+    if caller.tenant().is_shared() {
+        return Ok(());
+    }
+    let detail = "one key encrypts the secrets of all tenants; only the platform changes it";
+    Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail))
+}
+
+/// What of the tenant names it.
+fn users<'a>(
+    catalogue: &'a Catalogue,
+    owner: &'a TenantId,
+    key: &EntryName,
+) -> impl Iterator<Item = UserOut> + use<'a> {
+    let folded = Arc::new(key.folded());
+    let takes = {
+        let folded = Arc::clone(&folded);
+        move |parameters: &[Parameter]| {
+            parameters.iter().filter_map(Parameter::secret).any(|named| named.folded() == *folded)
+        }
     };
-    let actions = catalogue.actions().filter(|action| action.owner_id == *owner && takes(&action.parameters));
-    let event_types = catalogue.event_types().filter(|found| found.owner_id == *owner && takes(&found.parameters));
-    let actions = actions.map(|action| format!("the action `{}`", action.name));
-    let event_types = event_types.map(|found| format!("the event type `{}`", found.display_name));
-    let signs = |source: &Source| {
+    let of_event_type = takes.clone();
+    let actions = catalogue.actions().filter(move |action| action.owner_id == *owner && takes(&action.parameters));
+    let actions = actions.map(|action| UserOut::new("action", action.id, &action.name));
+    let event_types = catalogue.event_types();
+    let event_types = event_types.filter(move |found| found.owner_id == *owner && of_event_type(&found.parameters));
+    let event_types = event_types.map(|found| UserOut::new("event-type", found.id, &found.display_name));
+    let signs = move |source: &Source| {
         let keys =
             source.webhook.iter().flat_map(|webhook| std::iter::once(&webhook.secret).chain(&webhook.old_secret));
-        keys.into_iter().any(|named| named.folded() == folded)
+        keys.into_iter().any(|named| named.folded() == *folded)
     };
-    let sources = catalogue.sources().iter().filter(|source| source.header.owner_id == *owner && signs(source));
-    let sources = sources.map(|source| format!("the webhook of the source `{}`", source.header.name));
-    actions.chain(event_types).chain(sources).take(10).collect()
+    let sources = catalogue.sources().iter().filter(move |source| source.header.owner_id == *owner && signs(source));
+    let sources = sources.map(|source| UserOut::new("source", source.header.id, &source.header.name));
+    actions.chain(event_types).chain(sources)
+}
+
+impl UserOut {
+    fn new(kind: &'static str, id: impl Display, name: impl Display) -> UserOut {
+        UserOut { kind, id: id.to_string(), name: name.to_string() }
+    }
+
+    pub(crate) fn words(&self) -> String {
+        match self.kind {
+            "source" => format!("the webhook of the source `{}`", self.name),
+            kind => format!("the {} `{}`", kind.replace('-', " "), self.name),
+        }
+    }
 }
 
 pub(crate) fn find(catalogue: &Catalogue, owner: &TenantId, key: &EntryName) -> Option<Arc<Secret>> {
@@ -346,6 +393,7 @@ impl SecretOut {
             owner_id: owner_id.to_string(),
             description: description.clone(),
             allowed_hosts: secret.allowed_hosts.clone(),
+            used_by: None,
             version: *version,
             created_by: secret.header.created_by.clone(),
             created_at: secret.header.created_at,

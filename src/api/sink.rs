@@ -5,7 +5,7 @@ use super::auth::{Caller, Read, Write};
 use super::entry::{self, HeaderOut, Naming};
 use super::error::{Fault, Problem};
 use super::extract::{Body, Path, Query};
-use super::page::{self, Data, Filter, List};
+use super::page::{self, Data, List};
 use crate::dispatch::{find_sink_type, sinks};
 use crate::domain::{Entry, EntryName, Sink, SinkId, TenantId, Timestamp};
 use crate::store::Catalogue;
@@ -75,15 +75,23 @@ pub(crate) async fn create(
     Ok(Data::created(SinkOut::of(&api, &sink)).versioned(1))
 }
 
+page::filter! {
+    SinkFilter {
+        /// Only those that are enabled, which are online, or are not.
+        enabled: bool,
+    }
+}
+
 /// List sinks
-#[utoipa::path(get, path = "/sink", tag = "sinks", params(Filter), responses((status = 200, body = page::Envelope<Vec<SinkOut>>)))]
+#[utoipa::path(get, path = "/sink", tag = "sinks", params(SinkFilter), responses((status = 200, body = page::Envelope<Vec<SinkOut>>)))]
 pub(crate) async fn list(
     _: Caller<Read>,
     State(api): State<Api>,
-    Query(filter): Query<Filter>,
+    Query(filter): Query<SinkFilter>,
 ) -> Result<List<SinkOut>, Problem> {
     let catalogue = api.catalogue();
-    page::list(sinks(&catalogue).map(|sink| entry::row(sink.as_ref(), SinkOut::of(&api, sink))), &filter)
+    let wanted = sinks(&catalogue).filter(|sink| filter.enabled.is_none_or(|enabled| enabled == sink.enabled));
+    page::list(wanted.map(|sink| entry::row(sink.as_ref(), SinkOut::of(&api, sink))), &filter.page())
 }
 
 /// Read a sink, by id or name
@@ -140,15 +148,20 @@ pub(crate) async fn delete(
     let catalogue = api.catalogue();
     let sink = find(&catalogue, &id)?;
     if catalogue.sinks().get(sink.header.id).is_none() {
-        let detail = "the sink `local` is built in, and was not changed; disable it instead";
-        return Err(Problem::new(StatusCode::CONFLICT, "built_in", detail));
+        return Err(built_in());
     }
     entry::delete(&api, &caller, &headers, sink.as_ref()).await?;
     Ok(Data::ok(SinkOut::of(&api, &sink)))
 }
 
+/// What was not changed cannot be what it was again.
+pub(crate) fn built_in() -> Problem {
+    let detail = "the sink `local` is built in, and was not changed; disable it instead";
+    Problem::new(StatusCode::CONFLICT, "built_in", detail)
+}
+
 /// A sink decides for every tenant whether its runs begin.
-fn check_platform(caller: &Caller<Write>) -> Result<(), Problem> {
+pub(crate) fn check_platform(caller: &Caller<Write>) -> Result<(), Problem> {
     if caller.tenant().is_shared() {
         return Ok(());
     }

@@ -7,7 +7,7 @@ use super::auth::{Caller, Read, Write};
 use super::entry::{self, HeaderOut, Naming};
 use super::error::{Fault, Problem};
 use super::extract::{Body, Path, Query};
-use super::page::{self, Data, Filter, List};
+use super::page::{self, Data, List};
 use crate::dispatch::{Profile, find_sink_type, is_taken, sink_types};
 use crate::domain::{
     AllowedHost, EntryName, LIMITS_MAX, LIMITS_WASM, Limits, LimitsPatch, NotTighter, SinkType, SinkTypeId, TenantId,
@@ -85,16 +85,25 @@ pub(crate) async fn create(
     Ok(Data::created(View::of(&api).out(&sink_type)).versioned(1))
 }
 
+page::filter! {
+    SinkTypeFilter {
+        /// Only those that an online sink takes, or that none takes.
+        online: bool,
+    }
+}
+
 /// List sink types
-#[utoipa::path(get, path = "/sink-type", tag = "sink types", params(Filter), responses((status = 200, body = page::Envelope<Vec<SinkTypeOut>>)))]
+#[utoipa::path(get, path = "/sink-type", tag = "sink types", params(SinkTypeFilter), responses((status = 200, body = page::Envelope<Vec<SinkTypeOut>>)))]
 pub(crate) async fn list(
     caller: Caller<Read>,
     State(api): State<Api>,
-    Query(filter): Query<Filter>,
+    Query(filter): Query<SinkTypeFilter>,
 ) -> Result<List<SinkTypeOut>, Problem> {
     let view = View::of(&api);
     let visible = sink_types(&view.catalogue).filter(|found| caller.tenant().sees(&found.header.owner_id));
-    page::list(visible.map(|found| entry::row(found.as_ref(), view.out(found))), &filter)
+    let rows = visible.map(|found| entry::row(found.as_ref(), view.out(found)));
+    let wanted = rows.filter(|row| filter.online.is_none_or(|online| online == row.item.online));
+    page::list(wanted, &filter.page())
 }
 
 /// Read a sink type, by id or name
@@ -156,11 +165,12 @@ fn find(catalogue: &Catalogue, tenant: &TenantId, id: &str) -> Result<Arc<SinkTy
 }
 
 fn check_own(sink_type: &SinkType) -> Result<(), Problem> {
-    if !sink_type.is_built_in() {
-        return Ok(());
-    }
+    if sink_type.is_built_in() { Err(built_in()) } else { Ok(()) }
+}
+
+pub(crate) fn built_in() -> Problem {
     let detail = "the sink type `wasm` is built in: it is as it is";
-    Err(Problem::new(StatusCode::CONFLICT, "built_in", detail))
+    Problem::new(StatusCode::CONFLICT, "built_in", detail)
 }
 
 /// The widest limits that an action of `owner` may have: those of the widest sink type that its event types may name.

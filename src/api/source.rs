@@ -5,10 +5,10 @@ use super::auth::{Admin, Caller, Read};
 use super::entry::{self, HeaderOut, Naming};
 use super::error::{Fault, Problem};
 use super::extract::{Body, Path, Query};
-use super::page::{self, Data, Filter, List};
+use super::page::{self, Data, List};
 use crate::domain::{
-    EntryName, EventTypeName, ObjectPointer, ObjectRef, Preset, Source, SourceId, SourceTypeId, TenantId, TokenHash,
-    Webhook,
+    EntryName, EventTypeName, ObjectPointer, ObjectRef, Preset, Source, SourceId, SourceTypeId, TenantId, Timestamp,
+    TokenHash, Webhook,
 };
 use crate::store::Catalogue;
 use axum::extract::State;
@@ -89,6 +89,10 @@ pub(crate) struct SourceOut {
     pub(crate) source_type: String,
     pub(crate) enabled: bool,
     pub(crate) webhook: Option<WebhookIn>,
+    /// When it last fired, or tried to with a credential or signature that was right, since the server started; null when it
+    /// did not.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(crate) last_seen: Option<Timestamp>,
     /// Its token: shown once, when it is made; only its hash is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) token: Option<String>,
@@ -127,16 +131,30 @@ pub(crate) async fn create(
     Ok(Data::created(out).versioned(1).warning(warning))
 }
 
+page::filter! {
+    SourceFilter {
+        /// Only those of the source type of this name.
+        source_type: String,
+        /// Only those that are enabled, or are not.
+        enabled: bool,
+    }
+}
+
 /// List sources
-#[utoipa::path(get, path = "/source", tag = "sources", params(Filter), responses((status = 200, body = page::Envelope<Vec<SourceOut>>)))]
+#[utoipa::path(get, path = "/source", tag = "sources", params(SourceFilter), responses((status = 200, body = page::Envelope<Vec<SourceOut>>)))]
 pub(crate) async fn list(
     caller: Caller<Read>,
     State(api): State<Api>,
-    Query(filter): Query<Filter>,
+    Query(filter): Query<SourceFilter>,
 ) -> Result<List<SourceOut>, Problem> {
     let catalogue = api.catalogue();
     let visible = catalogue.sources().iter().filter(|source| caller.tenant().sees(&source.header.owner_id));
-    page::list(visible.map(|source| entry::row(source.as_ref(), SourceOut::of(&catalogue, source))), &filter)
+    let rows = visible.map(|source| entry::row(source.as_ref(), SourceOut::of(&catalogue, source).seen(&api, source)));
+    let named = |item: &SourceOut| {
+        filter.source_type.as_ref().is_none_or(|name| name.eq_ignore_ascii_case(&item.source_type))
+            && filter.enabled.is_none_or(|enabled| enabled == item.enabled)
+    };
+    page::list(rows.filter(|row| named(&row.item)), &filter.page())
 }
 
 /// Read a source, by id or name
@@ -148,7 +166,7 @@ pub(crate) async fn read(
 ) -> Result<Data<SourceOut>, Problem> {
     let catalogue = api.catalogue();
     let source = entry::find(catalogue.sources(), caller.tenant(), &id)?;
-    Ok(Data::ok(SourceOut::of(&catalogue, &source)).versioned(source.header.version))
+    Ok(Data::ok(SourceOut::of(&catalogue, &source).seen(&api, &source)).versioned(source.header.version))
 }
 
 /// Change a source
@@ -170,7 +188,7 @@ pub(crate) async fn change(
     let source_type = source_type_for(&catalogue, &header.owner_id, &source_type);
     let source_type = source_type.map_err(|fault| Problem::invalid(vec![fault]))?;
     let source = Source { header, source_type, enabled, hash: old.hash, webhook };
-    let (out, version) = (SourceOut::of(&catalogue, &source), source.header.version);
+    let (out, version) = (SourceOut::of(&catalogue, &source).seen(&api, &source), source.header.version);
     let warning = warning(&api, &source);
     entry::put(&api, &caller, source).await?;
     Ok(Data::ok(out).versioned(version).warning(warning))
@@ -209,7 +227,7 @@ pub(crate) async fn rotate(
     let header = old.header.changed(old.header.name.clone(), caller.name(), api.now());
     let source = Source { header, hash: Some(TokenHash::of(&text)), ..old.as_ref().clone() };
     let version = source.header.version;
-    let out = SourceOut { token: Some(text), ..SourceOut::of(&catalogue, &source) };
+    let out = SourceOut { token: Some(text), ..SourceOut::of(&catalogue, &source).seen(&api, &source) };
     entry::put(&api, &caller, source).await?;
     Ok(Data::ok(out).versioned(version))
 }
@@ -288,6 +306,10 @@ impl SourceOut {
         self.token.take()
     }
 
+    fn seen(self, api: &Api, source: &Source) -> SourceOut {
+        SourceOut { last_seen: api.seen().sources.last(source.header.id), ..self }
+    }
+
     pub(crate) fn of(catalogue: &Catalogue, source: &Source) -> SourceOut {
         let source_type = catalogue.source_types().get(source.source_type);
         SourceOut {
@@ -295,6 +317,7 @@ impl SourceOut {
             source_type: source_type.map_or_else(String::new, |found| found.header.name.to_string()),
             enabled: source.enabled,
             webhook: source.webhook.clone().map(WebhookIn::from),
+            last_seen: None,
             token: None,
         }
     }

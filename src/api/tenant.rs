@@ -4,7 +4,7 @@ use super::Api;
 use super::auth::{Admin, Caller, Read};
 use super::error::{Fault, Problem};
 use super::extract::{Body, Path, Query};
-use super::page::{self, Data, Filter, List, Row};
+use super::page::{self, Data, List, Row};
 use super::precondition::check_version;
 use crate::dispatch::{Keep, UnderWay, Used};
 use crate::domain::{Counted, Quotas, Tenant, TenantId, Timestamp};
@@ -166,17 +166,25 @@ fn taken(id: &TenantId) -> Problem {
     Problem::new(StatusCode::CONFLICT, "name_taken", format!("there already is a tenant `{id}`"))
 }
 
+page::filter! {
+    TenantFilter {
+        /// Only those that are enabled, or are switched off.
+        enabled: bool,
+    }
+}
+
 /// List tenants
 ///
 /// Those that have a record. A tenant's own token sees its own.
-#[utoipa::path(get, path = "/tenant", tag = "tenants", params(Filter), responses((status = 200, body = page::Envelope<Vec<TenantOut>>)))]
+#[utoipa::path(get, path = "/tenant", tag = "tenants", params(TenantFilter), responses((status = 200, body = page::Envelope<Vec<TenantOut>>)))]
 pub(crate) async fn list(
     caller: Caller<Read>,
     State(api): State<Api>,
-    Query(filter): Query<Filter>,
+    Query(filter): Query<TenantFilter>,
 ) -> Result<List<TenantOut>, Problem> {
     let catalogue = api.catalogue();
     let visible = catalogue.tenants().filter(|tenant| caller.tenant().may_change(&tenant.id));
+    let visible = visible.filter(|tenant| filter.enabled.is_none_or(|enabled| enabled == tenant.enabled));
     let rows = visible.map(|tenant| Row {
         item: TenantOut::of(tenant),
         id: tenant.id.to_string(),
@@ -186,7 +194,7 @@ pub(crate) async fn list(
         created_at: tenant.created_at,
         updated_at: tenant.updated_at,
     });
-    page::list(rows, &filter)
+    page::list(rows, &filter.page())
 }
 
 /// Read a tenant
@@ -248,6 +256,25 @@ pub(crate) async fn delete(
     Ok(Data::ok(TenantOut::of(&tenant)))
 }
 
+/// By quota what a tenant has now, beside what it may have.
+pub(crate) async fn used(api: &Api, tenant: &Tenant) -> Result<BTreeMap<&'static str, UsedOut>, Problem> {
+    let id = tenant.id.clone();
+    let used = api.reading(move |store| store.kept_bytes(&id)).await?;
+    let (under_way, catalogue) = (api.dispatch().under_way(tenant), api.catalogue());
+    let under_way = [
+        (Quotas::KV_BYTES, Used { used, limit: tenant.quotas.kv_bytes() }),
+        ("events_per_minute", under_way.events_per_minute),
+        ("queued_events", under_way.queued_events),
+        ("concurrent_runs", under_way.concurrent_runs),
+    ];
+    let under_way = under_way.map(|(name, Used { used, limit })| (name, UsedOut { used, limit }));
+    let counted = Counted::ALL.iter().map(|counted| {
+        let (used, limit) = (catalogue.count_of(&tenant.id, *counted), tenant.quotas.of(*counted));
+        (counted.as_str(), UsedOut { used, limit })
+    });
+    Ok(under_way.into_iter().chain(counted).collect())
+}
+
 fn find(api: &Api, caller: &TenantId, id: &str) -> Result<Arc<Tenant>, Problem> {
     let missing = || Problem::not_found("tenant", id);
     let tenant: TenantId = id.parse().map_err(|_| missing())?;
@@ -256,7 +283,7 @@ fn find(api: &Api, caller: &TenantId, id: &str) -> Result<Arc<Tenant>, Problem> 
 }
 
 /// A tenant does not bound itself.
-fn check_platform(caller: &Caller<Admin>, id: &TenantId) -> Result<(), Problem> {
+pub(crate) fn check_platform(caller: &Caller<Admin>, id: &TenantId) -> Result<(), Problem> {
     if caller.tenant().is_shared() {
         return Ok(());
     }
@@ -296,22 +323,7 @@ impl TenantChangeIn {
 
 impl TenantOut {
     async fn with_use(api: &Api, tenant: &Tenant) -> Result<TenantOut, Problem> {
-        let id = tenant.id.clone();
-        let used = api.reading(move |store| store.kept_bytes(&id)).await?;
-        let (under_way, catalogue) = (api.dispatch().under_way(tenant), api.catalogue());
-        let under_way = [
-            (Quotas::KV_BYTES, Used { used, limit: tenant.quotas.kv_bytes() }),
-            ("events_per_minute", under_way.events_per_minute),
-            ("queued_events", under_way.queued_events),
-            ("concurrent_runs", under_way.concurrent_runs),
-        ];
-        let under_way = under_way.map(|(name, Used { used, limit })| (name, UsedOut { used, limit }));
-        let counted = Counted::ALL.iter().map(|counted| {
-            let (used, limit) = (catalogue.count_of(&tenant.id, *counted), tenant.quotas.of(*counted));
-            (counted.as_str(), UsedOut { used, limit })
-        });
-        let r#use = Some(under_way.into_iter().chain(counted).collect());
-        Ok(TenantOut { r#use, ..TenantOut::of(tenant) })
+        Ok(TenantOut { r#use: Some(used(api, tenant).await?), ..TenantOut::of(tenant) })
     }
 
     fn of(tenant: &Tenant) -> TenantOut {

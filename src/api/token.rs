@@ -1,10 +1,10 @@
 //! Tokens: credentials with rights.
 
 use super::Api;
-use super::auth::{Admin, Caller};
+use super::auth::{Admin, Caller, Execute, Needs, Read, Write};
 use super::error::{Fault, Problem};
 use super::extract::{Body, Path, Query};
-use super::page::{self, Data, Filter, List, Row};
+use super::page::{self, Data, List, Row};
 use crate::domain::{Rights, TenantId, Timestamp, Token, TokenHash, TokenId};
 use crate::store::{Change, Transition};
 use axum::extract::State;
@@ -50,6 +50,9 @@ pub(crate) struct TokenOut {
     pub(crate) created_by: String,
     #[schema(value_type = String, format = DateTime)]
     pub(crate) created_at: Timestamp,
+    /// When it was last used since the server started; null when it was not. Signing in to the console is a use.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(crate) last_used_at: Option<Timestamp>,
     /// The token itself: shown once, here; only its hash is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) token: Option<String>,
@@ -85,16 +88,18 @@ pub(crate) async fn create(
 }
 
 /// List tokens
-#[utoipa::path(get, path = "/token", tag = "tokens", params(Filter), responses((status = 200, body = page::Envelope<Vec<TokenOut>>)))]
+#[utoipa::path(get, path = "/token", tag = "tokens", params(TokenFilter), responses((status = 200, body = page::Envelope<Vec<TokenOut>>)))]
 pub(crate) async fn list(
     caller: Caller<Admin>,
     State(api): State<Api>,
-    Query(filter): Query<Filter>,
+    Query(filter): Query<TokenFilter>,
 ) -> Result<List<TokenOut>, Problem> {
+    let right = filter.right.as_deref().map(right_named).transpose()?;
     let catalogue = api.catalogue();
     let visible = catalogue.tokens().filter(|token| caller.tenant().may_change(&token.owner_id));
+    let visible = visible.filter(|token| right.is_none_or(|right| token.rights.allow(right)));
     let rows = visible.map(|token| Row {
-        item: TokenOut::of(token),
+        item: TokenOut::of(token).seen(&api),
         id: token.id.to_string(),
         name: token.name.clone(),
         description: String::new(),
@@ -102,7 +107,18 @@ pub(crate) async fn list(
         created_at: token.created_at,
         updated_at: token.created_at,
     });
-    page::list(rows, &filter)
+    page::list(rows, &filter.page())
+}
+
+/// Read about a token
+#[utoipa::path(get, path = "/token/{id}", tag = "tokens", params(("id" = String, Path)), responses((status = 200, body = page::Envelope<TokenOut>)))]
+pub(crate) async fn read(
+    caller: Caller<Admin>,
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<Data<TokenOut>, Problem> {
+    let token = find(&api, &caller, &id)?;
+    Ok(Data::ok(TokenOut::of(&token).seen(&api)))
 }
 
 /// Delete a token
@@ -114,15 +130,39 @@ pub(crate) async fn delete(
     State(api): State<Api>,
     Path(id): Path<String>,
 ) -> Result<Data<TokenOut>, Problem> {
-    let missing = || Problem::not_found("token", &id);
-    let token_id: TokenId = id.parse().map_err(|_| missing())?;
-    let token = api.catalogue().token(token_id).cloned();
-    let token = token.filter(|token| caller.tenant().may_change(&token.owner_id)).ok_or_else(missing)?;
-    api.commit(&caller, Transition::of([Change::DeleteToken(token_id)])).await?;
-    Ok(Data::ok(TokenOut::of(&token)))
+    let token = find(&api, &caller, &id)?;
+    api.commit(&caller, Transition::of([Change::DeleteToken(token.id)])).await?;
+    Ok(Data::ok(TokenOut::of(&token).seen(&api)))
+}
+
+fn find(api: &Api, caller: &Caller<Admin>, id: &str) -> Result<Arc<Token>, Problem> {
+    let token = id.parse().ok().and_then(|id: TokenId| api.catalogue().token(id).cloned());
+    let visible = token.filter(|token| caller.tenant().may_change(&token.owner_id));
+    visible.ok_or_else(|| Problem::not_found("token", id))
+}
+
+fn right_named(name: &str) -> Result<Rights, Problem> {
+    match name {
+        "read" => Ok(Read::RIGHTS),
+        "write" => Ok(Write::RIGHTS),
+        "execute" => Ok(Execute::RIGHTS),
+        "admin" => Ok(Admin::RIGHTS),
+        _ => Err(Problem::bad_request(format!("right={name}: a right is read, write, execute or admin"))),
+    }
+}
+
+page::filter! {
+    TokenFilter {
+        /// Only those that may do this: `read`, `write`, `execute` or `admin`, which may do all of it.
+        right: String,
+    }
 }
 
 impl TokenOut {
+    fn seen(self, api: &Api) -> TokenOut {
+        TokenOut { last_used_at: api.seen().tokens.last(self.id), ..self }
+    }
+
     fn of(token: &Token) -> TokenOut {
         TokenOut {
             id: token.id,
@@ -131,6 +171,7 @@ impl TokenOut {
             rights: token.rights,
             created_by: token.created_by.clone(),
             created_at: token.created_at,
+            last_used_at: None,
             token: None,
         }
     }

@@ -62,6 +62,12 @@ impl Fields {
         self.0.retain(|(name, value)| keep(name, value));
     }
 
+    /// Puts a value where one is named so, or adds it.
+    pub(super) fn set(&mut self, name: &str, value: &str) {
+        self.0.retain(|(found, _)| found != name);
+        self.0.push((name.to_owned(), value.to_owned()));
+    }
+
     /// What a form may have: a body of the API, of which any byte may be written as three.
     pub(super) fn bytes_max(api: &Api) -> usize {
         api.bounds().body_bytes.saturating_mul(3)
@@ -158,6 +164,12 @@ fn put(body: &mut Value, pointer: &str, value: Value) -> Option<()> {
     }
     *place = value;
     Some(())
+}
+
+impl FromIterator<(String, String)> for Fields {
+    fn from_iter<T: IntoIterator<Item = (String, String)>>(pairs: T) -> Fields {
+        Fields(pairs.into_iter().collect())
+    }
 }
 
 impl<S: Sync> FromRequest<S> for Fields {

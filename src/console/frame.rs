@@ -2,7 +2,8 @@
 
 use super::asset;
 use super::session::cookie;
-use crate::domain::Token;
+use crate::api::auth::{Admin, Needs, Read};
+use crate::domain::{Rights, Token};
 use axum::http::HeaderMap;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
@@ -14,17 +15,23 @@ pub(super) struct Section {
     pub(super) label: &'static str,
     /// The sections that belong together have a line above the first.
     pub(super) begins: bool,
+    /// What who looks at it needs.
+    needs: Rights,
 }
 
 const fn section(id: &'static str, path: &'static str, label: &'static str) -> Section {
-    Section { id, path, label, begins: false }
+    Section { id, path, label, begins: false, needs: Read::RIGHTS }
 }
 
 const fn first(section: Section) -> Section {
     Section { begins: true, ..section }
 }
 
-/// In the order in which they are shown. One shows as soon as `mod.rs` has its page.
+const fn admins(section: Section) -> Section {
+    Section { needs: Admin::RIGHTS, ..section }
+}
+
+/// In the order in which they are shown. One shows as soon as `mod.rs` has its page, to those who may look at it.
 const SECTIONS: [Section; 14] = [
     section("overview", "/console/overview", "Overview"),
     section("events", "/console/events", "Events"),
@@ -37,9 +44,9 @@ const SECTIONS: [Section; 14] = [
     section("sources", "/console/sources", "Sources"),
     section("sinks", "/console/sinks", "Sinks"),
     section("secrets", "/console/secrets", "Secrets"),
-    first(section("tokens", "/console/tokens", "Tokens")),
-    section("audit", "/console/audit", "Audit"),
-    section("limits", "/console/limits", "Limits"),
+    first(section("limits", "/console/limits", "Limits")),
+    admins(section("tokens", "/console/tokens", "Tokens")),
+    admins(section("audit", "/console/audit", "Audit")),
 ];
 
 static SHOWN: LazyLock<Vec<&Section>> = LazyLock::new(|| {
@@ -66,8 +73,8 @@ impl Frame {
         Frame { stream, ..self }
     }
 
-    pub(super) fn sections(&self) -> &'static [&'static Section] {
-        &SHOWN
+    pub(super) fn sections(&self) -> impl Iterator<Item = &'static Section> {
+        SHOWN.iter().copied().filter(|section| self.token.rights.allow(section.needs))
     }
 
     pub(super) fn asset(&self, name: &'static str) -> &'static str {

@@ -23,6 +23,10 @@ impl Listing {
         self.fields.get(name)
     }
 
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
     pub(super) fn is(&self, name: &str, value: &str) -> bool {
         self.get(name).eq_ignore_ascii_case(value)
     }

@@ -7,12 +7,15 @@ mod action;
 mod action_form;
 mod actions;
 mod asset;
+mod audit;
+mod cell;
 mod chain;
 mod chains;
-mod drawing;
 mod conflict;
 mod curl;
 mod diff;
+mod difference;
+mod drawing;
 mod event;
 mod event_type;
 mod event_type_form;
@@ -22,6 +25,7 @@ mod form;
 mod frame;
 mod guard;
 mod kinds;
+mod limits;
 mod list;
 mod live;
 mod login;
@@ -29,18 +33,32 @@ mod meters;
 mod module;
 mod modules;
 mod offers;
+mod once;
 mod parameter_list;
 mod parameters;
 mod removal;
 mod run;
 mod sample;
 mod sample_json;
+mod schedules;
+mod secrets;
 mod sent;
 mod session;
+mod sheet;
 mod show;
+mod sink_types;
+mod sinks;
 mod source;
+mod source_types;
+mod sources;
+mod tenants;
+mod thing;
+mod things;
 mod timeline;
+mod timespan;
+mod tokens;
 mod trial;
+mod tries;
 mod versions;
 mod visit;
 
@@ -52,9 +70,19 @@ use axum::response::Redirect;
 use axum::routing;
 use session::Doors;
 
-/// The pages behind the login, in the order of the navigation.
+/// The pages behind the login.
 fn described() -> Pages {
-    Pages::default()
+    let pages = Pages::default().get("/console", || async { Redirect::to("/console/events") });
+    let pages = bounded(catalogue(modules_and_chains(kinds(history(pages)))));
+    pages
+        .get("/console/stream", live::watch)
+        .post("/console/logout", login::leave)
+        .get("/console/{*rest}", guard::nothing)
+}
+
+/// What ran.
+fn history(pages: Pages) -> Pages {
+    pages
         .get("/console", || async { Redirect::to("/console/events") })
         .get("/console/events", events::list)
         .get("/console/events/{id}", event::show)
@@ -67,15 +95,11 @@ fn described() -> Pages {
         .post("/console/runs/{id}/replay", run::replay)
         .get("/console/runs/{id}/cancel", run::ask_to_cancel)
         .post("/console/runs/{id}/cancel", run::cancel)
-        .get("/console/modules", modules::list)
-        .post("/console/modules", modules::upload)
-        .get("/console/modules/{id}", module::show)
-        .get("/console/modules/{id}/delete", module::ask_to_delete)
-        .post("/console/modules/{id}/delete", module::delete)
-        .get("/console/actions/{id}/source", source::show)
-        .post("/console/actions/{id}/source", source::save)
-        .post("/console/actions/{id}/source/test", source::test)
-        .get("/console/chains", chains::show)
+}
+
+/// Event types and actions.
+fn kinds(pages: Pages) -> Pages {
+    pages
         .get("/console/event-types", event_types::list)
         .get("/console/event-types/new", event_type_form::ask_new)
         .post("/console/event-types/new", event_type_form::create)
@@ -103,9 +127,102 @@ fn described() -> Pages {
         .post("/console/actions/{id}/delete", removal::delete_action)
         .get("/console/offers", offers::list)
         .post("/console/curl", curl::line)
-        .get("/console/stream", live::watch)
-        .post("/console/logout", login::leave)
-        .get("/console/{*rest}", guard::nothing)
+}
+
+/// What actions run, and what follows what.
+fn modules_and_chains(pages: Pages) -> Pages {
+    pages
+        .get("/console/modules", modules::list)
+        .post("/console/modules", modules::upload)
+        .get("/console/modules/{id}", module::show)
+        .get("/console/modules/{id}/delete", module::ask_to_delete)
+        .post("/console/modules/{id}/delete", module::delete)
+        .get("/console/actions/{id}/source", source::show)
+        .post("/console/actions/{id}/source", source::save)
+        .post("/console/actions/{id}/source/test", source::test)
+        .get("/console/chains", chains::show)
+}
+
+/// The pages of what the catalogue has besides actions and their events.
+fn catalogue(pages: Pages) -> Pages {
+    pages
+        .get("/console/schedules", schedules::list)
+        .post("/console/schedules", schedules::create)
+        .get("/console/schedules/new", schedules::ask_for_new)
+        .get("/console/schedules/preview", schedules::preview)
+        .get("/console/schedules/{id}", schedules::show)
+        .post("/console/schedules/{id}", schedules::change)
+        .get("/console/schedules/{id}/edit", schedules::edit)
+        .get("/console/schedules/{id}/delete", schedules::ask_to_delete)
+        .post("/console/schedules/{id}/delete", schedules::delete)
+        .get("/console/sources", sources::list)
+        .post("/console/sources", sources::create)
+        .get("/console/sources/new", sources::ask_for_new)
+        .get("/console/sources/{id}", sources::show)
+        .post("/console/sources/{id}", sources::change)
+        .get("/console/sources/{id}/edit", sources::edit)
+        .get("/console/sources/{id}/delete", sources::ask_to_delete)
+        .post("/console/sources/{id}/delete", sources::delete)
+        .get("/console/sources/{id}/token", sources::ask_to_rotate)
+        .post("/console/sources/{id}/token", sources::rotate)
+        .get("/console/source-types", source_types::list)
+        .post("/console/source-types", source_types::create)
+        .get("/console/source-types/new", source_types::ask_for_new)
+        .get("/console/source-types/{id}", source_types::show)
+        .post("/console/source-types/{id}", source_types::change)
+        .get("/console/source-types/{id}/edit", source_types::edit)
+        .get("/console/source-types/{id}/delete", source_types::ask_to_delete)
+        .post("/console/source-types/{id}/delete", source_types::delete)
+        .get("/console/sinks", sinks::list)
+        .post("/console/sinks", sinks::create)
+        .get("/console/sinks/new", sinks::ask_for_new)
+        .get("/console/sinks/{id}", sinks::show)
+        .post("/console/sinks/{id}", sinks::change)
+        .get("/console/sinks/{id}/edit", sinks::edit)
+        .get("/console/sinks/{id}/delete", sinks::ask_to_delete)
+        .post("/console/sinks/{id}/delete", sinks::delete)
+        .get("/console/sink-types", sink_types::list)
+        .post("/console/sink-types", sink_types::create)
+        .get("/console/sink-types/new", sink_types::ask_for_new)
+        .get("/console/sink-types/{id}", sink_types::show)
+        .post("/console/sink-types/{id}", sink_types::change)
+        .get("/console/sink-types/{id}/edit", sink_types::edit)
+        .get("/console/sink-types/{id}/delete", sink_types::ask_to_delete)
+        .post("/console/sink-types/{id}/delete", sink_types::delete)
+        .get("/console/secrets", secrets::list)
+        .post("/console/secrets", secrets::create)
+        .get("/console/secrets/new", secrets::ask_for_new)
+        .get("/console/secrets/{id}", secrets::show)
+        .post("/console/secrets/{id}", secrets::change)
+        .get("/console/secrets/{id}/edit", secrets::edit)
+        .get("/console/secrets/{id}/delete", secrets::ask_to_delete)
+        .post("/console/secrets/{id}/delete", secrets::delete)
+        .get("/console/secret-key/rotate", secrets::ask_to_rotate)
+        .post("/console/secret-key/rotate", secrets::rotate)
+}
+
+/// Those of what bounds tenants, of who may do what, and of what was done.
+fn bounded(pages: Pages) -> Pages {
+    pages
+        .get("/console/limits", limits::show)
+        .get("/console/tenants", tenants::list)
+        .post("/console/tenants", tenants::create)
+        .get("/console/tenants/new", tenants::ask_for_new)
+        .get("/console/tenants/{id}", tenants::show)
+        .post("/console/tenants/{id}", tenants::change)
+        .get("/console/tenants/{id}/edit", tenants::edit)
+        .get("/console/tenants/{id}/delete", tenants::ask_to_delete)
+        .post("/console/tenants/{id}/delete", tenants::delete)
+        .get("/console/tenants/{id}/off", tenants::ask_to_switch_off)
+        .post("/console/tenants/{id}/off", tenants::switch_off)
+        .get("/console/tokens", tokens::list)
+        .post("/console/tokens", tokens::create)
+        .get("/console/tokens/new", tokens::ask_for_new)
+        .get("/console/tokens/{id}", tokens::show)
+        .get("/console/tokens/{id}/revoke", tokens::ask_to_revoke)
+        .post("/console/tokens/{id}/revoke", tokens::revoke)
+        .get("/console/audit", audit::list)
+        .get("/console/audit/{id}", audit::show)
 }
 
 /// The console as routes beside those of the API.

@@ -30,6 +30,13 @@ pub(super) fn state(state: &State) -> Element {
     Element(format!("<span class=\"state {}\">{name}</span>", name.to_lowercase()))
 }
 
+/// A time as clocks show it in a zone, with the day of the week and the offset; `None` where the zone is not known.
+pub(super) fn in_zone(at: Timestamp, zone: &str) -> Option<String> {
+    let zone = jiff::tz::TimeZone::get(zone).ok()?;
+    let at = jiff::Timestamp::from_millisecond(at.as_ms()).ok()?.to_zoned(zone);
+    Some(at.strftime("%a %Y-%m-%d %H:%M:%S %:z").to_string())
+}
+
 /// A time without a browser's help: in UTC, to the second.
 fn clock(at: Timestamp) -> String {
     let text = at.to_string();
@@ -166,6 +173,9 @@ mod tests {
             ["0", "999", "1\u{202f}000", "1\u{202f}234\u{202f}567"]
         );
         assert_eq!((short("abc", 3), short("abcd", 3)), ("abc".to_owned(), "abc…".to_owned()));
+        let at = Timestamp::from_ms(1_700_000_000_123);
+        assert_eq!(in_zone(at, "Europe/Berlin").unwrap(), "Tue 2023-11-14 23:13:20 +01:00");
+        assert_eq!(in_zone(at, "Europe/Atlantis"), None);
         assert_eq!(clock(Timestamp::from_ms(1_700_000_000_123)), "2023-11-14 22:13:20 UTC");
     }
 }

@@ -1,10 +1,12 @@
 //! One look at the console: who looks, which part of a page is asked for, and how it is answered.
 
 use super::frame::{Frame, Theme};
+use super::guard::is_tls;
 use super::session::{Doors, Session};
 use crate::api::Api;
-use crate::api::auth::{Caller, Needs};
+use crate::api::auth::{Caller, Needs, Read};
 use crate::api::error::Problem;
+use crate::domain::TokenId;
 use askama::Template;
 use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
@@ -70,6 +72,28 @@ impl Visit {
     /// Whether history is everybody's here, so that it says whose it is.
     pub(super) fn sees_all(&self) -> bool {
         self.0.session.token.owner_id.is_shared()
+    }
+
+    /// Whether it is the token of this session.
+    pub(super) fn is_own_token(&self, id: TokenId) -> bool {
+        self.0.session.token.id == id
+    }
+
+    /// Whether what is of this tenant is theirs to change, given the right to.
+    pub(super) fn owns(&self, owner_id: &str) -> bool {
+        self.sees_all() || self.0.session.token.owner_id.as_str() == owner_id
+    }
+
+    /// Refuses to ask about a change that the API would refuse.
+    pub(super) fn check_owns(&self, owner_id: &str, what: &str, name: &str) -> Result<(), Problem> {
+        let missing = |_| Problem::not_found(what, name);
+        self.caller::<Read>()?.check_may_change(&owner_id.parse().map_err(missing)?, what, name)
+    }
+
+    /// Where this server is, as the browser has it.
+    pub(super) fn origin(&self) -> String {
+        let host = self.headers().get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1:8080");
+        format!("{}://{host}", if is_tls(self.headers()) { "https" } else { "http" })
     }
 
     /// The id of the part of the page that htmx asks for; empty for all of it.

@@ -1,7 +1,7 @@
 //! What a tenant's record lets it do at once and in a minute.
 
 use super::accept::FireError;
-use super::scheduler::Dispatch;
+use super::scheduler::{Config, Dispatch};
 use crate::domain::{Minute, QuotaExceeded, Quotas, Tenant, TenantId, Timestamp};
 use crate::store::Catalogue;
 use std::collections::HashMap;
@@ -83,6 +83,11 @@ impl Dispatch {
             catalogue.tenant(tenant).map_or(Quotas::USUAL_EVENTS_PER_MINUTE, |it| it.quotas.events_per_minute());
         let counted = self.shared.minutes.add(tenant, limit, self.now());
         counted.map_err(|(exceeded, after_s)| FireError::Quota(exceeded, after_s))
+    }
+
+    /// How it was set up.
+    pub fn config(&self) -> &Config {
+        &self.shared.config
     }
 
     /// What `tenant` has under way, beside what it may have.

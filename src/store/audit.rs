@@ -3,7 +3,7 @@
 
 use super::codec::Key;
 use super::named::Named;
-use super::read::{Page, Query, Source, all_tenants, page, tenants, upper};
+use super::read::{Page, Query, Source, all_tenants, page, record, tenants, upper};
 use super::transition::{Change, CommitError, Transition};
 use super::{Catalogue, ReadError, Store, schema};
 use crate::domain::{
@@ -58,6 +58,14 @@ impl Store {
         let prefixes = tenants(&tx, &query, schema::AUDIT)?.iter().map(|tenant| Key::tenant(tenant).done()).collect();
         let source = Source { table: schema::AUDIT, prefixes, floor };
         page(&tx, &query, &[source], (schema::AUDIT, "audit"), wanted)
+    }
+
+    /// One entry; with `tenant` `None` whosever it is.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn audit_entry(&self, tenant: Option<&TenantId>, id: AuditId) -> Result<Option<AuditEntry>, ReadError> {
+        record(&self.db().begin_read()?, (schema::AUDIT, "audit"), tenant, id.as_bytes())
     }
 
     /// Removes entries from before `at`, at most `limit` of them; how many there were. Fewer than `limit` is all.

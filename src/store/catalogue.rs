@@ -145,6 +145,11 @@ impl Catalogue {
         self.revision
     }
 
+    /// How much there may be of each kind, whosever it is.
+    pub fn bounds(&self) -> &CatalogueBounds {
+        &self.bounds
+    }
+
     /// The same with other bounds.
     pub(super) fn bounded(&self, bounds: CatalogueBounds) -> Catalogue {
         Catalogue { bounds, ..self.clone() }

@@ -47,6 +47,7 @@ pub use places::{Channel, Spot};
 pub use read::{Page, Query};
 pub use restore::{RestoreError, restore_backup, verify_backup};
 pub use retention::{Forget, Seen};
+pub use tenants::TENANTS_MAX;
 pub use transition::{Change, CommitError, Conflict, Expectation, KvChange, LogChunk, Transition};
 pub use writer::{OnCommit, WriterStats};
 

@@ -220,7 +220,7 @@ impl Store {
     }
 }
 
-fn record<T: DeserializeOwned>(
+pub(super) fn record<T: DeserializeOwned>(
     tx: &ReadTransaction,
     (table, name): (schema::Table, &'static str),
     tenant: Option<&TenantId>,

@@ -8,7 +8,8 @@ use crate::domain::{Counted, Module, QuotaExceeded, Tenant, TenantId};
 use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
 use std::sync::Arc;
 
-const TENANTS_MAX: usize = 100_000;
+/// Records there may be.
+pub const TENANTS_MAX: usize = 100_000;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tenants {
@@ -45,6 +46,11 @@ impl Catalogue {
     /// How much of something a tenant has.
     pub fn count_of(&self, tenant: &TenantId, counted: Counted) -> u64 {
         self.tenants.counts.get(&(tenant.clone(), counted)).copied().unwrap_or(0)
+    }
+
+    /// What each tenant has of everything that it has.
+    pub fn counts(&self) -> impl Iterator<Item = (&TenantId, Counted, u64)> {
+        self.tenants.counts.iter().map(|((tenant, counted), count)| (tenant, *counted, *count))
     }
 
     /// How much of something a tenant may have; `None` for the platform, which only the bounds of the whole bound.

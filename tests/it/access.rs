@@ -84,7 +84,7 @@ impl Operation {
     fn right(&self) -> &'static str {
         match (self.method, self.path.as_str()) {
             (_, path) if path.starts_with("/token") => "admin",
-            (_, "/audit" | "/backup" | "/secret-key/rotate") => "admin",
+            (_, "/audit" | "/audit/{id}" | "/backup" | "/secret-key/rotate") => "admin",
             ("GET", _) => "read",
             (_, path) if path.starts_with("/tenant") => "admin",
             (_, path) if path.ends_with("/cancel") || path.ends_with("/replay") => "execute",
@@ -197,6 +197,7 @@ struct Things {
     source: String,
     source_type: String,
     sink_type: String,
+    audit: String,
 }
 
 fn things_of(server: &TestServer, tenant: &str) -> Things {
@@ -220,7 +221,9 @@ fn things_of(server: &TestServer, tenant: &str) -> Things {
     let source = text(&client.post("/source", &json!({ "name": "mine", "source_type": source_type })), "id");
     let sink_type = text(&client.post("/sink-type", &json!({ "name": "mine" })), "id");
     let token = client.post("/token", &json!({ "name": "more", "rights": { "read": true } }));
+    let noted = client.get("/audit?kind=token").expect(200)[0]["id"].as_str().unwrap().to_owned();
     Things {
+        audit: noted,
         module: digest,
         action,
         event_type: "mine".to_owned(),
@@ -255,6 +258,7 @@ impl Things {
             ("source" | "hook", _) => self.source.as_str(),
             ("sink-type", _) => self.sink_type.as_str(),
             ("sink", _) => "local",
+            ("audit", _) => self.audit.as_str(),
             other => panic!("nothing to name in {path}: {other:?}"),
         }
         .to_owned()

@@ -1,5 +1,4 @@
-//! The console beside the API: nobody sees or does there what the API would not show or do, and nothing that anybody wrote
-//! is more than text.
+//! The console beside the API: nobody sees or does there what the API would not show or do.
 
 use crate::support::{Browser, Client, TestServer, is_page};
 use serde_json::{Value, json};
@@ -8,6 +7,7 @@ use serde_json::{Value, json};
 fn behind(method: &str, path: &str) -> Option<(&'static str, &'static str)> {
     let request = match (method, path) {
         ("GET", "/console" | "/console/{*rest}") | ("POST", "/console/logout") => return None,
+        ("GET", "/console/overview") => ("GET", "/stats"),
         ("GET", "/console/events") => ("GET", "/event"),
         ("GET", "/console/events/{id}") => ("GET", "/event/{event}"),
         // Asking whether to do it needs what doing it needs.
@@ -16,89 +16,232 @@ fn behind(method: &str, path: &str) -> Option<(&'static str, &'static str)> {
         ("GET", "/console/runs/{id}") => ("GET", "/run/{run}"),
         (_, "/console/runs/{id}/replay") => ("POST", "/run/{run}/replay"),
         (_, "/console/runs/{id}/cancel") => ("POST", "/run/{run}/cancel"),
+        ("GET", "/console/stream") => ("GET", "/stream"),
         ("GET", "/console/modules") => ("GET", "/module"),
         ("POST", "/console/modules") => ("POST", "/module"),
         ("GET", "/console/modules/{id}") => ("GET", "/module/{module}"),
         (_, "/console/modules/{id}/delete") => ("DELETE", "/module/{module}"),
-        ("GET", "/console/actions/{id}/source") => ("GET", "/action/{scripted}"),
-        ("POST", "/console/actions/{id}/source") => ("PUT", "/action/{scripted}"),
-        ("POST", "/console/actions/{id}/source/test") => ("POST", "/action/{scripted}/test"),
         ("GET", "/console/chains") => ("GET", "/chain"),
-        ("GET", "/console/stream") => ("GET", "/stream"),
-        other => panic!("{other:?}: say here which request of the API it stands on"),
+        ("GET", "/console/limits") => ("GET", "/limit"),
+        ("GET", "/console/audit") => ("GET", "/audit"),
+        ("GET", "/console/audit/{id}") => ("GET", "/audit/{audit}"),
+        (_, "/console/secret-key/rotate") => ("POST", "/secret-key/rotate"),
+        ("GET", "/console/schedules/preview") => ("POST", "/schedule"),
+        // Says what would be sent, and sends nothing.
+        ("POST", "/console/curl") => ("GET", "/event-type"),
+        (_, path) if of_the_catalogue(path).is_some() => {
+            return of_the_catalogue(path).map(|of| of.behind(method, path));
+        }
+        (_, path) if path.starts_with("/console/objects") || path.contains("/objects/") => {
+            behind_an_object(method, path)
+        }
+        _ => behind_a_kind(method, path),
     };
     Some(request)
 }
 
-/// What there is to look at, by the name that `behind` has for it.
-struct Things {
-    event: String,
-    run: String,
-    module: String,
-    /// An action that has source code.
-    scripted: String,
+/// The same of event types and actions.
+fn behind_a_kind(method: &str, path: &str) -> (&'static str, &'static str) {
+    match (method, path) {
+        ("GET", "/console/event-types" | "/console/offers") => ("GET", "/event-type"),
+        ("GET", "/console/event-types/{id}") => ("GET", "/event-type/{type}"),
+        (_, "/console/event-types/new") => ("POST", "/event-type"),
+        (_, "/console/event-types/{id}/pause") => ("POST", "/event-type/{type}/pause"),
+        (_, "/console/event-types/{id}/resume") => ("POST", "/event-type/{type}/resume"),
+        // Fires in the name of the tenant that the thing is of, as a replay does.
+        (_, "/console/event-types/{id}/fire") => ("POST", "/event/{event}/replay"),
+        // Changing and deleting ask for the same; with a version that nobody has seen neither is done.
+        (_, path) if path.starts_with("/console/event-types/{id}/") => ("DELETE", "/event-type/{type}"),
+        ("GET", "/console/actions") => ("GET", "/action"),
+        ("GET", "/console/actions/{id}") => ("GET", "/action/{action}"),
+        ("GET", "/console/actions/{id}/versions") => ("GET", "/action/{action}/version"),
+        ("GET", "/console/actions/{id}/source") => ("GET", "/action/{scripted}"),
+        ("POST", "/console/actions/{id}/source") => ("PUT", "/action/{scripted}"),
+        ("POST", "/console/actions/{id}/source/test") => ("POST", "/action/{scripted}/test"),
+        (_, "/console/actions/new") => ("POST", "/action"),
+        (_, path) if path.starts_with("/console/actions/{id}/") => ("DELETE", "/action/{action}"),
+        other => panic!("{other:?}: say here which request of the API it stands on"),
+    }
 }
 
+/// The same of objects, and of what is attached to them.
+fn behind_an_object(method: &str, path: &str) -> (&'static str, &'static str) {
+    let rest = path.strip_prefix("/console/objects/{object_type}/{object_id}");
+    match (method, path, rest) {
+        ("GET", "/console/objects", _) => ("GET", "/object"),
+        ("GET", _, Some("")) => ("GET", "/place/up/action"),
+        ("GET", _, Some("/children")) => ("GET", "/object?parent_type=place&parent_id=up"),
+        (_, "/console/objects/new", _) | (_, _, Some("/edit")) => ("PUT", "/object/place/up"),
+        // What it stands on cannot be deleted, so this may be asked for again and again.
+        (_, _, Some("/delete")) => ("DELETE", "/object/place/up"),
+        (_, _, Some("/order")) => ("POST", "/object/place/up/order"),
+        (_, _, Some("/attach")) => ("POST", "/place/up/action"),
+        (_, "/console/actions/{id}/objects/{attachment_id}", _) => ("PUT", "/action/{action}/object/{attachment}"),
+        (_, "/console/actions/{id}/objects/{attachment_id}/detach", _) => ("DELETE", "/action/{action}/object/NOBODY"),
+        other => panic!("{other:?}: say here which request of the API it stands on"),
+    }
+}
+
+/// Pages that are alike for several kinds of things: where their sections are, how the API calls them, and what a body says.
+struct OfTheCatalogue {
+    section: &'static str,
+    list: &'static str,
+    one: &'static str,
+}
+
+fn of_the_catalogue(path: &str) -> Option<OfTheCatalogue> {
+    let of = |section, list, one| OfTheCatalogue { section, list, one };
+    let all = [
+        of("/console/schedules", "/schedule", "/schedule/{schedule}"),
+        of("/console/sources", "/source", "/source/{source}"),
+        of("/console/source-types", "/source-type", "/source-type/{source-type}"),
+        of("/console/sinks", "/sink", "/sink/{sink}"),
+        of("/console/sink-types", "/sink-type", "/sink-type/{sink-type}"),
+        of("/console/secrets", "/secret", "/secret/{secret}"),
+        of("/console/tenants", "/tenant", "/tenant/{tenant}"),
+        of("/console/tokens", "/token", "/token/{token}"),
+    ];
+    all.into_iter()
+        .find(|of| path.strip_prefix(of.section).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+}
+
+impl OfTheCatalogue {
+    /// Asking, or showing the form, needs what is asked about.
+    fn behind(self, method: &str, path: &str) -> (&'static str, &'static str) {
+        match (method, &path[self.section.len()..]) {
+            ("GET", "") => ("GET", self.list),
+            // A secret is made under its name.
+            (_, "" | "/new") if self.list == "/secret" => ("PUT", "/secret/new"),
+            (_, "" | "/new") => ("POST", self.list),
+            ("GET", "/{id}") => ("GET", self.one),
+            // What is not there cannot be edited, though it could be made.
+            ("GET", "/{id}/edit") if self.list == "/secret" => ("DELETE", self.one),
+            (_, "/{id}" | "/{id}/edit" | "/{id}/off") => ("PUT", self.one),
+            (_, "/{id}/delete" | "/{id}/revoke") => ("DELETE", self.one),
+            (_, "/{id}/token") => ("POST", "/source/{source}/token"),
+            other => panic!("{other:?} {path}: say here which request of the API it stands on"),
+        }
+    }
+}
+
+const NOBODY: &str = "01a1ff7d-875e-7388-ab52-e35ac67b46e8";
 const CODE: &str = "export default () => 1;";
+
+/// What a route takes to make or change what there is; nothing for those that take no body.
+fn body(path: &str) -> Value {
+    match path.split(['/', '?']).nth(1).unwrap() {
+        "schedule" => json!({ "name": "mine", "event_type": "mine", "cron": "0 0 1 1 *" }),
+        "source" => json!({ "name": "mine", "source_type": "mine" }),
+        "sink" => json!({ "name": "local" }),
+        "secret" => json!({ "value": "hunter2" }),
+        "source-type" | "sink-type" => json!({ "name": "mine" }),
+        "action" if !path.ends_with("/test") && !path.contains("/object/") => {
+            json!({ "name": "scripted", "language": "javascript", "code": CODE })
+        }
+        _ => json!({}),
+    }
+}
+
+/// What is wrong with a body of something new is looked at after who may.
+fn wrong(path: &str) -> Value {
+    match path {
+        "/sink" => json!({ "name": "new", "sink_types": ["none"] }),
+        "/tenant" => json!({ "id": "" }),
+        _ => json!({}),
+    }
+}
+
+/// What there is to look at, by the name that `behind` has for it.
+struct Things(Vec<(&'static str, String)>);
 
 impl Things {
     fn made(server: &TestServer, tenant: &Client) -> Things {
+        let id = |value: &Value| value["id"].as_str().unwrap().to_owned();
         let digest = tenant.request("POST", "/module").bytes(crate::support::component("noop")).send();
-        let action = tenant.post("/action", &json!({ "name": "mine", "module": digest.body["data"]["digest"] }));
-        let body = json!({ "display_name": "mine", "action": action.expect(201)["id"] });
-        tenant.post("/event-type", &body).expect(201);
-        let event =
-            tenant.post("/event", &json!({ "event_type": "mine" })).expect(202)["id"].as_str().unwrap().to_owned();
+        let digest = digest.body["data"]["digest"].as_str().unwrap().to_owned();
+        let action = id(tenant.post("/action", &json!({ "name": "mine", "module": digest })).expect(201));
+        let scripted = id(tenant.patient().post("/action", &body("/action")).expect(201));
+        let event_type = json!({ "display_name": "mine", "action": action });
+        let event_type = tenant.post("/event-type", &event_type).expect(201).clone();
+        let event = id(tenant.post("/event", &json!({ "event_type": "mine" })).expect(202));
         let ended = server.until(&event, crate::support::is_ended);
-        let body = json!({ "name": "scripted", "language": "javascript", "code": CODE });
-        let scripted = tenant.patient().post("/action", &body);
-        let text = |value: &Value| value.as_str().unwrap().to_owned();
-        Things {
-            event,
-            run: text(&ended["runs"][0]["id"]),
-            module: text(&digest.body["data"]["digest"]),
-            scripted: text(&scripted.expect(201)["id"]),
-        }
+        let up = json!({ "object_type": "place", "object_id": "up" });
+        tenant.put("/object/place/up", &json!({})).expect(201);
+        tenant.put("/object/place/1", &json!({ "parents": [up] })).expect(201);
+        let attachment = id(tenant.post(&format!("/action/{action}/object"), &up).expect(201));
+        let owner = event_type["owner_id"].as_str().unwrap().to_owned();
+        let admin = server.client_for(&owner, &["admin"]);
+        let made = |client: &Client, path: &str| id(client.post(path, &body(path)).expect(201));
+        let source_type = made(tenant, "/source-type");
+        tenant.put("/secret/mine", &body("/secret")).expect(201);
+        server.admin.post("/tenant", &json!({ "id": owner })).expect(201);
+        Things(vec![
+            ("{event}", event),
+            ("{run}", id(&ended["runs"][0])),
+            ("{module}", digest),
+            ("{action}", action),
+            ("{scripted}", scripted),
+            ("{type}", id(&event_type)),
+            ("{attachment}", attachment),
+            ("{schedule}", made(tenant, "/schedule")),
+            ("{source}", made(&admin, "/source")),
+            ("{source-type}", source_type),
+            ("{sink-type}", made(tenant, "/sink-type")),
+            ("{audit}", id(&admin.get("/audit").expect(200)[0])),
+            ("{sink}", "local".to_owned()),
+            ("{secret}", "mine".to_owned()),
+            ("{tenant}", owner),
+            // One that is there would be gone after the first that may.
+            ("{token}", NOBODY.to_owned()),
+        ])
     }
 
-    /// What a form says, where one that says nothing would be refused for that.
-    fn form(&self, server: &TestServer, page: &str) -> Vec<(&'static str, String)> {
-        if !page.contains("/source") {
-            return Vec::new();
-        }
-        let version = server.admin.get(&format!("/action/{}", self.scripted)).expect(200)["version"].to_string();
-        vec![("/code:text", CODE.to_owned()), ("version", version)]
-    }
-
-    /// The same for the request behind it.
-    fn body(&self, method: &str, path: &str) -> Option<Value> {
-        match (method, path.starts_with("/action/")) {
-            ("PUT", true) => Some(json!({ "name": "scripted", "language": "javascript", "code": CODE })),
-            ("POST", true) => Some(json!({})),
-            _ => None,
-        }
+    fn id(&self, name: &str) -> &str {
+        self.0.iter().find(|(known, _)| *known == name).map_or("", |(_, id)| id)
     }
 
     /// The address of the page, and of what is behind it.
     fn filled(&self, page: &str, api: &str) -> (String, String) {
-        let id = match page.split('/').nth(2) {
-            Some("runs") => &self.run,
-            Some("modules") => &self.module,
-            Some("actions") => &self.scripted,
-            _ => &self.event,
+        let named = match page.split('/').nth(2) {
+            // Fires, and stands on firing.
+            Some("event-types") => self.id("{type}"),
+            Some("actions") if !page.contains("/source") => self.id("{action}"),
+            _ => self.0.iter().find(|(name, _)| api.contains(name)).map_or("", |(_, id)| id),
         };
-        let api = api.replace("{event}", &self.event).replace("{run}", &self.run).replace("{module}", &self.module);
-        (page.replace("{id}", id), api.replace("{scripted}", &self.scripted))
+        let attachment = if page.ends_with("/detach") { NOBODY } else { self.id("{attachment}") };
+        let page = page.replace("{object_type}", "place").replace("{object_id}", "up");
+        let page = page.replace("{attachment_id}", attachment).replace("{id}", named);
+        let api = self.0.iter().fold(api.replace("NOBODY", NOBODY), |api, (name, id)| api.replace(name, id));
+        (page, api)
     }
 }
 
-/// The status that the API answers with. A stream is closed again at once.
-fn status(client: &Client, method: &'static str, path: &str, body: Option<&Value>) -> u16 {
-    let mut request = client.request(method, path);
-    if let Some(body) = body {
-        request = request.json(body);
+/// The status that the API answers with. A stream is closed again at once. What is there stays: nobody has seen the version
+/// that is said.
+fn status(client: &Client, method: &'static str, path: &str) -> u16 {
+    let request = client.request(method, path);
+    if path == "/stream" {
+        return request.head();
     }
-    if path == "/stream" { request.head() } else { request.send().status }
+    match method {
+        "GET" => request.send().status,
+        "PUT" | "DELETE" => request.header("if-match", "\"999\"").json(&body(path)).send().status,
+        _ if path.starts_with("/event") || path == "/module" => request.send().status,
+        _ => request.header("if-match", "\"999\"").json(&wrong(path)).send().status,
+    }
+}
+
+/// The status that the console answers with to a form that says the same.
+fn sent(browser: &Browser, page: &str, (api_method, api): (&str, &str)) -> u16 {
+    // A file is no form.
+    if page == "/console/modules" {
+        return browser.send(page, "", &[("x-csrf-token", &browser.csrf)]).status;
+    }
+    let body = if api_method == "PUT" { body(api) } else { wrong(api) };
+    let fields = body.as_object().unwrap().iter().map(|(name, value)| (format!("/{name}:json"), value.to_string()));
+    let fields: Vec<_> = fields.chain([("version".to_owned(), "999".to_owned())]).collect();
+    let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    browser.post(page, &fields).status
 }
 
 #[test]
@@ -121,35 +264,29 @@ fn every_page_is_refused_to_whom_the_api_refuses_what_is_behind_it() {
         for (method, page) in fusebox::console::addresses() {
             let Some((api_method, api)) = behind(method, page) else { continue };
             let (page, api) = things.filled(page, api);
-            // What is tried out is shown at once.
-            let shows = method == "GET" || page.contains("/source");
-            let body = things.body(api_method, &api);
-            let expected = match status(&client, api_method, &api, body.as_ref()) {
-                200 if page.ends_with("/test") => 200,
-                // A form that was sent goes on to a page; what cannot be asked for is said as the API says it.
-                200 | 202 if method == "POST" => 303,
-                202 => 200,
-                other => other,
-            };
-            let form = things.form(&server, &page);
+            let expected = status(&client, api_method, &api);
             // A page shows something, which needs the right to read; a change alone does not.
             let reads = rights.contains(&"read") || rights.contains(&"admin");
+            let shows = method == "GET" || page.ends_with("/source/test");
             let expected = if shows && !reads { 403 } else { expected };
             let shown = match (method, page.as_str()) {
                 ("GET", "/console/stream") => browser.head(&page),
                 ("GET", _) => browser.get(&page).status,
-                // A file is no form.
-                (_, "/console/modules") => browser.send(&page, "", &[("x-csrf-token", &browser.csrf)]).status,
-                _ => {
-                    let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
-                    browser.post(&page, &form).status
-                }
+                _ => sent(&browser, &page, (api_method, &api)),
             };
-            assert_eq!(shown, expected, "{tenant}:{rights:?} {method} {page} beside {api_method} {api}");
-            refused += u32::from(shown >= 400);
+            let case = format!("{tenant}:{rights:?} {method} {page}: {shown}, beside {api_method} {api}: {expected}");
+            assert!(shown < 500 && expected < 500, "{case}");
+            // Who may is what counts here: what is wrong with a change, or too late, is said in a page or beside a form.
+            let is_refused = |status: u16| [401, 403, 404].contains(&status);
+            if is_refused(expected) || is_refused(shown) || api_method == "GET" && method == "GET" {
+                assert_eq!(shown, expected, "{case}");
+            } else if method == "GET" {
+                assert!([200, 409].contains(&shown), "{case}");
+            }
+            refused += u32::from(is_refused(shown));
         }
     }
-    assert!(refused > 20, "only {refused} were refused");
+    assert!(refused > 300, "only {refused} were refused");
 }
 
 #[test]
@@ -158,150 +295,19 @@ fn another_tenants_things_are_in_no_list_and_nothing_is_told_of_them() {
     let things = Things::made(&server, &server.client_for("a", &["read", "write", "execute"]));
     let (_, token) = server.client_and_token_for("b", &["admin"]);
     let stranger = Browser::signed_in(&server, &token);
-    for filter in ["", "?owner_id=a", &format!("?q={}", things.event), "?event_type=mine", "?state=SUCCESS"] {
+    for filter in ["", "?owner_id=a", &format!("?q={}", things.id("{event}")), "?event_type=mine", "?state=SUCCESS"] {
         let list = stranger.get(&format!("/console/events{filter}"));
-        assert!(!list.text.contains(&format!("e-{}", things.event)), "{filter}: {}", list.text);
+        assert!(!list.text.contains(&format!("e-{}", things.id("{event}"))), "{filter}: {}", list.text);
     }
-    let missing = stranger.get(&format!("/console/events/{}", things.event));
+    let missing = stranger.get(&format!("/console/events/{}", things.id("{event}")));
     let nothing = stranger.get("/console/events/01a1ff7d-875e-7388-ab52-e35ac67b46e8");
     let plain = |text: &str, id: &str| {
         let words = text.split("<main").nth(1).unwrap().split("request <code>").next().unwrap();
         words.replace(id, "ID")
     };
     assert_eq!(
-        plain(is_page(&missing, 404), &things.event),
+        plain(is_page(&missing, 404), &things.id("{event}")),
         plain(is_page(&nothing, 404), "01a1ff7d-875e-7388-ab52-e35ac67b46e8"),
         "what is another's looks like what is not there"
     );
-}
-
-/// Text that would run if anything let it.
-const EVIL: &str = "</textarea></script>\"'><script>alert(1)</script><img src=x onerror=alert(1)>&amp;";
-
-#[track_caller]
-fn is_harmless(html: &str, page: &str) {
-    for raw in ["<script>alert", "<img src=x", "</textarea></script>", "\"'>"] {
-        assert!(!html.contains(raw), "{page} has {raw} in it:\n{html}");
-    }
-}
-
-#[test]
-fn whatever_anybody_wrote_is_text_on_every_page() {
-    let server = TestServer::start();
-    // Says it in its log, its fields, its output, its warnings, and, asked to, in how it fails.
-    let code = format!(
-        "// {EVIL}\n{}",
-        "import { outcome } from \"fusebox\";\n\
-        export default (payload, ctx) => {\n\
-          console.warn(payload.evil, { [payload.evil]: payload.evil });\n\
-          console.log(ctx.input, ctx.params);\n\
-          if (payload.fail) throw new Error(payload.evil);\n\
-          return outcome({ [payload.evil]: payload.evil }, { warnings: [payload.evil], event: { evil: payload.evil } });\n\
-        }\n"
-    );
-    for name in ["next", "evil"] {
-        server.admin.post("/event-type", &json!({ "display_name": name, "description": EVIL })).expect(201);
-    }
-    let made = server.admin.patient().post(
-        "/action",
-        &json!({
-            "name": EVIL, "description": EVIL, "language": "javascript", "code": code, "retry": { "attempts": 1 },
-            "parameters": [{ "name": EVIL, "type": "STATIC", "value": EVIL }], "on_success": "next", "trigger": "evil",
-            "input": { "evil": { "type": "string", "description": EVIL } },
-        }),
-    );
-    let action = made.expect(201)["id"].as_str().unwrap().to_owned();
-    let object = json!({ "object_type": "thing", "object_id": EVIL });
-    let mut attachment = object.clone();
-    attachment["input"] = json!({ "evil": EVIL });
-    attachment["reason"] = json!(EVIL);
-    server.admin.post(&format!("/action/{action}/object"), &attachment).expect(201);
-    let token = server.admin.post("/token", &json!({ "name": EVIL, "rights": { "admin": true } }));
-    let admin = server.admin.with_token(token.expect(201)["token"].as_str().unwrap());
-    let browser = Browser::signed_in(&server, token.body["data"]["token"].as_str().unwrap());
-    let module = admin.request("POST", "/module?name=evil").bytes(crate::support::component("noop")).send();
-    let module = module.expect(201)["digest"].as_str().unwrap().to_owned();
-    let source = format!("/console/actions/{action}/source");
-    let mut pages = vec!["/console/events".to_owned(), format!("/console/events?{}", q(EVIL))];
-    pages.extend(["/console/modules".to_owned(), format!("/console/modules?{}", q(EVIL)), source.clone()]);
-    pages.extend([format!("/console/modules/{module}"), format!("/console/modules/{module}/delete")]);
-    pages.extend(["/console/chains".to_owned(), format!("/console/chains?{}", q(EVIL))]);
-    for fail in [false, true] {
-        let payload = json!({ "evil": EVIL, "fail": fail });
-        let fired = admin.post("/event", &json!({ "event_type": "evil", "object": object, "payload": payload }));
-        let event = fired.expect(202)["id"].as_str().unwrap().to_owned();
-        let ended = server.until(&event, crate::support::is_ended);
-        let run = &ended["runs"][0];
-        assert_eq!(run["state"], if fail { "ERROR" } else { "WARNING" }, "{run:#}");
-        let run = run["id"].as_str().unwrap();
-        pages.extend(["", "/replay"].map(|more| format!("/console/events/{event}{more}")));
-        pages.extend(["", "/replay"].map(|more| format!("/console/runs/{run}{more}")));
-        pages.push(format!("/console/runs/{run}?{}", q(EVIL)));
-    }
-    let mut seen = 0;
-    for page in &pages {
-        for answer in
-            [browser.get(page), browser.part(page, "panel"), browser.part(page, "list"), browser.part(page, "log")]
-        {
-            is_harmless(&answer.text, page);
-            seen += answer.text.matches("&#60;script&#62;alert(1)").count();
-        }
-        is_page(&browser.get(page), 200);
-    }
-    assert!(seen > 100, "it is shown {seen} times only");
-    for fail in [false, true] {
-        let payload = json!({ "evil": EVIL, "fail": fail }).to_string();
-        let fields = [("/code:text", code.as_str()), ("/payload:json", &payload), ("/event_type", "evil")];
-        let tried = browser.post(&format!("{source}/test"), &fields);
-        is_harmless(is_page(&tried, 200), &source);
-        assert!(tried.text.matches("&#60;script&#62;alert(1)").count() > 5, "{}", tried.text);
-    }
-    let refused = browser.post(&source, &[("/code:text", EVIL), ("/event_type", EVIL), ("version", EVIL)]);
-    is_harmless(&refused.text, &source);
-    // What a refusal repeats is text too, and so is what stood in a form.
-    for path in [
-        "/console/events?state=",
-        "/console/events?span=",
-        "/console/events?event_type=",
-        "/console/login?next=",
-        "/console/chains?around=",
-        "/console/modules?kind=",
-    ] {
-        let answer = browser.get(&format!("{path}{}", &q(EVIL)[2..]));
-        is_harmless(&answer.text, path);
-    }
-    let stranger = Browser::stranger(&server);
-    is_harmless(&stranger.sign_in(EVIL, EVIL).text, "the login");
-}
-
-fn q(text: &str) -> String {
-    crate::support::form(&[("q", text)])
-}
-
-#[test]
-fn what_a_secret_holds_is_on_no_page() {
-    let server = TestServer::start();
-    server.admin.put("/secret/bank.key", &json!({ "value": "hunter2-hunter2" })).expect(201);
-    let code = "export default (payload, ctx) => { console.log(ctx.params.key); return ctx.params; }";
-    let parameters = json!([
-        { "name": "key", "type": "SECRET", "value": "bank.key" },
-        { "name": "who", "type": "DATA", "value": "/user" },
-        { "name": "size", "type": "STATIC", "value": 3 },
-    ]);
-    let body = json!({ "name": "pay", "language": "javascript", "code": code, "parameters": parameters });
-    let action = server.admin.patient().post("/action", &body).expect(201)["id"].as_str().unwrap().to_owned();
-    server.event_type("pay", &action, json!({ "parameters": [{ "name": "size", "type": "STATIC", "value": 5 }] }));
-    let event = server.fire_and_wait("pay", json!({ "user": "Ada" }));
-    let browser = Browser::admin(&server);
-    let page = browser.get(&format!("/console/runs/{}", event["runs"][0]["id"].as_str().unwrap()));
-    let page = is_page(&page, 200);
-    assert!(!page.contains("hunter2"), "{page}");
-    let row = |name: &str| {
-        let (_, row) = page.split_once(&format!("<td class=\"main\">{name}</td>")).unwrap();
-        let text: Vec<&str> = row.split("</tr>").next().unwrap().split(['<', '>']).skip(2).step_by(2).collect();
-        text.join("").split_whitespace().collect::<Vec<_>>().join(" ")
-    };
-    assert_eq!(row("key"), "SECRETaction pay, version 1 •••• secret bank.key");
-    assert_eq!(row("who"), "DATA/user of the payload · action pay, version 1 &#34;Ada&#34;");
-    assert_eq!(row("size"), "STATICevent type pay 5");
 }

@@ -62,7 +62,9 @@ fn a_secret_is_set_replaced_and_deleted_and_never_shown() {
     assert_eq!(shown["description"], "of the bank", "what is left out stays");
     assert_eq!(value(&server, "", "api_key"), "hunter2-second");
     let read = server.admin.get("/secret/api_key");
-    assert_eq!((read.expect(200), read.header("etag")), (shown, "\"2\""));
+    let mut told = read.expect(200).clone();
+    assert_eq!(told.as_object_mut().unwrap().remove("used_by"), Some(json!([])), "what takes it is told of one only");
+    assert_eq!((&told, read.header("etag")), (shown, "\"2\""));
     let listed = server.admin.get("/secret?q=BANK");
     assert_eq!(listed.expect(200), &json!([shown]));
     for answer in [&created, &replaced, &read, &listed] {

@@ -30,7 +30,8 @@
     for (const input of all("input[data-utc]", root)) {
       const at = new Date(input.dataset.utc);
       if (input.dataset.utc && !Number.isNaN(at.getTime())) {
-        input.value = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}T${two(at.getHours())}:${two(at.getMinutes())}`;
+        const seconds = input.step === "1" ? `:${two(at.getSeconds())}` : "";
+        input.value = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}T${two(at.getHours())}:${two(at.getMinutes())}${seconds}`;
       }
       delete input.dataset.utc;
     }
@@ -44,11 +45,11 @@
   }
 
   document.addEventListener("htmx:configRequest", (event) => {
-    if (event.detail.verb !== "get") return;
+    const form = event.target.closest?.("form") ?? event.target;
     for (const [name, value] of Object.entries(event.detail.parameters)) {
-      const field = event.target.querySelector?.(`[name="${CSS.escape(name)}"]`);
-      if (value === "") delete event.detail.parameters[name];
-      else if (field?.type === "datetime-local") event.detail.parameters[name] = utc(value);
+      const field = form.querySelector?.(`[name="${CSS.escape(name)}"]`);
+      if (value === "" && event.detail.verb === "get") delete event.detail.parameters[name];
+      else if (value !== "" && field?.type === "datetime-local") event.detail.parameters[name] = utc(value);
     }
   });
 
@@ -316,6 +317,27 @@
     if (log && atEnd) log.scrollTop = log.scrollHeight;
     if (event.detail.target?.id === "dialog" && event.detail.target.firstElementChild && !dialog().open) dialog().showModal();
     if (event.detail.target?.id === "panel") panel().scrollTop = 0;
+    // What is shown once takes the place of the page that asked for it, and of its question.
+    if (event.detail.target?.id === "main") {
+      if (dialog()?.open) dialog().close();
+      one("#main").focus();
+    }
+  });
+
+  // Copying: the clipboard is for pages that came over TLS or from this machine; elsewhere what is to be copied is marked.
+
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy]");
+    const source = button && document.getElementById(button.dataset.copy);
+    if (!source) return;
+    let copied = true;
+    try {
+      await navigator.clipboard.writeText(source.textContent);
+    } catch {
+      getSelection().selectAllChildren(source);
+      copied = document.execCommand("copy");
+    }
+    button.textContent = copied ? "Copied" : "Marked: copy it";
   });
 
   // The theme: as the system is, or the other one.

@@ -2,7 +2,7 @@
 
 use super::{At, Made, Thing, described, made, object_in, object_text, own, owned, parsed};
 use crate::api::error::Problem;
-use crate::api::extract::{Body, Path};
+use crate::api::extract::{Body, Path, Query};
 use crate::api::schedule::{self, ScheduleOut};
 use crate::domain::{TenantId, Timing};
 use crate::store::Catalogue;
@@ -35,7 +35,7 @@ pub(super) async fn put(at: At<'_>, mut body: Map<String, Value>) -> Result<Made
     let (caller, api) = (at.caller.clone(), State(at.api.clone()));
     let body = Body(parsed(owned(at, body)?)?);
     let answer = match old {
-        None => schedule::create(caller, api, body).await,
+        None => schedule::create(caller, api, Query(schedule::Making::default()), body).await,
         Some(old) => schedule::change(caller, api, Path(old.header.id.to_string()), HeaderMap::new(), body).await,
     };
     Ok(made(answer?, describe))

@@ -17,7 +17,7 @@ pub(super) fn all(catalogue: &Catalogue, owner: &TenantId) -> Vec<Map<String, Va
 }
 
 fn describe(out: &SourceOut) -> Map<String, Value> {
-    described(out, &["token"], &json!({ "description": "", "enabled": true }))
+    described(out, &["token", "last_seen"], &json!({ "description": "", "enabled": true }))
 }
 
 pub(super) async fn put(at: At<'_>, body: Map<String, Value>) -> Result<Made, Problem> {
