@@ -62,12 +62,6 @@ impl Fields {
         self.0.retain(|(name, value)| keep(name, value));
     }
 
-    /// Puts a value where one is named so, or adds it.
-    pub(super) fn set(&mut self, name: &str, value: &str) {
-        self.0.retain(|(found, _)| found != name);
-        self.0.push((name.to_owned(), value.to_owned()));
-    }
-
     /// What a form may have: a body of the API, of which any byte may be written as three.
     pub(super) fn bytes_max(api: &Api) -> usize {
         api.bounds().body_bytes.saturating_mul(3)

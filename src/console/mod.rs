@@ -83,7 +83,6 @@ fn described() -> Pages {
 /// What ran.
 fn history(pages: Pages) -> Pages {
     pages
-        .get("/console", || async { Redirect::to("/console/events") })
         .get("/console/events", events::list)
         .get("/console/events/{id}", event::show)
         .get("/console/events/{id}/replay", event::ask_to_replay)
