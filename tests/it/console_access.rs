@@ -175,6 +175,16 @@ fn another_tenants_things_are_in_no_list_and_nothing_is_told_of_them() {
     );
 }
 
+/// Addresses whose refusal says what stands behind.
+const REPEATING: [&str; 6] = [
+    "/console/events?state=",
+    "/console/events?span=",
+    "/console/events?event_type=",
+    "/console/login?next=",
+    "/console/chains?around=",
+    "/console/modules?kind=",
+];
+
 /// Text that would run if anything let it.
 const EVIL: &str = "</textarea></script>\"'><script>alert(1)</script><img src=x onerror=alert(1)>&amp;";
 
@@ -219,13 +229,9 @@ fn whatever_anybody_wrote_is_text_on_every_page() {
     let token = server.admin.post("/token", &json!({ "name": EVIL, "rights": { "admin": true } }));
     let admin = server.admin.with_token(token.expect(201)["token"].as_str().unwrap());
     let browser = Browser::signed_in(&server, token.body["data"]["token"].as_str().unwrap());
-    let module = admin.request("POST", "/module?name=evil").bytes(crate::support::component("noop")).send();
-    let module = module.expect(201)["digest"].as_str().unwrap().to_owned();
     let source = format!("/console/actions/{action}/source");
-    let mut pages = vec!["/console/events".to_owned(), format!("/console/events?{}", q(EVIL))];
-    pages.extend(["/console/modules".to_owned(), format!("/console/modules?{}", q(EVIL)), source.clone()]);
-    pages.extend([format!("/console/modules/{module}"), format!("/console/modules/{module}/delete")]);
-    pages.extend(["/console/chains".to_owned(), format!("/console/chains?{}", q(EVIL))]);
+    let mut pages = vec!["/console/events".to_owned(), format!("/console/events?{}", q(EVIL)), source.clone()];
+    pages.extend(pages_of_modules_and_chains(&admin));
     for fail in [false, true] {
         let payload = json!({ "evil": EVIL, "fail": fail });
         let fired = admin.post("/event", &json!({ "event_type": "evil", "object": object, "payload": payload }));
@@ -249,29 +255,36 @@ fn whatever_anybody_wrote_is_text_on_every_page() {
         is_page(&browser.get(page), 200);
     }
     assert!(seen > 100, "it is shown {seen} times only");
-    for fail in [false, true] {
-        let payload = json!({ "evil": EVIL, "fail": fail }).to_string();
-        let fields = [("/code:text", code.as_str()), ("/payload:json", &payload), ("/event_type", "evil")];
-        let tried = browser.post(&format!("{source}/test"), &fields);
-        is_harmless(is_page(&tried, 200), &source);
-        assert!(tried.text.matches("&#60;script&#62;alert(1)").count() > 5, "{}", tried.text);
-    }
-    let refused = browser.post(&source, &[("/code:text", EVIL), ("/event_type", EVIL), ("version", EVIL)]);
-    is_harmless(&refused.text, &source);
+    what_is_tried_is_harmless(&browser, &source, &code);
     // What a refusal repeats is text too, and so is what stood in a form.
-    for path in [
-        "/console/events?state=",
-        "/console/events?span=",
-        "/console/events?event_type=",
-        "/console/login?next=",
-        "/console/chains?around=",
-        "/console/modules?kind=",
-    ] {
+    for path in REPEATING {
         let answer = browser.get(&format!("{path}{}", &q(EVIL)[2..]));
         is_harmless(&answer.text, path);
     }
     let stranger = Browser::stranger(&server);
     is_harmless(&stranger.sign_in(EVIL, EVIL).text, "the login");
+}
+
+fn pages_of_modules_and_chains(admin: &Client) -> Vec<String> {
+    let module = admin.request("POST", "/module?name=evil").bytes(crate::support::component("noop")).send();
+    let module = module.expect(201)["digest"].as_str().unwrap().to_owned();
+    let lists = ["/console/modules", "/console/chains"];
+    let found = lists.map(|list| format!("{list}?{}", q(EVIL)));
+    let details = ["", "/delete"].map(|more| format!("/console/modules/{module}{more}"));
+    lists.map(str::to_owned).into_iter().chain(found).chain(details).collect()
+}
+
+/// The editor, with what a trial and a refusal say in it.
+fn what_is_tried_is_harmless(browser: &Browser, source: &str, code: &str) {
+    for fail in [false, true] {
+        let payload = json!({ "evil": EVIL, "fail": fail }).to_string();
+        let fields = [("/code:text", code), ("/payload:json", &payload), ("/event_type", "evil")];
+        let tried = browser.post(&format!("{source}/test"), &fields);
+        is_harmless(is_page(&tried, 200), source);
+        assert!(tried.text.matches("&#60;script&#62;alert(1)").count() > 5, "{}", tried.text);
+    }
+    let refused = browser.post(source, &[("/code:text", EVIL), ("/event_type", EVIL), ("version", EVIL)]);
+    is_harmless(&refused.text, source);
 }
 
 fn q(text: &str) -> String {
