@@ -20,7 +20,7 @@ const NODES_DEFAULT: usize = 60;
 const STEPS_MAX: usize = 8;
 const STEPS_DEFAULT: usize = 2;
 /// Runs that are counted: what is done lately, and a few milliseconds.
-const RUNS_MAX: usize = 2_000;
+const RUNS_MAX: usize = 1_000;
 /// Ways round that are told.
 const LOOPS_MAX: usize = 20;
 

@@ -17,8 +17,10 @@ const BETWEEN_PARTS: i64 = 30;
 const MARGIN: i64 = 8;
 /// Parts of the graph that have nothing to do with each other stand side by side up to here.
 const WIDTH_WANTED: i64 = 1_080;
-/// Looks at the order of all layers, and shifts.
+/// Looks at the order of all layers, and shifts; of what has very many points fewer, since each takes its time.
 const SWEEPS: usize = 8;
+const SWEEPS_OF_MANY: usize = 2;
+const MANY: usize = 1_500;
 
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Drawing {
@@ -161,10 +163,14 @@ impl Layers {
         layers
     }
 
+    fn sweeps(&self) -> usize {
+        if self.points.len() > MANY { SWEEPS_OF_MANY } else { SWEEPS }
+    }
+
     /// Sorts each layer by where the neighbours of its points are, and keeps the order that crossed least.
     fn order(&mut self) {
         let mut best = (self.crossings(), self.layers.clone());
-        for sweep in 0..SWEEPS {
+        for sweep in 0..self.sweeps() {
             let onward = sweep % 2 == 0;
             let mut position = vec![0; self.points.len()];
             let numbers: Vec<usize> =
@@ -218,7 +224,7 @@ impl Layers {
                 y += self.points[*point].height + BETWEEN_BOXES;
             }
         }
-        for sweep in 0..SWEEPS {
+        for sweep in 0..self.sweeps() {
             let onward = sweep % 2 == 0;
             let numbers = 0..self.layers.len();
             let numbers: Vec<usize> = if onward { numbers.collect() } else { numbers.rev().collect() };

@@ -159,7 +159,7 @@ pub(super) async fn ask_to_delete(visit: Visit, Path(reference): Path<String>) -
         action: format!("/console/modules/{}/delete", module.digest),
         back: format!("/console/modules/{}", module.digest),
     };
-    if visit.wants_part() { page(&confirm.as_detail()) } else { page(&confirm) }
+    confirm.answer(&visit)
 }
 
 pub(super) async fn delete(visit: Visit, Path(reference): Path<String>) -> Result<Response, Problem> {

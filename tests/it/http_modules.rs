@@ -372,3 +372,36 @@ fn a_handler_answers_an_event_with_its_output_or_a_status() {
         (&json!("ERROR"), &json!(410), &json!("answered 410 Gone: gone"))
     );
 }
+
+#[test]
+fn modules_are_found_by_each_of_their_names_by_kind_and_by_size() {
+    let server = TestServer::start();
+    let one = upload(&server, "?name=one&version=1", component("noop"));
+    let digest = one.expect(201)["digest"].as_str().unwrap().to_owned();
+    upload(&server, "?name=other&version=2.0", component("noop")).expect(200);
+    upload(&server, "?name=one&version=2", ECHO).expect(201);
+    upload(&server, "", program("(func (export \"_start\"))")).expect(201);
+    let found = |query: &str| {
+        let list = server.admin.get(&format!("/module?{query}"));
+        let list = list.expect(200).as_array().unwrap().clone();
+        list.iter().map(|module| module["names"].as_array().unwrap().len()).collect::<Vec<_>>()
+    };
+    assert_eq!(found("q=OTHER%402"), [2]);
+    assert_eq!(found("name=one&sort=-size_bytes"), [2, 1], "the one that has two names is larger");
+    assert_eq!(found("name=on"), [0_usize; 0]);
+    assert_eq!(found("kind=command"), [0]);
+    assert_eq!(found("kind=action").len(), 2);
+    assert_eq!(found(&format!("q={}", &digest[10..40])), [2]);
+    assert_eq!(found("q=Admin").len(), 3);
+    let module = server.admin.get("/module/other");
+    let module = module.expect(200);
+    let versions = module["versions"].as_array().unwrap();
+    let told: Vec<(&str, &str)> =
+        versions.iter().map(|v| (v["name"].as_str().unwrap(), v["version"].as_str().unwrap())).collect();
+    assert_eq!(told, [("one", "1"), ("other", "2.0")]);
+    assert!(versions[0]["since"].as_str() <= versions[1]["since"].as_str(), "{module:#}");
+    assert!(module["exports"].as_array().is_some_and(|exports| !exports.is_empty()), "{module:#}");
+    for query in ["sort=size", "sort=-name-", "kind=odd", "odd=1"] {
+        server.admin.get(&format!("/module?{query}")).problem(400, "bad_request");
+    }
+}

@@ -38,6 +38,22 @@
     { tag: tags.invalid, color: "var(--error)" },
   ]);
 
+  // What is typed over marked text a browser would insert with the style of what was there, as a `style` that the
+  // Content-Security-Policy forbids. So the editor does it itself, as it does what it reads from the page.
+
+  const typedOver = EditorView.domEventHandlers({
+    beforeinput(event, view) {
+      const { main, ranges } = view.state.selection;
+      if (event.inputType !== "insertText" || !event.data || event.isComposing || view.composing || main.empty) return false;
+      event.preventDefault();
+      const { data } = event;
+      const insert = () => view.state.update(view.state.replaceSelection(data), { userEvent: "input.type", scrollIntoView: true });
+      const handlers = ranges.length === 1 ? view.state.facet(EditorView.inputHandler) : [];
+      if (!handlers.some((handle) => handle(view, main.from, main.to, data, insert))) view.dispatch(insert());
+      return true;
+    },
+  });
+
   const languages = { javascript: () => javascript(), typescript: () => javascript({ typescript: true }), python, json };
 
   const state = form.querySelector("[data-state]");
@@ -73,7 +89,7 @@
         extensions: [
           keymap.of(keys), lineNumbers(), lintGutter(), history(), highlightSpecialChars(), drawSelection(), indentOnInput(), bracketMatching(),
           closeBrackets(), highlightActiveLine(), highlightActiveLineGutter(), indentUnit.of(field.dataset.code === "python" ? "    " : "  "),
-          keymap.of([...closeBracketsKeymap, ...defaultKeymap, ...historyKeymap, indentWithTab]), syntaxHighlighting(colours), theme,
+          keymap.of([...closeBracketsKeymap, ...defaultKeymap, ...historyKeymap, indentWithTab]), syntaxHighlighting(colours), theme, typedOver,
           EditorView.theme({ "&": { height: field.id === "code" ? "min(62vh, 44rem)" : "11rem" } }),
           EditorView.contentAttributes.of({ "aria-label": label, spellcheck: "false", tabindex: "0" }),
           EditorView.updateListener.of((update) => { if (update.docChanged) tell(); }),
@@ -134,6 +150,17 @@
     mark(outcome().querySelectorAll("[data-line]"));
   }
 
+  /** Whether somebody signed in anew meanwhile, in another tab: then this page has that session's secret now. */
+  async function renewed() {
+    const answer = await fetch(location.href);
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const csrf = page.querySelector("form.editor [name=csrf]")?.value;
+    const own = form.elements.namedItem("csrf");
+    if (!csrf || csrf === own.value) return false;
+    own.value = csrf;
+    return true;
+  }
+
   async function send(what, submitter) {
     if (busy) return;
     for (const [name, view] of editors) form.elements.namedItem(document.getElementById(name).name).value = view.state.doc.toString();
@@ -142,11 +169,14 @@
     state.textContent = what === "save" ? "Saving…" : "Testing…";
     form.classList.add("busy");
     try {
-      const fields = new URLSearchParams(new FormData(form, submitter));
       const address = what === "save" ? form.action : `${form.action}/test`;
-      const answer = await fetch(address, { method: "POST", body: fields, headers: { "HX-Request": "true" } });
+      const ask = () => fetch(address, {
+        method: "POST", body: new URLSearchParams(new FormData(form, submitter)), headers: { "HX-Request": "true" },
+      });
+      let answer = await ask();
+      if (answer.status === 403 && await renewed()) answer = await ask();
       if (answer.status === 401) {
-        say("You are not signed in any more. Your text stays here: sign in in another tab, copy the text into it, and save it there.");
+        say("You are not signed in any more. Your text stays here: sign in in another tab, then do this again.");
       } else if (answer.headers.get("content-type")?.startsWith("text/html")) {
         show(await answer.text());
         if (answer.ok && what === "save") {
