@@ -20,8 +20,8 @@ use serde_json::Value;
 
 const LIST: (&str, &str) = ("/console/audit", "Audit");
 const COLUMNS: [Column; 5] = [
-    Column::new("What", ""),
-    Column::new("Whom or what", "main"),
+    Column::new("Done", ""),
+    Column::new("To what", "main"),
     Column::new("Who", "clip"),
     Column::new("Note", "clip result"),
     Column::new("When", "when"),

@@ -178,6 +178,8 @@ fn catalogue(pages: Pages) -> Pages {
         .get("/console/sinks/{id}", sinks::show)
         .post("/console/sinks/{id}", sinks::change)
         .get("/console/sinks/{id}/edit", sinks::edit)
+        .get("/console/sinks/{id}/off", sinks::ask_to_take_offline)
+        .post("/console/sinks/{id}/off", sinks::take_offline)
         .get("/console/sinks/{id}/delete", sinks::ask_to_delete)
         .post("/console/sinks/{id}/delete", sinks::delete)
         .get("/console/sink-types", sink_types::list)

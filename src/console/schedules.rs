@@ -5,7 +5,7 @@ use super::event::Confirm;
 use super::form::Fields;
 use super::list::Listing;
 use super::sheet::{Field, Group, Sheet, in_words, of_version, owner, unchanged, with};
-use super::thing::{Button, Thing, ask};
+use super::thing::{Button, Thing};
 use super::things::{Empty, Filter, Row, Tab, Things};
 use super::visit::{Visit, page, parsed};
 use super::{events, show, timespan};
@@ -166,7 +166,7 @@ fn groups(zones: Vec<String>, event_types: Vec<String>) -> Vec<Group> {
             vec![
                 Field::line("/name", "Name").required(),
                 Field::offered("/event_type", "Event type", event_types).required().hint("What it fires."),
-                Field::line("/description", "Description"),
+                Field::lines("/description:text", "Description", 2),
                 Field::flag("/enabled:flag", "Enabled").usually("true"),
             ],
         ),
@@ -289,7 +289,7 @@ pub(super) async fn ask_to_delete(visit: Visit, Path(id): Path<String>) -> Resul
         action: of_version(&format!("{back}/delete"), item.version),
         back,
     };
-    ask(&visit, &confirm)
+    confirm.answer(&visit)
 }
 
 pub(super) async fn delete(visit: Visit, Path(id): Path<String>, fields: Fields) -> Result<Response, Problem> {

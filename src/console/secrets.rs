@@ -5,7 +5,7 @@ use super::event::Confirm;
 use super::form::Fields;
 use super::list::Listing;
 use super::sheet::{Field, Group, Sheet, in_words, of_version, unchanged};
-use super::thing::{Button, Thing, ask};
+use super::thing::{Button, Thing};
 use super::things::{Empty, Filter, Row, Tab, Things};
 use super::visit::{Visit, page, parsed};
 use crate::api::auth::{Admin, Read, Write};
@@ -139,7 +139,7 @@ pub(super) async fn show(visit: Visit, Path(key): Path<String>) -> Result<Respon
 fn fields(value: Field) -> Vec<Field> {
     vec![
         value,
-        Field::line("/description:text", "Description"),
+        Field::lines("/description:text", "Description", 2),
         Field::lines("/allowed_hosts:lines", "Hosts that it may be sent to", 3).hint(
             "For parameters with reveal: false, whose value the action itself does not see. One rule in a line, as https://api.example.com.",
         ),
@@ -247,7 +247,7 @@ pub(super) async fn ask_to_delete(visit: Visit, Path(key): Path<String>) -> Resu
         action: of_version(&path_of(&item, "/delete"), item.version),
         back: path_of(&item, ""),
     };
-    ask(&visit, &confirm)
+    confirm.answer(&visit)
 }
 
 /// Who was asked was told what takes it.
@@ -279,7 +279,7 @@ pub(super) async fn ask_to_rotate(visit: Visit) -> Result<Response, Problem> {
         action: "/console/secret-key/rotate".to_owned(),
         back: LIST.0.to_owned(),
     };
-    ask(&visit, &confirm)
+    confirm.answer(&visit)
 }
 
 pub(super) async fn rotate(visit: Visit) -> Result<Response, Problem> {

@@ -134,6 +134,11 @@ impl Field {
         matches!(self.input, Input::Flag)
     }
 
+    /// Whether it is something else than people's words.
+    fn is_code(&self) -> bool {
+        !self.name.ends_with(":text")
+    }
+
     fn is_checked(&self) -> bool {
         self.value == "true"
     }
@@ -211,6 +216,7 @@ mod tests {
         assert_eq!(filled(Field::lines("/hosts:lines", "", 3)), "a\nb");
         assert_eq!(filled(Field::lines("/payload:json", "", 3)), "{\n  \"a\": 1\n}");
         assert_eq!(filled(Field::lines("/text:json", "", 3)), "\"t\"");
+        assert_eq!(filled(Field::lines("/text:text", "", 3)), "t");
         for nothing in [Field::password("/value", ""), Field::line("/none", ""), Field::line("/a/b", "").usually("x")] {
             assert_eq!(filled(nothing), "");
         }

@@ -7,7 +7,7 @@ use super::list::Listing;
 use super::sheet::{Field, Group, Sheet, in_words, of_version, owner, unchanged};
 use super::show;
 use super::sinks::TABS;
-use super::thing::{Button, Thing, ask};
+use super::thing::{Button, Thing};
 use super::things::{Empty, Filter, Row, Tab, Things};
 use super::visit::{Visit, page, parsed};
 use crate::api::auth::{Read, Write};
@@ -16,7 +16,7 @@ use crate::api::extract::{Body as Sent, Path as Named, Query};
 use crate::api::page::List;
 use crate::api::sink_type::{self, SinkTypeOut};
 use crate::api::tenant::UsedOut;
-use crate::domain::LimitsPatch;
+use crate::domain::{LimitsPatch, SinkType};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use serde_json::Value;
@@ -171,19 +171,23 @@ fn running(item: &SinkTypeOut) -> Body {
     }
 }
 
-fn sheet(visit: &Visit, title: String, action: String, back: String) -> Sheet {
-    let limits = LIMITS.iter().map(|(name, label)| Field::number(name, label)).collect();
+async fn sheet(visit: &Visit, title: String, action: String, back: String) -> Result<Sheet, Problem> {
+    let usual = read(visit, SinkType::WASM.to_owned()).await?.limits;
+    let usual = limits(&usual);
+    let limits = LIMITS.iter().zip(usual).map(|((place, label), (name, limit))| {
+        Field::number(place, label).hint(format!("wasm: {}", amount(&name, limit)))
+    });
     let groups = vec![
         Group::new(
             "",
             "",
             vec![
                 Field::line("/name", "Name").required(),
-                Field::line("/description", "Description"),
+                Field::lines("/description:text", "Description", 2),
                 Field::number("/concurrency:number", "Runs at once").hint("Empty: as many as the server runs."),
             ],
         ),
-        Group::new("Limits of one attempt", "What is left empty is as in wasm.", limits),
+        Group::new("Limits of one attempt", "What is left empty is as in wasm.", limits.collect()),
         Group::new(
             "Reach",
             "",
@@ -193,13 +197,13 @@ fn sheet(visit: &Visit, title: String, action: String, back: String) -> Sheet {
         ),
     ];
     let frame = visit.frame("sinks", title);
-    Sheet { frame, explained: String::new(), groups, action, back, verb: "Save", version: None }
+    Ok(Sheet { frame, explained: String::new(), groups, action, back, verb: "Save", version: None })
 }
 
 pub(super) async fn ask_for_new(visit: Visit) -> Result<Response, Problem> {
     visit.caller::<Write>()?;
     visit.caller::<Read>()?;
-    let mut sheet = sheet(&visit, "New sink type".to_owned(), LIST.0.to_owned(), LIST.0.to_owned());
+    let mut sheet = sheet(&visit, "New sink type".to_owned(), LIST.0.to_owned(), LIST.0.to_owned()).await?;
     sheet.groups[0].fields.extend(owner(&visit));
     page(&sheet)
 }
@@ -223,7 +227,7 @@ pub(super) async fn edit(visit: Visit, Path(id): Path<String>) -> Result<Respons
     let item = read(&visit, id).await?;
     check_may_change(&visit, &item)?;
     let path = format!("{}/{}", LIST.0, item.header.id);
-    page(&sheet(&visit, format!("Edit {}", item.header.name), path.clone(), path).filled(&item))
+    page(&sheet(&visit, format!("Edit {}", item.header.name), path.clone(), path).await?.filled(&item))
 }
 
 pub(super) async fn change(visit: Visit, Path(id): Path<String>, fields: Fields) -> Result<Response, Problem> {
@@ -253,7 +257,7 @@ pub(super) async fn ask_to_delete(visit: Visit, Path(id): Path<String>) -> Resul
         action: of_version(&format!("{back}/delete"), item.header.version),
         back,
     };
-    ask(&visit, &confirm)
+    confirm.answer(&visit)
 }
 
 pub(super) async fn delete(visit: Visit, Path(id): Path<String>, fields: Fields) -> Result<Response, Problem> {

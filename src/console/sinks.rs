@@ -5,7 +5,7 @@ use super::event::Confirm;
 use super::form::Fields;
 use super::list::Listing;
 use super::sheet::{Field, Group, Sheet, in_words, of_version, unchanged, with};
-use super::thing::{Button, Thing, ask};
+use super::thing::{Button, Thing};
 use super::things::{Empty, Filter, Row, Tab, Things};
 use super::visit::{Visit, page, parsed};
 use crate::api::auth::{Read, Write};
@@ -99,9 +99,13 @@ pub(super) async fn show(visit: Visit, Path(id): Path<String>) -> Result<Respons
     let path = format!("{}/{}", LIST.0, item.header.id);
     let mut buttons = Vec::new();
     if may_change(&visit) {
-        let label = if item.enabled { "Take offline" } else { "Bring online" };
-        let fields = with(&item, &GIVEN, ("enabled", Value::from(!item.enabled)));
-        buttons.push(Button::Do { path: path.clone(), label, fields });
+        // Taking one offline holds back what every tenant has waiting, so it is asked for; bringing it online is not.
+        buttons.push(if item.enabled {
+            Button::Ask { path: format!("{path}/off"), label: "Take offline…" }
+        } else {
+            let fields = with(&item, &GIVEN, ("enabled", Value::from(true)));
+            Button::Do { path: path.clone(), label: "Bring online", fields }
+        });
         buttons.push(Button::Go { path: format!("{path}/edit"), label: "Edit" });
         if !is_as_built(&item) {
             buttons.push(Button::Ask { path: format!("{path}/delete"), label: "Delete…" });
@@ -140,7 +144,7 @@ pub(super) async fn show(visit: Visit, Path(id): Path<String>) -> Result<Respons
 fn sheet(visit: &Visit, title: String, action: String, back: String) -> Sheet {
     let fields = vec![
         Field::line("/name", "Name").required(),
-        Field::line("/description", "Description"),
+        Field::lines("/description:text", "Description", 2),
         Field::lines("/sink_types:lines", "Sink types", 4)
             .hint("Those of which it takes runs, one in a line. Empty: all of them."),
         Field::flag("/enabled:flag", "Online")
@@ -183,6 +187,35 @@ pub(super) async fn change(visit: Visit, Path(id): Path<String>, fields: Fields)
     Ok(visit.go(&format!("{}/{}", LIST.0, changed.into_parts().0.header.id)))
 }
 
+pub(super) async fn ask_to_take_offline(visit: Visit, Path(id): Path<String>) -> Result<Response, Problem> {
+    check_may_change(&visit)?;
+    let item = read(&visit, id).await?;
+    let back = format!("{}/{}", LIST.0, item.header.id);
+    let takes = if item.sink_types.is_empty() { "every sink type".to_owned() } else { item.sink_types.join(", ") };
+    let confirm = Confirm {
+        frame: visit.frame("sinks", "Take offline"),
+        question: format!("Take the sink {} offline?", item.header.name),
+        consequences: vec![
+            format!("It takes no more runs of {takes}, whichever tenant's they are."),
+            "What no other sink takes stays queued until one does. What runs is not broken off.".to_owned(),
+        ],
+        verb: "Take it offline",
+        action: of_version(&format!("{back}/off"), item.header.version),
+        back,
+    };
+    confirm.answer(&visit)
+}
+
+pub(super) async fn take_offline(visit: Visit, Path(id): Path<String>, fields: Fields) -> Result<Response, Problem> {
+    let (caller, api) = (visit.caller::<Write>()?, State(visit.api().clone()));
+    sink::check_platform(&caller)?;
+    let item = read(&visit, id.clone()).await?;
+    let off = Fields::from_iter(with(&item, &GIVEN, ("enabled", Value::from(false))));
+    let body = Sent(off.body(visit.api())?);
+    let changed = sink::change(caller, api, Named(id), unchanged(&visit, &fields), body).await.map_err(in_words)?;
+    Ok(visit.go(&format!("{}/{}", LIST.0, changed.into_parts().0.header.id)))
+}
+
 pub(super) async fn ask_to_delete(visit: Visit, Path(id): Path<String>) -> Result<Response, Problem> {
     check_may_change(&visit)?;
     let item = read(&visit, id).await?;
@@ -203,7 +236,7 @@ pub(super) async fn ask_to_delete(visit: Visit, Path(id): Path<String>) -> Resul
         action: of_version(&format!("{back}/delete"), item.header.version),
         back,
     };
-    ask(&visit, &confirm)
+    confirm.answer(&visit)
 }
 
 pub(super) async fn delete(visit: Visit, Path(id): Path<String>, fields: Fields) -> Result<Response, Problem> {

@@ -6,7 +6,7 @@ use super::form::Fields;
 use super::list::Listing;
 use super::sheet::{Field, Group, Sheet, in_words, of_version, owner, unchanged};
 use super::sources::TABS;
-use super::thing::{Button, Thing, ask};
+use super::thing::{Button, Thing};
 use super::things::{Empty, Filter, Row, Tab, Things};
 use super::visit::{Visit, page, parsed};
 use crate::api::auth::{Read, Write};
@@ -90,7 +90,7 @@ pub(super) async fn show(visit: Visit, Path(id): Path<String>) -> Result<Respons
 }
 
 fn sheet(visit: &Visit, title: String, action: String, back: String) -> Sheet {
-    let fields = vec![Field::line("/name", "Name").required(), Field::line("/description", "Description")];
+    let fields = vec![Field::line("/name", "Name").required(), Field::lines("/description:text", "Description", 2)];
     Sheet {
         frame: visit.frame("sources", title),
         explained: String::new(),
@@ -145,7 +145,7 @@ pub(super) async fn ask_to_delete(visit: Visit, Path(id): Path<String>) -> Resul
         action: of_version(&format!("{back}/delete"), header.version),
         back,
     };
-    ask(&visit, &confirm)
+    confirm.answer(&visit)
 }
 
 pub(super) async fn delete(visit: Visit, Path(id): Path<String>, fields: Fields) -> Result<Response, Problem> {

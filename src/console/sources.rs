@@ -6,7 +6,7 @@ use super::form::Fields;
 use super::list::Listing;
 use super::once::Once;
 use super::sheet::{Field, Group, Sheet, in_words, of_version, owner, unchanged, with};
-use super::thing::{Button, Thing, ask};
+use super::thing::{Button, Thing};
 use super::things::{Empty, Filter, Row, Tab, Things};
 use super::tries;
 use super::visit::{Visit, page, parsed};
@@ -205,7 +205,7 @@ fn groups(types: Vec<String>) -> Vec<Group> {
                 Field::offered("/source_type", "Source type", types)
                     .required()
                     .hint("It fires event types of this one only."),
-                Field::line("/description", "Description"),
+                Field::lines("/description:text", "Description", 2),
                 Field::flag("/enabled:flag", "Enabled").usually("true"),
             ],
         ),
@@ -302,7 +302,7 @@ pub(super) async fn ask_to_rotate(visit: Visit, Path(id): Path<String>) -> Resul
         action: of_version(&format!("{back}/token"), item.header.version),
         back,
     };
-    ask(&visit, &confirm)
+    confirm.answer(&visit)
 }
 
 pub(super) async fn rotate(visit: Visit, Path(id): Path<String>, fields: Fields) -> Result<Response, Problem> {
@@ -332,7 +332,7 @@ pub(super) async fn ask_to_delete(visit: Visit, Path(id): Path<String>) -> Resul
         action: of_version(&format!("{back}/delete"), item.header.version),
         back,
     };
-    ask(&visit, &confirm)
+    confirm.answer(&visit)
 }
 
 pub(super) async fn delete(visit: Visit, Path(id): Path<String>, fields: Fields) -> Result<Response, Problem> {

@@ -1,12 +1,12 @@
 //! Tenants that have a record: how much each may have, beside what it has.
 
-use super::cell::{Body, Cell, Column, Meter, Part};
+use super::cell::{Body, Cell, Column, Meter, Part, amount};
 use super::event::Confirm;
 use super::form::Fields;
 use super::limits::TABS;
 use super::list::Listing;
 use super::sheet::{Field, Group, Sheet, in_words, of_version, unchanged, with};
-use super::thing::{Button, Thing, ask};
+use super::thing::{Button, Thing};
 use super::things::{Empty, Filter, Row, Tab, Things};
 use super::visit::{Visit, page, parsed};
 use crate::api::auth::{Admin, Read};
@@ -14,6 +14,7 @@ use crate::api::error::Problem;
 use crate::api::extract::{Body as Sent, Path as Named, Query};
 use crate::api::page::List;
 use crate::api::tenant::{self, TenantOut};
+use crate::domain::{Counted, Quotas};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use serde_json::Value;
@@ -141,15 +142,30 @@ pub(super) async fn show(visit: Visit, Path(id): Path<String>) -> Result<Respons
     thing.answer(&visit)
 }
 
+/// What a quota is while nothing is said of it.
+fn usual(place: &str) -> String {
+    let name = place.trim_start_matches("/quotas/").trim_end_matches(":number");
+    let usual = Quotas::default();
+    let limit = match name {
+        "events_per_minute" => usual.events_per_minute(),
+        Quotas::KV_BYTES => usual.kv_bytes(),
+        _ => match Counted::ALL.iter().find(|counted| counted.as_str() == name) {
+            Some(counted) => usual.of(*counted),
+            None => return "As the server.".to_owned(),
+        },
+    };
+    format!("Usually {}.", amount(name, limit))
+}
+
 fn sheet(visit: &Visit, title: String, first: Vec<Field>, (action, back): (String, String)) -> Sheet {
     let mut fields = first;
     fields.extend([
         Field::line("/name", "Name"),
-        Field::line("/description", "Description"),
+        Field::lines("/description:text", "Description", 2),
         Field::number("/retention_days:number", "History, days").hint("Empty: as the server."),
         Field::flag("/enabled:flag", "Enabled").usually("true"),
     ]);
-    let quotas = QUOTAS.iter().map(|(name, label)| Field::number(name, label)).collect();
+    let quotas = QUOTAS.iter().map(|(place, label)| Field::number(place, label).hint(usual(place))).collect();
     let groups = vec![
         Group::new("", "", fields),
         Group::new("Quotas", "What is left empty is as usual. A quota below what it has takes nothing away.", quotas),
@@ -209,7 +225,7 @@ pub(super) async fn ask_to_switch_off(visit: Visit, Path(id): Path<String>) -> R
         action: of_version(&format!("{back}/off"), item.version),
         back,
     };
-    ask(&visit, &confirm)
+    confirm.answer(&visit)
 }
 
 pub(super) async fn switch_off(visit: Visit, Path(id): Path<String>, fields: Fields) -> Result<Response, Problem> {
@@ -237,7 +253,7 @@ pub(super) async fn ask_to_delete(visit: Visit, Path(id): Path<String>) -> Resul
         action: of_version(&format!("{back}/delete"), item.version),
         back,
     };
-    ask(&visit, &confirm)
+    confirm.answer(&visit)
 }
 
 pub(super) async fn delete(visit: Visit, Path(id): Path<String>, fields: Fields) -> Result<Response, Problem> {

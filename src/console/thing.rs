@@ -1,7 +1,6 @@
 //! The detail of something in the catalogue: what it is, what one can do with it, and what belongs to it. One template for all.
 
 use super::cell::{Body, Cell, Part};
-use super::event::Confirm;
 use super::frame::Frame;
 use super::show;
 use super::visit::{Visit, page};
@@ -41,9 +40,4 @@ impl Thing {
     pub(super) fn answer(&self, visit: &Visit) -> Result<Response, Problem> {
         if visit.wants_part() { page(&self.as_detail()) } else { page(self) }
     }
-}
-
-/// Asks before something is done.
-pub(super) fn ask(visit: &Visit, confirm: &Confirm) -> Result<Response, Problem> {
-    if visit.wants_part() { page(&confirm.as_detail()) } else { page(confirm) }
 }

@@ -6,7 +6,7 @@ use super::form::Fields;
 use super::list::Listing;
 use super::once::Once;
 use super::sheet::{Field, Group, Sheet};
-use super::thing::{Button, Thing, ask};
+use super::thing::{Button, Thing};
 use super::things::{Empty, Filter, Row, Tab, Things};
 use super::visit::{Visit, page, parsed};
 use crate::api::auth::Admin;
@@ -180,7 +180,7 @@ pub(super) async fn ask_to_revoke(visit: Visit, Path(id): Path<String>) -> Resul
         action: format!("{back}/revoke"),
         back,
     };
-    ask(&visit, &confirm)
+    confirm.answer(&visit)
 }
 
 pub(super) async fn revoke(visit: Visit, Path(id): Path<String>) -> Result<Response, Problem> {

@@ -240,7 +240,7 @@ fn a_schedule_is_edited_switched_and_deleted_as_it_was_seen() {
     let server = TestServer::with_manual_clock();
     let browser = Browser::admin(&server);
     server.admin.post("/event-type", &json!({ "display_name": "due" })).expect(201);
-    let body = json!({ "name": "daily", "description": "says \"so\"", "event_type": "due", "cron": "0 2 * * *", "timezone": "Asia/Tokyo",
+    let body = json!({ "name": "daily", "description": "says \"so\"\n\nand <more>", "event_type": "due", "cron": "0 2 * * *", "timezone": "Asia/Tokyo",
         "payload": { "a": [1, "<b>"] }, "object": { "object_type": "place", "object_id": "1" } });
     let made = server.admin.post("/schedule", &body).expect(201).clone();
     let path = format!("/console/schedules/{}", id(&made));
@@ -254,9 +254,9 @@ fn a_schedule_is_edited_switched_and_deleted_as_it_was_seen() {
     }
     assert_eq!(went(&send(&browser, &edit, &path, &[("/cron", "0 3 * * *")])), path);
     assert_eq!((&read()["cron"], &read()["version"]), (&json!("0 3 * * *"), &json!(3)));
-    let late = send_form(&browser, &old, &path, &[("/description", "mine")]);
+    let late = send_form(&browser, &old, &path, &[("/description:text", "mine")]);
     assert!(text(is_page(&late, 412)).contains("Somebody changed it while you had it open"), "{}", late.text);
-    assert_eq!(read()["description"], "says \"so\"");
+    assert_eq!(read()["description"], made["description"]);
 
     let page = browser.get(&path).text;
     let switch = behind(&page, &format!("<form method=\"post\" action=\"{path}\""), "</form>");
@@ -295,7 +295,7 @@ fn a_sources_token_is_shown_once_when_it_is_made_and_when_it_is_exchanged() {
         &browser,
         "/console/source-types/new",
         "/console/source-types",
-        &[("/name", "door"), ("/description", "readers")],
+        &[("/name", "door"), ("/description:text", "readers")],
     );
     let source_type = went(&made);
     assert!(detail(&browser, &source_type).contains("door"));
@@ -412,6 +412,7 @@ fn a_webhook_is_made_and_edited_by_the_form_and_says_how_to_try_it() {
 fn a_sink_type_is_shown_with_what_it_gives_and_changed_by_a_form() {
     let server = TestServer::start();
     let browser = Browser::admin(&server);
+    assert!(text(&browser.get("/console/sink-types/new").text).contains("Memory, bytes wasm: 64.0 MB"));
     let limits = [
         ("/name", "heavy"),
         ("/limits/fuel:number", "2000000000"),
@@ -465,12 +466,14 @@ fn sinks_are_shown_with_what_they_take_and_are_the_platforms_to_change() {
     assert_eq!(rows(&browser, "/console/sinks?sort=-created_at"), ["spare", "local"]);
     assert!(detail(&browser, &spare).contains("Takes Sink type heavy"));
     let local = "/console/sinks/00000000-0000-0000-0000-000000000000";
-    went(&send(
-        &browser,
-        &format!("{local}/edit"),
-        local,
-        &[("/sink_types:lines", "wasm"), ("/enabled:flag", "false")],
-    ));
+    went(&send(&browser, &format!("{local}/edit"), local, &[("/sink_types:lines", "wasm")]));
+    let asked = browser.part(&format!("{local}/off"), "dialog");
+    assert!(text(is_page(&asked, 200)).contains("It takes no more runs of wasm, whichever tenant's they are."));
+    assert_eq!(server.admin.get("/sink/local").expect(200)["enabled"], true, "a question does nothing");
+    let to = unescaped(behind(&asked.text, "action=\"", "\""));
+    assert_eq!(went(&browser.post(&to, &[])), local);
+    assert_eq!(server.admin.get("/sink/local").expect(200)["sink_types"], json!(["wasm"]), "the rest stays");
+    is_page(&browser.post(&to, &[]), 412);
     let off = detail(&browser, local);
     assert!(off.contains("OFFLINE local") && off.contains("It takes no runs."), "{off}");
     assert_eq!(rows(&browser, "/console/sinks?enabled=false"), ["local"]);
@@ -767,6 +770,12 @@ fn the_platform_gives_tenants_quotas_and_switches_them_off() {
     );
     let edit = format!("{path}/edit");
     let old = browser.get(&edit).text;
+    let shown = text(&old);
+    for usual in
+        ["Events in a minute Usually 60 000.", "Runs at once As the server.", "Kept values, bytes Usually 1.0 GB."]
+    {
+        assert!(shown.contains(usual), "no {usual}: {shown}");
+    }
     went(&send(&browser, &edit, &path, &[("/retention_days:number", "7")]));
     let read = || server.admin.get("/tenant/a").expect(200).clone();
     assert_eq!((&read()["retention_days"], &read()["quotas"]), (&json!(7), &json!({ "secrets": 5 })));
