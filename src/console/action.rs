@@ -11,6 +11,7 @@ use crate::api::auth::{Read, Write};
 use crate::api::error::Problem;
 use crate::api::event_type::{self, EventTypeOut};
 use crate::api::extract::{Path as OfPath, Query};
+use crate::api::module::{self, PermissionOut};
 use crate::api::page::List;
 use crate::domain::{DedupMode, LimitsPatch, RetryPolicy};
 use askama::Template;
@@ -31,6 +32,8 @@ struct Shown {
     parameters: Vec<Row>,
     linked: List<EventTypeOut>,
     attachments: List<AttachmentOut>,
+    /// What its module asks for, in words.
+    permissions: Vec<PermissionOut>,
     warnings: Vec<String>,
     /// Whether its code and parameters are the reader's to see.
     is_seen: bool,
@@ -48,12 +51,21 @@ pub(super) async fn show(visit: Visit, Path(id): Path<String>) -> Result<Respons
         parameters: parameter_list::rows(action.parameters.as_deref().unwrap_or_default()),
         linked: linked(&visit, &id, USERS_SHOWN).await?,
         attachments: attachments(&visit, &id, USERS_SHOWN).await?,
+        permissions: permissions(&visit, action.module.as_deref()).await?,
         warnings: action::warnings_of(visit.api(), &visit.caller::<Read>()?, &id)?,
         is_seen: action.parameters.is_some(),
         may_change: visit.may::<Write>() && is_own(&visit, &action.owner_id),
         action,
     };
     if visit.wants_part() { page(&shown.as_detail()) } else { page(&shown) }
+}
+
+/// What a module asks for; nothing of one that the reader does not see by this name.
+async fn permissions(visit: &Visit, module: Option<&str>) -> Result<Vec<PermissionOut>, Problem> {
+    let Some(module) = module else { return Ok(Vec::new()) };
+    let (caller, api) = (visit.caller::<Read>()?, State(visit.api().clone()));
+    let found = module::read(caller, api, OfPath(module.to_owned())).await;
+    Ok(found.map(|data| data.into_parts().0.imports).unwrap_or_default())
 }
 
 pub(super) async fn read(visit: &Visit, id: &str) -> Result<ActionOut, Problem> {

@@ -8,7 +8,7 @@ use super::parameter_list::{self, Row};
 use super::sent::if_match;
 use super::show;
 use super::visit::{Visit, page};
-use crate::api::auth::{Execute, Read, Write};
+use crate::api::auth::{Admin, Execute, Read, Write};
 use crate::api::error::Problem;
 use crate::api::event_type::{self, EventTypeOut, Users};
 use crate::api::extract::Path as OfPath;
@@ -32,6 +32,8 @@ struct Shown {
     warnings: Vec<String>,
     may_change: bool,
     may_execute: bool,
+    /// Whether the audit log, which has what was changed, is the reader's to see.
+    may_audit: bool,
 }
 
 pub(super) async fn show(visit: Visit, Path(id): Path<String>) -> Result<Response, Problem> {
@@ -45,6 +47,7 @@ pub(super) async fn show(visit: Visit, Path(id): Path<String>) -> Result<Respons
         warnings: event_type::warnings_of(visit.api(), &caller, &id)?,
         may_change: visit.may::<Write>() && is_own(&visit, &event_type.owner_id),
         may_execute: visit.may::<Execute>(),
+        may_audit: visit.may::<Admin>(),
         event_type,
     };
     if visit.wants_part() { page(&shown.as_detail()) } else { page(&shown) }

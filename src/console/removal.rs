@@ -6,7 +6,7 @@ use super::event_type as event_type_page;
 use super::event_type_form::check_own;
 use super::list::Listing;
 use super::sent::if_match;
-use super::visit::{Visit, page};
+use super::visit::Visit;
 use crate::api::action::{self, Force};
 use crate::api::auth::{Read, Write};
 use crate::api::error::Problem;
@@ -58,7 +58,7 @@ pub(super) async fn ask_action(visit: Visit, Path(id): Path<String>) -> Result<R
         action: format!("{back}/delete?version={}", action.version),
         back,
     };
-    if visit.wants_part() { page(&confirm.as_detail()) } else { page(&confirm) }
+    confirm.answer(&visit)
 }
 
 pub(super) async fn delete_action(visit: Visit, Path(id): Path<String>) -> Result<Response, Problem> {
@@ -104,7 +104,7 @@ pub(super) async fn ask_event_type(visit: Visit, Path(id): Path<String>) -> Resu
         action: format!("{back}/delete?version={}", event_type.version),
         back,
     };
-    if visit.wants_part() { page(&confirm.as_detail()) } else { page(&confirm) }
+    confirm.answer(&visit)
 }
 
 pub(super) async fn delete_event_type(visit: Visit, Path(id): Path<String>) -> Result<Response, Problem> {

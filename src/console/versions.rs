@@ -106,7 +106,7 @@ pub(super) async fn ask_to_roll_back(visit: Visit, Path(id): Path<String>) -> Re
         action: format!("/console/actions/{}/rollback?version={number}&from={}", newest.id, newest.version),
         back,
     };
-    if visit.wants_part() { page(&confirm.as_detail()) } else { page(&confirm) }
+    confirm.answer(&visit)
 }
 
 /// The version that the address names.

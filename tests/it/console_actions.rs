@@ -1,5 +1,6 @@
 //! The pages of actions: the list, one action in words, its form, its versions, trying it out, deleting it.
 
+use crate::console_escape::{EVIL, is_harmless, q};
 use crate::support::{Browser, Client, TestServer, is_page};
 use serde_json::{Value, json};
 
@@ -222,6 +223,16 @@ fn an_actions_page_says_everything_about_it_in_words() {
     assert!(page.contains(&format!("href=\"/console/events?event_type={linked}\"")), "{page}");
     let panel = browser.part(&format!("/console/actions/{id}"), "panel");
     assert!(is_page(&panel, 200).trim_start().starts_with("<article id=\"detail\"") && !panel.text.contains("<nav"));
+    // What its module asks for is said as the module says it.
+    let gallery = server.upload("failure_gallery");
+    let asks = server.action("asks", &gallery, json!({}));
+    let said = text(&browser.get(&format!("/console/actions/{asks}")).text);
+    let module = server.admin.get(&format!("/module/{gallery}")).expect(200).clone();
+    assert!(!module["imports"].as_array().unwrap().is_empty(), "{module:#}");
+    for import in module["imports"].as_array().unwrap() {
+        let grants = format!("{} {}", import["grants"].as_str().unwrap(), import["import"].as_str().unwrap());
+        assert!(said.contains(&grants), "{grants}: {said}");
+    }
     // What would surprise when it is saved is said as long as it is so.
     let tenant = server.client_for("a", &["read", "write"]);
     let echo = tenant.request("POST", "/module").bytes(crate::support::ECHO).send();
@@ -546,4 +557,58 @@ fn the_line_for_curl_sends_what_the_form_would() {
     assert_eq!((&sent["description"], &sent["parameters"][2]["value"]), (&json!("it's"), &json!("3")));
     let broken = send(&browser, &path, &form, &[("/input:json", "{")]);
     assert!(text(is_page(&broken, 200)).contains("It cannot be sent yet: /input: not valid JSON"), "{}", broken.text);
+}
+
+#[test]
+fn whatever_anybody_wrote_is_text_on_the_pages_of_actions_and_event_types() {
+    let server = TestServer::start();
+    let browser = Browser::admin(&server);
+    let parameters = json!([{ "name": format!("x{EVIL}"), "type": "STATIC", "value": EVIL }]);
+    let schema = json!({ "description": EVIL, "properties": { "evil": { "default": EVIL } } });
+    let body =
+        json!({ "display_name": "evil", "description": EVIL, "parameters": parameters, "payload_schema": schema });
+    server.admin.post("/event-type", &body).expect(201);
+    let code = format!(
+        "// {EVIL}\nexport default (payload) => {{ console.warn(payload.evil, {{ [payload.evil]: payload.evil }}); return payload; }};\n"
+    );
+    let mut body = json!({ "name": EVIL, "description": EVIL, "language": "javascript", "code": code, "parameters": parameters,
+        "input": { "evil": { "type": "string", "description": EVIL, "default": EVIL } } });
+    let action = server.admin.patient().post("/action", &body).expect(201)["id"].as_str().unwrap().to_owned();
+    let attachment = json!({ "object_type": "thing", "object_id": EVIL, "input": { "evil": EVIL }, "reason": EVIL });
+    server.admin.post(&format!("/action/{action}/object"), &attachment).expect(201);
+    let event_type = server.event_type("runs", &action, json!({ "description": EVIL }));
+    body["description"] = json!(format!("{EVIL}{EVIL}"));
+    server.admin.patient().put(&format!("/action/{action}"), &body).expect(200);
+    let evil = server.admin.get("/event-type/evil").body["data"]["id"].as_str().unwrap().to_owned();
+    let mut pages = vec![format!("/console/offers?of=actions&{}", q(EVIL))];
+    for kind in ["actions", "event-types"] {
+        pages.extend(
+            ["".to_owned(), format!("?{}", q(EVIL)), "/new".to_owned()].map(|more| format!("/console/{kind}{more}")),
+        );
+    }
+    let of_action = ["", "/edit", "/delete", "/test", "/versions", "/rollback?version=1"];
+    pages.extend(of_action.map(|more| format!("/console/actions/{action}{more}")));
+    for id in [&evil, &event_type] {
+        pages.extend(["", "/edit", "/delete", "/fire"].map(|more| format!("/console/event-types/{id}{more}")));
+    }
+    let mut seen = 0;
+    for path in &pages {
+        let page = browser.get(path);
+        for html in [is_page(&page, 200), &browser.part(path, "panel").text, &browser.part(path, "list").text] {
+            is_harmless(html, path);
+            seen += html.matches("&#60;script&#62;alert(1)").count();
+        }
+    }
+    assert!(seen > 60, "it is shown {seen} times only");
+    let payload = json!({ "evil": EVIL }).to_string();
+    for (path, more) in [
+        (format!("/console/actions/{action}/test"), ("mode", "run")),
+        (format!("/console/actions/{action}/test"), ("mode", "dry_run")),
+        (format!("/console/event-types/{event_type}/fire"), ("dry_run", "true")),
+        (format!("/console/curl?method={}&path=/x", q(EVIL)), ("/name", EVIL)),
+    ] {
+        let answer = browser.post(&path, &[("/payload:json", payload.as_str()), more]);
+        is_harmless(is_page(&answer, 200), &path);
+        assert!(answer.text.contains("&#60;script&#62;alert(1)"), "{path}: {}", answer.text);
+    }
 }

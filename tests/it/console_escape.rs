@@ -4,13 +4,13 @@ use crate::support::{Browser, Client, TestServer, is_page};
 use serde_json::{Value, json};
 
 /// Text that would run if anything let it.
-const EVIL: &str = "</textarea></script>\"'><script>alert(1)</script><img src=x onerror=alert(1)>&amp;";
+pub(crate) const EVIL: &str = "</textarea></script>\"'><script>alert(1)</script><img src=x onerror=alert(1)>&amp;";
 
 /// How it is written where it is text.
 const TOLD: &str = "&#60;script&#62;alert(1)";
 
 #[track_caller]
-fn is_harmless(html: &str, page: &str) {
+pub(crate) fn is_harmless(html: &str, page: &str) {
     for raw in ["<script>alert", "<img src=x", "</textarea></script>", "\"'>"] {
         assert!(!html.contains(raw), "{page} has {raw} in it:\n{html}");
     }
@@ -200,7 +200,7 @@ fn evil_catalogue(admin: &Client) -> Vec<String> {
     pages
 }
 
-fn q(text: &str) -> String {
+pub(crate) fn q(text: &str) -> String {
     crate::support::form(&[("q", text)])
 }
 

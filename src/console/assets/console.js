@@ -97,6 +97,8 @@
       slot.append(...answer.body.childNodes);
       localize(slot);
       showFaults(form, slot);
+      // What an earlier request came to would be taken for what this one did.
+      one("#outcome")?.replaceChildren();
     } else if (xhr.status === 0 || xhr.status >= 400) {
       slot.textContent = "The server did not answer; try again.";
     }
