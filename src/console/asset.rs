@@ -7,9 +7,10 @@ use axum::response::{IntoResponse, Response};
 use std::sync::LazyLock;
 
 /// Of `assets/`: name, type, content.
-const ASSETS: [(&str, &str, &[u8]); 5] = [
+const ASSETS: [(&str, &str, &[u8]); 6] = [
     ("console.css", "text/css; charset=utf-8", include_bytes!("assets/console.css")),
     ("console.js", "text/javascript; charset=utf-8", include_bytes!("assets/console.js")),
+    ("objects.js", "text/javascript; charset=utf-8", include_bytes!("assets/objects.js")),
     ("htmx.min.js", "text/javascript; charset=utf-8", include_bytes!("assets/htmx.min.js")),
     ("idiomorph-ext.min.js", "text/javascript; charset=utf-8", include_bytes!("assets/idiomorph-ext.min.js")),
     ("icon.svg", "image/svg+xml", include_bytes!("assets/icon.svg")),

@@ -91,7 +91,7 @@ fn zoned(time: &str) -> String {
     }
 }
 
-async fn offered(visit: &Visit) -> Result<Vec<String>, Problem> {
+pub(super) async fn offered(visit: &Visit) -> Result<Vec<String>, Problem> {
     let filter = parsed(&format!("sort=name&{}", Fields::one("limit", &OFFERED_MAX.to_string())))?;
     let caller = visit.caller::<Read>()?;
     let types = event_type::list(caller, State(visit.api().clone()), Query(filter)).await?;

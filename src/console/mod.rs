@@ -4,6 +4,7 @@
 //! rules or reads of its own. What must hold for all of them is in `guard`. It does not know who listens.
 
 mod asset;
+mod attachment;
 mod chain;
 mod event;
 mod events;
@@ -13,8 +14,13 @@ mod guard;
 mod list;
 mod live;
 mod login;
+mod object;
+mod object_form;
+mod objects;
+mod overview;
 mod parameters;
 mod run;
+mod schema_form;
 mod session;
 mod show;
 mod timeline;
@@ -31,7 +37,8 @@ use session::Doors;
 /// The pages behind the login, in the order of the navigation.
 fn described() -> Pages {
     Pages::default()
-        .get("/console", || async { Redirect::to("/console/events") })
+        .get("/console", || async { Redirect::to("/console/overview") })
+        .get("/console/overview", overview::show)
         .get("/console/events", events::list)
         .get("/console/events/{id}", event::show)
         .get("/console/events/{id}/replay", event::ask_to_replay)
@@ -43,6 +50,22 @@ fn described() -> Pages {
         .post("/console/runs/{id}/replay", run::replay)
         .get("/console/runs/{id}/cancel", run::ask_to_cancel)
         .post("/console/runs/{id}/cancel", run::cancel)
+        .get("/console/objects", objects::list)
+        .get("/console/objects/new", object_form::ask_for_new)
+        .post("/console/objects/new", object_form::create)
+        .get("/console/objects/{object_type}/{object_id}", object::show)
+        .get("/console/objects/{object_type}/{object_id}/children", objects::children)
+        .get("/console/objects/{object_type}/{object_id}/edit", object_form::ask_to_change)
+        .post("/console/objects/{object_type}/{object_id}/edit", object_form::change)
+        .get("/console/objects/{object_type}/{object_id}/delete", object_form::ask_to_delete)
+        .post("/console/objects/{object_type}/{object_id}/delete", object_form::delete)
+        .post("/console/objects/{object_type}/{object_id}/order", object::order)
+        .get("/console/objects/{object_type}/{object_id}/attach", attachment::choose)
+        .post("/console/objects/{object_type}/{object_id}/attach", attachment::attach)
+        .get("/console/actions/{id}/objects/{attachment_id}", attachment::ask_to_change)
+        .post("/console/actions/{id}/objects/{attachment_id}", attachment::change)
+        .get("/console/actions/{id}/objects/{attachment_id}/detach", attachment::ask_to_detach)
+        .post("/console/actions/{id}/objects/{attachment_id}/detach", attachment::detach)
         .get("/console/stream", live::watch)
         .post("/console/logout", login::leave)
         .get("/console/{*rest}", guard::nothing)
