@@ -11,8 +11,9 @@ mod support;
 
 use serde_json::{Value, json as value};
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Instant;
+use support::stub::stub;
 use support::{Bench, is_quick, json, median, wall_us};
 
 /// What is called: its import with its type, and the instructions of one call.
@@ -199,20 +200,4 @@ fn install(bench: &Bench, name: &str, module: &[u8], address: SocketAddr) {
     change(&setting);
     bench.fire(name, &value!({}));
     change(&digest);
-}
-
-/// Answers every request with the same few bytes.
-fn stub() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        for connection in listener.incoming() {
-            let Ok(mut connection) = connection else { return };
-            let mut request = [0; 1024];
-            // Whoever breaks off is not waited for.
-            let _ = connection.read(&mut request);
-            let _ = connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
-        }
-    });
-    address
 }

@@ -6,9 +6,8 @@ mod support;
 
 use fusebox::dispatch::{self, Dispatch, Fire, Permits, Producer, Secrets};
 use fusebox::domain::{
-    Action, ActionId, Chain, ChainLimits, Clock, Context, DedupMode, DedupWindow, Entropy, Event, EventId, EventType,
-    EventTypeId, Flow, Ids, Json, Keyring, Kind, LIMITS_WASM, LimitsPatch, LogLine, Module, ModuleRef, Origin,
-    RetryPolicy, RunId, State, TenantId, Timestamp,
+    Action, ActionId, Chain, ChainLimits, Clock, Context, Entropy, Event, EventId, EventTypeId, Flow, Ids, Json,
+    Keyring, Kind, LIMITS_WASM, LogLine, Module, ModuleRef, Origin, RunId, State, TenantId, Timestamp,
 };
 use fusebox::sandbox::{self, HostServices, Invocation, Prepared, Sandbox};
 use fusebox::server::SystemClock;
@@ -16,6 +15,7 @@ use fusebox::store::{Change, Config, Store, Subject, Transition, Watched};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use support::catalogue::{action, event_type};
 use support::{NOOP, median};
 
 const STEPS: usize = 16;
@@ -116,8 +116,9 @@ impl Bench {
         // What follows must be there before what it follows.
         for (place, name) in names.iter().enumerate().rev() {
             let next = names.get(place + 1).filter(|next| *next != "alone").map(|next| next.parse().unwrap());
-            let (id, of) = (ActionId::new(&self.ids, now), TenantId::shared());
-            let action = Action { on_success: next, ..action(id, name, ModuleRef::Digest(digest), of, now) };
+            let id = ActionId::new(&self.ids, now);
+            let action = action(id, name, Some(ModuleRef::Digest(digest)), now);
+            let action = Action { on_success: next, ..action };
             let event_type = event_type(EventTypeId::new(&self.ids, now), name, id, now);
             let changes = [Change::PutAction(Arc::new(action)), Change::PutEventType(Arc::new(event_type))];
             self.store.commit(Transition::of(changes)).await.unwrap();
@@ -230,55 +231,4 @@ impl Bench {
 
 fn payload() -> Json {
     Json::parse(r#"{"booking":"bk_2f6c1d7e","seats":4}"#.to_owned()).unwrap()
-}
-
-fn action(id: ActionId, name: &str, module: ModuleRef, owner_id: TenantId, now: Timestamp) -> Action {
-    Action {
-        id,
-        owner_id,
-        name: name.parse().unwrap(),
-        description: String::new(),
-        module: Some(module),
-        source: None,
-        enabled: true,
-        trigger: None,
-        public: false,
-        dedup_mode: DedupMode::default(),
-        input: None,
-        continue_on_fail: false,
-        on_success: None,
-        on_failure: None,
-        parameters: Vec::new(),
-        retry: RetryPolicy::default(),
-        limits: LimitsPatch::default(),
-        allowed_hosts: Vec::new(),
-        when: None,
-        version: 1,
-        created_by: "bench".to_owned(),
-        created_at: now,
-        updated_at: now,
-        updated_by: "bench".to_owned(),
-    }
-}
-
-fn event_type(id: EventTypeId, name: &str, action: ActionId, now: Timestamp) -> EventType {
-    EventType {
-        paused: false,
-        id,
-        owner_id: TenantId::shared(),
-        display_name: name.parse().unwrap(),
-        description: String::new(),
-        sink_type: "wasm".to_owned(),
-        source_type: None,
-        action: Some(action),
-        enabled: true,
-        flow: Flow::default(),
-        parameters: Vec::new(),
-        payload_schema: None,
-        dedup_window_s: DedupWindow::default(),
-        version: 1,
-        created_by: "bench".to_owned(),
-        created_at: now,
-        updated_at: now,
-    }
 }

@@ -3,6 +3,9 @@
 //! `cargo bench --bench sandbox` measures the sandbox as it is; `cargo bench --bench sandbox -- settings` prints the
 //! table of `docs/sandbox-settings.md`.
 
+#[path = "support/stub.rs"]
+mod stub;
+
 use criterion::Criterion;
 use fusebox::domain::{
     AllowedHost, Chain, Context, Ending, Entropy, EventId, Ids, Json, LIMITS_WASM, LogLine, Reach, RunId, TenantId,
@@ -11,10 +14,11 @@ use fusebox::domain::{
 use fusebox::sandbox::{Config, HostServices, Invocation, Prepared, Sandbox};
 use std::hint::black_box;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use stub::stub;
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store};
 
@@ -187,22 +191,6 @@ fn http_call(criterion: &mut Criterion) {
     }
     group.bench_function("bare", |bencher| bencher.iter(bare));
     group.finish();
-}
-
-/// Answers every request with the same few bytes.
-fn stub() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let address = listener.local_addr().expect("an address");
-    std::thread::spawn(move || {
-        for connection in listener.incoming() {
-            let Ok(mut connection) = connection else { return };
-            let mut request = [0; 1024];
-            // Whoever breaks off is not waited for.
-            let _ = connection.read(&mut request);
-            let _ = connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
-        }
-    });
-    address
 }
 
 /// The first use of a module after a restart beside reading its artifact.

@@ -28,54 +28,65 @@ pub(crate) fn fill(folder: &Path, count: usize, runs: impl Fn(usize) -> Runs) {
             Runs::FirstModule => (Some(ModuleRef::Digest(digest.unwrap())), None),
             Runs::Source(source) => (None, Some(source)),
         };
-        let action = Action {
-            id: ActionId::new(&ids, now),
-            owner_id: TenantId::shared(),
-            name: format!("action {number}").parse().unwrap(),
-            description: "Sends a message to whoever wants to know.".to_owned(),
-            module,
-            source,
-            enabled: true,
-            trigger: None,
-            public: false,
-            dedup_mode: DedupMode::default(),
-            input: None,
-            continue_on_fail: false,
-            on_success: None,
-            on_failure: None,
-            parameters: Vec::new(),
-            retry: RetryPolicy::default(),
-            limits: LimitsPatch::default(),
-            allowed_hosts: Vec::new(),
-            when: None,
-            version: 1,
-            created_by: "bench".to_owned(),
-            created_at: now,
-            updated_at: now,
-            updated_by: "bench".to_owned(),
-        };
-        let event_type = EventType {
-            id: EventTypeId::new(&ids, now),
-            owner_id: TenantId::shared(),
-            display_name: format!("trigger_{number}").parse().unwrap(),
-            description: String::new(),
-            sink_type: "wasm".to_owned(),
-            source_type: None,
-            action: Some(action.id),
-            enabled: true,
-            paused: false,
-            flow: Flow::default(),
-            parameters: Vec::new(),
-            payload_schema: None,
-            dedup_window_s: DedupWindow::default(),
-            version: 1,
-            created_by: "bench".to_owned(),
-            created_at: now,
-            updated_at: now,
-        };
+        let name = format!("action {number}");
+        let action = action(ActionId::new(&ids, now), &name, module, now);
+        let action = Action { source, description: "Sends a message to whoever wants to know.".to_owned(), ..action };
+        let event_type = event_type(EventTypeId::new(&ids, now), &format!("trigger_{number}"), action.id, now);
         [Change::PutAction(Arc::new(action)), Change::PutEventType(Arc::new(event_type))]
     });
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(store.commit(Transition::of(changes))).unwrap();
     store.close();
+}
+
+/// What a bench does not care about is as everywhere.
+pub(crate) fn action(id: ActionId, name: &str, module: Option<ModuleRef>, now: Timestamp) -> Action {
+    Action {
+        id,
+        owner_id: TenantId::shared(),
+        name: name.parse().unwrap(),
+        description: String::new(),
+        module,
+        source: None,
+        enabled: true,
+        trigger: None,
+        public: false,
+        dedup_mode: DedupMode::default(),
+        input: None,
+        continue_on_fail: false,
+        on_success: None,
+        on_failure: None,
+        parameters: Vec::new(),
+        retry: RetryPolicy::default(),
+        limits: LimitsPatch::default(),
+        allowed_hosts: Vec::new(),
+        when: None,
+        version: 1,
+        created_by: "bench".to_owned(),
+        created_at: now,
+        updated_at: now,
+        updated_by: "bench".to_owned(),
+    }
+}
+
+pub(crate) fn event_type(id: EventTypeId, name: &str, action: ActionId, now: Timestamp) -> EventType {
+    EventType {
+        paused: false,
+        id,
+        owner_id: TenantId::shared(),
+        display_name: name.parse().unwrap(),
+        description: String::new(),
+        sink_type: "wasm".to_owned(),
+        source_type: None,
+        action: Some(action),
+        enabled: true,
+        flow: Flow::default(),
+        parameters: Vec::new(),
+        payload_schema: None,
+        dedup_window_s: DedupWindow::default(),
+        version: 1,
+        created_by: "bench".to_owned(),
+        created_at: now,
+        updated_at: now,
+    }
 }

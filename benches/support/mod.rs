@@ -5,6 +5,7 @@
 pub(crate) mod catalogue;
 pub(crate) mod load;
 pub(crate) mod process;
+pub(crate) mod stub;
 
 use fusebox::server::{Config, Server, SystemClock};
 use std::path::Path;

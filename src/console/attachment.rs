@@ -259,7 +259,7 @@ pub(super) async fn ask_to_detach(visit: Visit, Path(path): Path<(String, String
         action: format!("/console/actions/{}/objects/{}/detach", found.action_id, found.id),
         back: page_of(&visit, &object, &found),
     };
-    if visit.wants_part() { page(&confirm.as_detail()) } else { page(&confirm) }
+    confirm.answer(&visit)
 }
 
 pub(super) async fn detach(visit: Visit, Path(path): Path<(String, String)>) -> Result<Response, Problem> {

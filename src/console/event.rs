@@ -97,6 +97,12 @@ pub(super) struct Confirm {
     pub(super) back: String,
 }
 
+impl Confirm {
+    pub(super) fn answer(&self, visit: &Visit) -> Result<Response, Problem> {
+        if visit.wants_part() { page(&self.as_detail()) } else { page(self) }
+    }
+}
+
 /// The payload of an event, to be sent again or another in its place.
 #[derive(Template)]
 #[template(path = "replay.html", blocks = ["detail"])]
@@ -107,6 +113,12 @@ pub(super) struct Again {
     pub(super) payload: String,
     pub(super) action: String,
     pub(super) back: String,
+}
+
+impl Again {
+    pub(super) fn answer(&self, visit: &Visit) -> Result<Response, Problem> {
+        if visit.wants_part() { page(&self.as_detail()) } else { page(self) }
+    }
 }
 
 pub(super) async fn ask_to_replay(visit: Visit, Path(id): Path<String>) -> Result<Response, Problem> {
@@ -121,7 +133,7 @@ pub(super) async fn ask_to_replay(visit: Visit, Path(id): Path<String>) -> Resul
         action: format!("{back}/replay"),
         back,
     };
-    if visit.wants_part() { page(&again.as_detail()) } else { page(&again) }
+    again.answer(&visit)
 }
 
 pub(super) async fn replay(visit: Visit, Path(id): Path<String>, fields: Fields) -> Result<Response, Problem> {
@@ -146,7 +158,7 @@ pub(super) async fn ask_to_cancel(visit: Visit, Path(id): Path<String>) -> Resul
         action: format!("{back}/cancel"),
         back,
     };
-    if visit.wants_part() { page(&confirm.as_detail()) } else { page(&confirm) }
+    confirm.answer(&visit)
 }
 
 pub(super) async fn cancel(visit: Visit, Path(id): Path<String>) -> Result<Response, Problem> {

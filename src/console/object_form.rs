@@ -139,7 +139,7 @@ pub(super) async fn ask_to_delete(visit: Visit, Path(path): Path<(String, String
         action: below(&object, "/delete", &owner),
         back: show::object_page(&object, &owner),
     };
-    if visit.wants_part() { page(&confirm.as_detail()) } else { page(&confirm) }
+    confirm.answer(&visit)
 }
 
 /// What must go first: the API refuses it while there is any.

@@ -133,7 +133,7 @@ pub(super) async fn ask_to_replay(visit: Visit, Path(id): Path<String>) -> Resul
         action: format!("{back}/replay"),
         back,
     };
-    if visit.wants_part() { page(&again.as_detail()) } else { page(&again) }
+    again.answer(&visit)
 }
 
 pub(super) async fn replay(visit: Visit, Path(id): Path<String>, fields: Fields) -> Result<Response, Problem> {
@@ -160,7 +160,7 @@ pub(super) async fn ask_to_cancel(visit: Visit, Path(id): Path<String>) -> Resul
         action: format!("{back}/cancel"),
         back,
     };
-    if visit.wants_part() { page(&confirm.as_detail()) } else { page(&confirm) }
+    confirm.answer(&visit)
 }
 
 pub(super) async fn cancel(visit: Visit, Path(id): Path<String>) -> Result<Response, Problem> {

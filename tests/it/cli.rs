@@ -34,9 +34,7 @@ impl Bench {
 
     #[track_caller]
     fn ok(&self, arguments: &[&str]) -> String {
-        let ran = self.run(arguments);
-        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{ran:?}");
-        ran.out
+        self.run(arguments).ok()
     }
 
     #[track_caller]

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 /// The program with the demo, as a process of its own; ended with this.
-struct Demo {
+pub(crate) struct Demo {
     child: Child,
     lines: BufReader<ChildStdout>,
 }
@@ -21,6 +21,16 @@ impl Demo {
         let mut child = command.args(arguments).stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap());
         Demo { child, lines }
+    }
+
+    /// All of it shown: where it listens, and a token.
+    pub(crate) fn shown(folder: &Path) -> (Demo, String, String) {
+        let mut demo = Demo::start(folder, &["--json"]);
+        let lines = demo.lines_to("\"demo\"");
+        let said: Value = serde_json::from_str(&lines[0]).unwrap();
+        let text = |name: &str| said[name].as_str().unwrap().to_owned();
+        let (url, token) = (text("url"), text("token"));
+        (demo, url, token)
     }
 
     /// What it prints up to the line that has `last`.

@@ -17,6 +17,7 @@ mod cli_source;
 mod conformance;
 mod console;
 mod console_access;
+mod console_browser;
 mod console_objects;
 mod console_overview;
 mod console_pages;

@@ -19,7 +19,7 @@ const STEPS: [Step; 23] = [
     ("lints", || cargo(".", "clippy --workspace --all-targets --locked -- -D warnings")),
     ("lints of examples", || cargo("examples", "clippy --all-targets --locked -- -D warnings")),
     ("lints of guests", || cargo("tests/guests", "clippy --all-targets --locked -- -D warnings")),
-    ("tests", || cargo(".", "test --locked")),
+    ("tests", tests),
     ("tests of the tools", || cargo(".", "test --profile xtask --locked -p fusebox-sdk-macros -p xtask")),
     ("tests of examples", || cargo("examples", "test --locked")),
     ("tests of guests", || cargo("tests/guests", "test --locked")),
@@ -34,6 +34,8 @@ const STEPS: [Step; 23] = [
     ("a newcomer's first action in every language", || newcomers::check(true)),
     ("conformance and examples in every language", every_language),
 ];
+
+const AXE: &str = "axe-core@4.14.1";
 
 /// Runs every step up to the first failure and prints how long each took.
 pub(crate) fn run() -> Result<()> {
@@ -70,6 +72,18 @@ fn command(folder: &str, arguments: &str) -> Result<Command> {
     let mut command = Command::new("cargo");
     command.args(arguments.split(' ')).current_dir(root()?.join(folder));
     Ok(command)
+}
+
+/// The tests of the console in a browser, which must be there, look for barriers with axe.
+fn tests() -> Result<()> {
+    let folder = root()?.join("target/axe");
+    let script = folder.join("node_modules/axe-core/axe.min.js");
+    if !script.exists() {
+        std::fs::create_dir_all(&folder)?;
+        let install = ["install", "--no-save", "--silent", "--no-audit", "--no-fund", "--prefix", ".", AXE];
+        execute(Command::new("npm").args(install).current_dir(&folder))?;
+    }
+    execute(command(".", "test --locked")?.env("FUSEBOX_BROWSER", "must").env("FUSEBOX_AXE", script))
 }
 
 fn documentation() -> Result<()> {

@@ -13,6 +13,13 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
+    /// What it printed, when all went well and it had nothing to complain of.
+    #[track_caller]
+    pub(crate) fn ok(self) -> String {
+        assert_eq!((self.code, self.err.as_str()), (0, ""), "{self:?}");
+        self.out
+    }
+
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
