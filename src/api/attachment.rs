@@ -268,6 +268,18 @@ fn row(attachment: &Arc<Attachment>) -> Row<AttachmentOut> {
     }
 }
 
+/// Read an attachment
+#[utoipa::path(get, path = "/action/{id}/object/{attachment_id}", tag = "attachments", params(("id" = String, Path), ("attachment_id" = String, Path)),
+    responses((status = 200, body = page::Envelope<AttachmentOut>)))]
+pub(crate) async fn read(
+    caller: Caller<Read>,
+    State(api): State<Api>,
+    Path((action, id)): Path<(String, String)>,
+) -> Result<Data<AttachmentOut>, Problem> {
+    let attachment = find(&api, caller.tenant(), (&action, &id))?;
+    Ok(Data::ok(AttachmentOut::of(&attachment)).versioned(attachment.version))
+}
+
 /// Change an attachment
 ///
 /// What is left out stays as it is.

@@ -8,6 +8,7 @@ mod allowed_hosts;
 mod apply;
 pub(crate) mod attachment;
 pub(crate) mod attempt;
+pub(crate) mod attention;
 pub(crate) mod audit;
 pub(crate) mod auth;
 mod backup;
@@ -45,6 +46,7 @@ pub(crate) mod sink;
 pub(crate) mod sink_type;
 pub(crate) mod source;
 pub(crate) mod source_type;
+pub(crate) mod stats;
 pub(crate) mod stream;
 pub(crate) mod tenant;
 pub(crate) mod token;
@@ -129,10 +131,12 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(kv::list))
         .routes(routes!(kv::read, kv::delete))
         .routes(routes!(attachment::create, attachment::list))
-        .routes(routes!(attachment::change, attachment::delete))
+        .routes(routes!(attachment::read, attachment::change, attachment::delete))
         .routes(routes!(attachment::create_on, attachment::list_on))
         .routes(routes!(object::put, object::read, object::delete))
+        .routes(routes!(object::list::list))
         .routes(routes!(object::effective))
+        .routes(routes!(object::order::put_before))
         .routes(routes!(event_type::create, event_type::list))
         .routes(routes!(event_type::read, event_type::change, event_type::delete))
         .routes(routes!(event_type::pause))
@@ -159,6 +163,10 @@ fn described() -> OpenApiRouter<Api> {
         .routes(routes!(run::cancel))
         .routes(routes!(run::log))
         .routes(routes!(attempt::read_attempt))
+        .routes(routes!(stats::count))
+        .routes(routes!(stats::failures))
+        .routes(routes!(stats::load))
+        .routes(routes!(attention::list))
         .routes(routes!(schedule::create, schedule::list))
         .routes(routes!(schedule::read, schedule::change, schedule::delete))
         .routes(routes!(stream::watch))

@@ -1,5 +1,8 @@
 //! Objects: what lies above what, and which attachments an event on one would reach.
 
+pub(crate) mod list;
+pub(crate) mod order;
+
 use super::Api;
 use super::attachment::AttachmentOut;
 use super::auth::{Caller, Read, Write};
@@ -9,12 +12,13 @@ use super::event_type;
 use super::extract::{Body, Path, Query};
 use super::page::{self, Data, List};
 use super::precondition::{check_preconditions, check_version};
-use crate::dispatch::{Binding, FireError, bindings, unreached};
-use crate::domain::{ActionId, Flow, ObjectRecord, ObjectRef, Reason, TenantId, Timestamp};
-use crate::store::{Change, Expectation, Transition};
+use crate::dispatch::{Binding, FireError, above, bindings, unreached};
+use crate::domain::{ActionId, EventType, Flow, ObjectRecord, ObjectRef, Reason, TenantId, Timestamp};
+use crate::store::{Catalogue, Change, Expectation, Transition};
 use axum::extract::State;
 use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 
@@ -154,6 +158,20 @@ pub(crate) async fn delete(
     Ok(Data::ok(ObjectRecordOut::of(&record)))
 }
 
+/// Where what would run comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Provenance {
+    /// The event type names it.
+    Linked,
+    /// It is attached to the object itself.
+    Own,
+    /// It is attached to an object above.
+    Above,
+    /// It is attached to an object below.
+    Below,
+}
+
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -179,7 +197,11 @@ pub(crate) struct EffectiveOut {
     #[schema(value_type = uuid::Uuid)]
     pub(crate) action_id: ActionId,
     pub(crate) action: String,
+    /// Whose action it is; empty for the platform's.
+    pub(crate) action_owner_id: String,
     pub(crate) version: u64,
+    /// `linked` from the event type, or attached to the object itself (`own`), to one `above` or to one `below`.
+    pub(crate) from: Provenance,
     /// Null for the action that the event type names.
     pub(crate) attachment: Option<AttachmentOut>,
     /// Where the attachment sits.
@@ -196,6 +218,8 @@ pub(crate) struct EffectiveOut {
     pub(crate) reason: Option<Reason>,
     /// Why it would not run, for people.
     pub(crate) message: String,
+    /// The place in the plan of the earlier one that stands for this one as well.
+    pub(crate) covered_by: Option<usize>,
 }
 
 /// Which actions an event on this object would run
@@ -210,25 +234,70 @@ pub(crate) async fn effective(
     Query(query): Query<EffectiveQuery>,
 ) -> Result<List<EffectiveOut>, Problem> {
     let (object, owner) = (parse(path)?, caller.owner(query.owner_id)?);
-    let event_type = event_type::find(&api, &owner, &query.event_type)?;
-    let owner = if event_type.owner_id.is_shared() { owner } else { event_type.owner_id.clone() };
-    let flow = event_type.flow.narrowed(query.flow.unwrap_or_default());
-    let catalogue = api.catalogue();
-    let bindings = bindings(&catalogue, &event_type, &owner, Some(&object), flow).map_err(|_| FireError::FanOut)?;
-    let items = bindings.iter().enumerate().map(|(position, binding)| EffectiveOut::of(position, binding));
-    let mut items: Vec<EffectiveOut> = items.collect();
+    let firing = Firing::of(&api, object, &owner, (&query.event_type, query.flow))?;
+    let above = firing.above();
+    let mut items = firing.planned(&above)?;
     if query.unreached {
-        let looked = Arc::clone(&catalogue);
-        let found = api.computing(move || unreached(&looked, &event_type, &owner, (&object, flow))).await;
-        for (attachment, distance, why) in found {
-            let Some(action) = catalogue.attached_action(&attachment).cloned() else { continue };
+        let Firing { catalogue, event_type, owner, object, flow } = firing.clone();
+        let looking = move || unreached(&catalogue, &event_type, &owner, (&object, flow));
+        for (attachment, distance, why) in api.computing(looking).await {
+            let Some(action) = firing.catalogue.attached_action(&attachment).cloned() else { continue };
             let (attachment, covered_by) = (Some(attachment), None);
             let binding = Binding { action, attachment, distance, skipped: None, covered_by };
-            let out = EffectiveOut::of(0, &binding);
+            let out = EffectiveOut::of(0, &binding, firing.provenance(&binding, &above));
             items.push(EffectiveOut { position: None, runs: false, message: why.to_owned(), ..out });
         }
     }
     Ok(List { items, next: None })
+}
+
+/// An event that would be fired on an object.
+#[derive(Clone)]
+struct Firing {
+    catalogue: Arc<Catalogue>,
+    event_type: Arc<EventType>,
+    owner: TenantId,
+    object: ObjectRef,
+    flow: Flow,
+}
+
+impl Firing {
+    fn of(
+        api: &Api,
+        object: ObjectRef,
+        owner: &TenantId,
+        (event_type, flow): (&str, Option<Flow>),
+    ) -> Result<Firing, Problem> {
+        let event_type = event_type::find(api, owner, event_type)?;
+        let owner = if event_type.owner_id.is_shared() { owner } else { &event_type.owner_id }.clone();
+        let flow = event_type.flow.narrowed(flow.unwrap_or_default());
+        Ok(Firing { catalogue: api.catalogue(), event_type, owner, object, flow })
+    }
+
+    /// What it would run, in order.
+    fn bindings(&self) -> Result<Vec<Binding>, Problem> {
+        let found = bindings(&self.catalogue, &self.event_type, &self.owner, Some(&self.object), self.flow);
+        Ok(found.map_err(|_| FireError::FanOut)?)
+    }
+
+    fn above(&self) -> HashSet<Arc<ObjectRef>> {
+        above(&self.catalogue, &self.owner, &self.object)
+    }
+
+    fn provenance(&self, binding: &Binding, above: &HashSet<Arc<ObjectRef>>) -> Provenance {
+        match &binding.attachment {
+            None => Provenance::Linked,
+            Some(attachment) if attachment.object == self.object => Provenance::Own,
+            Some(attachment) if above.contains(&attachment.object) => Provenance::Above,
+            Some(_) => Provenance::Below,
+        }
+    }
+
+    fn planned(&self, above: &HashSet<Arc<ObjectRef>>) -> Result<Vec<EffectiveOut>, Problem> {
+        let bindings = self.bindings()?;
+        let out = |(place, binding)| EffectiveOut::of(place, binding, self.provenance(binding, above));
+        Ok(bindings.iter().enumerate().map(out).collect())
+    }
 }
 
 /// The object that a path names.
@@ -253,7 +322,7 @@ impl ObjectRecordOut {
 }
 
 impl EffectiveOut {
-    fn of(position: usize, binding: &Binding) -> EffectiveOut {
+    fn of(position: usize, binding: &Binding, from: Provenance) -> EffectiveOut {
         let attachment = binding.attachment.as_ref();
         let covered = binding.covered_by.map(|place| {
             let message = format!("the action runs once for an event, and does so at position {place}");
@@ -265,6 +334,8 @@ impl EffectiveOut {
             priority: attachment.map(|attachment| attachment.priority),
             action_id: binding.action.id,
             action: binding.action.name.to_string(),
+            action_owner_id: binding.action.owner_id.to_string(),
+            from,
             version: binding.action.version,
             attachment: attachment.map(|attachment| AttachmentOut::of(attachment)),
             scope: attachment.map(|attachment| attachment.object.clone()),
@@ -272,6 +343,7 @@ impl EffectiveOut {
             runs: skipped.is_none(),
             reason: skipped.as_ref().map(|(reason, _)| *reason),
             message: skipped.map(|(_, message)| message).unwrap_or_default(),
+            covered_by: binding.covered_by,
         }
     }
 }

@@ -7,9 +7,10 @@ use axum::response::{IntoResponse, Response};
 use std::sync::LazyLock;
 
 /// Of `assets/`: name, type, content.
-const ASSETS: [(&str, &str, &[u8]); 8] = [
+const ASSETS: [(&str, &str, &[u8]); 9] = [
     ("console.css", "text/css; charset=utf-8", include_bytes!("assets/console.css")),
     ("console.js", "text/javascript; charset=utf-8", include_bytes!("assets/console.js")),
+    ("objects.js", "text/javascript; charset=utf-8", include_bytes!("assets/objects.js")),
     ("htmx.min.js", "text/javascript; charset=utf-8", include_bytes!("assets/htmx.min.js")),
     ("idiomorph-ext.min.js", "text/javascript; charset=utf-8", include_bytes!("assets/idiomorph-ext.min.js")),
     ("codemirror.min.js", "text/javascript; charset=utf-8", include_bytes!("assets/codemirror.min.js")),

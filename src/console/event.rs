@@ -12,7 +12,7 @@ use crate::api::event::{self, EventOut};
 use crate::api::extract::Path as Named;
 use crate::api::replay;
 use crate::api::run::RunOut;
-use crate::domain::Timestamp;
+use crate::domain::{ObjectRef, Timestamp};
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -58,6 +58,10 @@ impl Shown {
     /// The line of time on which its runs are drawn.
     fn ends(&self) -> (Timestamp, Timestamp) {
         (self.event.created_at, self.event.ended_at.unwrap_or(self.now))
+    }
+
+    fn object_page(&self, object: &ObjectRef) -> String {
+        show::object_page(object, if self.sees_all { &self.event.owner_id } else { "" })
     }
 
     fn stretches(&self, run: &RunOut) -> Vec<Stretch> {

@@ -2,9 +2,9 @@
 //!
 //! A field that belongs to the body of a request of the API is named by its place there, as a JSON Pointer (RFC 6901), so that
 //! what the API says about that place can be shown beside the field. Behind a colon stands what its text is: `:json`,
-//! `:number`, `:flag` (`true` or not), `:lines` (a list of texts), `:text` (also when empty), `:value` (JSON if it reads as such,
-//! else a text). A field without is a text that is left out when it is empty, as are empty `:json`, `:number` and `:value`.
-//! Lists are numbered from 0 without gaps.
+//! `:number`, `:flag` (`true` or not), `:lines` and `:list` (a list of texts), `:text` (also when empty), `:value` (JSON if it
+//! reads as such, else a text). A field without is a text that is left out when it is empty, as are empty `:json`, `:number`,
+//! `:list` and `:value`. Lists are numbered from 0 without gaps.
 
 use crate::api::Api;
 use crate::api::error::{Fault, Problem};
@@ -36,6 +36,12 @@ impl Fields {
     /// One pair as it is written in a query.
     pub(super) fn one(name: &str, value: &str) -> String {
         form_urlencoded::Serializer::new(String::new()).append_pair(name, value).finish()
+    }
+
+    /// Pairs as they are written in a query, without those that are empty.
+    pub(super) fn query(pairs: &[(&str, &str)]) -> String {
+        let given = pairs.iter().filter(|(_, value)| !value.is_empty());
+        form_urlencoded::Serializer::new(String::new()).extend_pairs(given).finish()
     }
 
     /// The last of that name counts, as with a checkbox in front of which a hidden field says no; empty when there is none.
@@ -79,6 +85,19 @@ impl Fields {
         Ok(body)
     }
 
+    /// The same of a form that is yet to be finished: what cannot be what it should is the text that it is.
+    pub(super) fn draft(&self) -> Value {
+        let mut body = Value::Object(Map::new());
+        for (name, text) in self.pairs().filter(|(name, _)| name.starts_with('/')) {
+            let (pointer, kind) = name.split_once(':').unwrap_or((name, ""));
+            if let Some(value) = value(text, kind).unwrap_or_else(|_| Some(text.into())) {
+                // What is in no place is not shown in the form.
+                let _ = put(&mut body, pointer, value);
+            }
+        }
+        body
+    }
+
     /// The same as a body of the API, within its bounds and read by its rules.
     pub(super) fn body<T: DeserializeOwned>(&self, api: &Api) -> Result<T, Problem> {
         let bytes = serde_json::to_vec(&self.json()?).map_err(|error| Problem::internal(&error))?;
@@ -101,9 +120,14 @@ fn value(text: &str, kind: &str) -> Result<Option<Value>, String> {
         "" => Ok((!trimmed.is_empty()).then(|| Value::from(trimmed.replace("\r\n", "\n")))),
         "text" => Ok(Some(Value::from(text.replace("\r\n", "\n")))),
         "flag" => Ok(Some(Value::from(trimmed == "true"))),
-        "lines" => Ok(Some(trimmed.lines().map(str::trim).filter(|line| !line.is_empty()).collect())),
-        "json" | "number" | "value" if trimmed.is_empty() => Ok(None),
-        "value" => lenient(&trimmed.replace("\r\n", "\n")).map(Some),
+        "json" | "number" | "list" | "value" if trimmed.is_empty() => Ok(None),
+        "lines" | "list" => Ok(Some(trimmed.lines().map(str::trim).filter(|line| !line.is_empty()).collect())),
+        "value" => lenient(&trimmed.replace(
+            "
+", "
+",
+        ))
+        .map(Some),
         "json" => serde_json::from_str(text).map(Some).map_err(|error| format!("not valid JSON: {error}")),
         "number" => {
             let number = trimmed.parse::<serde_json::Number>().map_err(|_| format!("`{trimmed}` is no number"))?;
@@ -200,6 +224,9 @@ mod tests {
             ("/limits/fuel:number", ""),
             ("/input:json", "{\"a\": [1]}"),
             ("/allowed_hosts:lines", "a.example\r\n\r\n b.example"),
+            ("/empty:lines", " \n"),
+            ("/nothing:list", " \n"),
+            ("/people:list", "Ada\r\nBob"),
             ("/parameters/0/name", "one"),
             ("/parameters/1/name", "two"),
             ("/parameters/1/value:json", "null"),
@@ -208,7 +235,7 @@ mod tests {
         let expected = json!({
             "name": "noop", "code": "a\nb\n", "enabled": true, "retry": { "attempts": 3 }, "input": { "a": [1] },
             "allowed_hosts": ["a.example", "b.example"], "parameters": [{ "name": "one" }, { "name": "two", "value": null }],
-            "odd/name": "x",
+            "odd/name": "x", "empty": [], "people": ["Ada", "Bob"],
         });
         assert_eq!(form.json().unwrap(), expected);
     }

@@ -7,6 +7,7 @@ mod action;
 mod action_form;
 mod actions;
 mod asset;
+mod attachment;
 mod audit;
 mod cell;
 mod chain;
@@ -32,8 +33,12 @@ mod login;
 mod meters;
 mod module;
 mod modules;
+mod object;
+mod object_form;
+mod objects;
 mod offers;
 mod once;
+mod overview;
 mod parameter_list;
 mod parameters;
 mod removal;
@@ -41,6 +46,7 @@ mod run;
 mod sample;
 mod sample_json;
 mod schedules;
+mod schema_form;
 mod secrets;
 mod sent;
 mod session;
@@ -72,8 +78,8 @@ use session::Doors;
 
 /// The pages behind the login.
 fn described() -> Pages {
-    let pages = Pages::default().get("/console", || async { Redirect::to("/console/events") });
-    let pages = bounded(catalogue(modules_and_chains(kinds(history(pages)))));
+    let pages = Pages::default().get("/console", || async { Redirect::to("/console/overview") });
+    let pages = bounded(catalogue(modules_and_chains(objects(kinds(history(pages))))));
     pages
         .get("/console/stream", live::watch)
         .post("/console/logout", login::leave)
@@ -83,6 +89,7 @@ fn described() -> Pages {
 /// What ran.
 fn history(pages: Pages) -> Pages {
     pages
+        .get("/console/overview", overview::show)
         .get("/console/events", events::list)
         .get("/console/events/{id}", event::show)
         .get("/console/events/{id}/replay", event::ask_to_replay)
@@ -126,6 +133,27 @@ fn kinds(pages: Pages) -> Pages {
         .post("/console/actions/{id}/delete", removal::delete_action)
         .get("/console/offers", offers::list)
         .post("/console/curl", curl::line)
+}
+
+/// Objects, and what is attached to them.
+fn objects(pages: Pages) -> Pages {
+    pages
+        .get("/console/objects", objects::list)
+        .get("/console/objects/new", object_form::ask_for_new)
+        .post("/console/objects/new", object_form::create)
+        .get("/console/objects/{object_type}/{object_id}", object::show)
+        .get("/console/objects/{object_type}/{object_id}/children", objects::children)
+        .get("/console/objects/{object_type}/{object_id}/edit", object_form::ask_to_change)
+        .post("/console/objects/{object_type}/{object_id}/edit", object_form::change)
+        .get("/console/objects/{object_type}/{object_id}/delete", object_form::ask_to_delete)
+        .post("/console/objects/{object_type}/{object_id}/delete", object_form::delete)
+        .post("/console/objects/{object_type}/{object_id}/order", object::order)
+        .get("/console/objects/{object_type}/{object_id}/attach", attachment::choose)
+        .post("/console/objects/{object_type}/{object_id}/attach", attachment::attach)
+        .get("/console/actions/{id}/objects/{attachment_id}", attachment::ask_to_change)
+        .post("/console/actions/{id}/objects/{attachment_id}", attachment::change)
+        .get("/console/actions/{id}/objects/{attachment_id}/detach", attachment::ask_to_detach)
+        .post("/console/actions/{id}/objects/{attachment_id}/detach", attachment::detach)
 }
 
 /// What actions run, and what follows what.

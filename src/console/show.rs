@@ -1,7 +1,7 @@
 //! Values as people read them. Escaping is the templates' business, but for the two elements that are made here: nothing
 //! that anybody wrote is in them.
 
-use crate::domain::{Json, Origin, Reason, State, Timestamp};
+use crate::domain::{Json, ObjectRef, Origin, Reason, State, Timestamp};
 use askama::filters::HtmlSafe;
 use std::fmt;
 
@@ -113,6 +113,24 @@ pub(super) fn short(text: &str, characters: usize) -> String {
     short
 }
 
+/// A part of the path of a URL (RFC 3986 §3.3): what is not plain is written in hexadecimal.
+pub(super) fn path_part(text: &str) -> String {
+    let mut part = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => part.push(char::from(byte)),
+            other => part.push_str(&format!("%{other:02X}")),
+        }
+    }
+    part
+}
+
+/// Where the page of an object is; with whose view it is, where that is not the reader's own.
+pub(super) fn object_page(object: &ObjectRef, owner: &str) -> String {
+    let query = if owner.is_empty() { String::new() } else { format!("?owner_id={}", path_part(owner)) };
+    format!("/console/objects/{}/{}{query}", path_part(&object.object_type), path_part(&object.object_id))
+}
+
 /// What made an event.
 pub(super) fn origin(origin: &Origin) -> &'static str {
     match origin {
@@ -172,6 +190,8 @@ mod tests {
             [0, 999, 1_000, 1_234_567].map(|n| count(&n)),
             ["0", "999", "1\u{202f}000", "1\u{202f}234\u{202f}567"]
         );
+        let odd = ObjectRef::new("a.b".to_owned(), "1/2 ü?#%".to_owned()).unwrap();
+        assert_eq!(object_page(&odd, "x"), "/console/objects/a.b/1%2F2%20%C3%BC%3F%23%25?owner_id=x");
         assert_eq!((short("abc", 3), short("abcd", 3)), ("abc".to_owned(), "abc…".to_owned()));
         let at = Timestamp::from_ms(1_700_000_000_123);
         assert_eq!(in_zone(at, "Europe/Berlin").unwrap(), "Tue 2023-11-14 23:13:20 +01:00");

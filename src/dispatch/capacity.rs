@@ -141,6 +141,12 @@ impl<J> Capacity<J> {
         self.profiles.iter().map(|(profile, load)| (*profile, load.running, load.queued))
     }
 
+    /// By sink type how many jobs of a tenant wait.
+    pub(super) fn queues_of(&self, tenant: &TenantId) -> impl Iterator<Item = (Profile, usize)> {
+        let queues = self.tenants.get(tenant).into_iter().flat_map(|holder| &holder.queues);
+        queues.map(|(profile, queue)| (*profile, queue.len()))
+    }
+
     /// Whether the limit of this sink type was set.
     pub(super) fn knows(&self, profile: Profile) -> bool {
         self.profiles.contains_key(&profile)

@@ -107,6 +107,13 @@ impl Desk {
         self.held.len()
     }
 
+    /// Events of a type, and of a tenant if one is given, that are held; counted up to `most`.
+    pub(super) fn held_of(&self, event_type: EventTypeId, tenant: Option<&TenantId>, most: usize) -> usize {
+        let of_type = (event_type, EventId::from_bytes([0; 16]))..=(event_type, EventId::from_bytes([u8::MAX; 16]));
+        let held = self.held.range(of_type).filter(|(_, job)| tenant.is_none_or(|tenant| job.tenant == *tenant));
+        held.take(most).count()
+    }
+
     pub(super) fn running_of(&self, tenant: &TenantId) -> u32 {
         self.capacity.running_of(tenant)
     }
@@ -119,6 +126,11 @@ impl Desk {
     /// By sink type how many run and how many are queued.
     pub(super) fn loads(&self) -> impl Iterator<Item = (Profile, u32, usize)> {
         self.capacity.loads()
+    }
+
+    /// By sink type how many of a tenant's are queued.
+    pub(super) fn queues_of(&self, tenant: &TenantId) -> impl Iterator<Item = (Profile, usize)> {
+        self.capacity.queues_of(tenant)
     }
 
     /// Gives a permit if there is one, else puts the job into the queue.

@@ -3,7 +3,7 @@
 use super::job::{Job, Live};
 use super::scheduler::Dispatch;
 use super::settle::{Next, Standing, choose_begun};
-use crate::domain::{EventTypeId, Timestamp};
+use crate::domain::{EventTypeId, TenantId, Timestamp};
 use std::sync::atomic::Ordering;
 
 /// Events that are let go between two looks at what else is to be done.
@@ -41,6 +41,11 @@ impl Dispatch {
                 tokio::task::yield_now().await;
             }
         }
+    }
+
+    /// Events of a paused type, and of a tenant if one is given, that are held; counted up to `most`.
+    pub fn held_of(&self, event_type: EventTypeId, tenant: Option<&TenantId>, most: usize) -> usize {
+        self.lock_desk().held_of(event_type, tenant, most)
     }
 
     /// Pauses what the catalogue has as paused when the server starts.

@@ -130,6 +130,12 @@ pub fn unreached(
     found
 }
 
+/// The objects above `object`, as the tenant sees it; of as many as an event may look at.
+pub fn above(catalogue: &Catalogue, tenant: &TenantId, object: &ObjectRef) -> HashSet<Arc<ObjectRef>> {
+    let up = Walk::new(Arc::new(object.clone()), |scope, found| catalogue.parents(tenant, scope, found));
+    up.take(STEPS_MAX).skip(1).map(|(scope, _)| scope).collect()
+}
+
 const ALONE: &str = "it sees only events on its own object (`inherits` is false)";
 
 /// The same of one channel below `object`.

@@ -1,5 +1,6 @@
 //! Who runs, in what order, with what: a pure function of the catalogue and the event.
 
+use super::order::Rank;
 use super::reach::{FanOut, Steps, reach};
 use super::sinks::sink_type_of;
 use crate::domain::{
@@ -9,7 +10,6 @@ use crate::domain::{
 };
 use crate::store::Catalogue;
 use std::borrow::Cow;
-use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -122,12 +122,7 @@ pub fn bindings(
     if reached.len() + linked.iter().len() > FAN_OUT_MAX {
         return Err(FanOut);
     }
-    reached.sort_by(|(a, a_distance), (b, b_distance)| {
-        let order = |attachment: &Attachment, distance| {
-            (Reverse(attachment.priority), distance, attachment.created_at, attachment.id)
-        };
-        order(a, *a_distance).cmp(&order(b, *b_distance))
-    });
+    reached.sort_by_key(|(attachment, distance)| Rank::of(attachment, *distance));
     let linked = linked.map(|action| Binding {
         skipped: disabled(action),
         action: Arc::clone(action),

@@ -196,6 +196,12 @@ impl Dispatch {
         Load { running: desk.running(), queued: desk.queued(), waiting: desk.waiting(), held: desk.held() }
     }
 
+    /// How many runs of a tenant go on, and how many of its events wait for whatever it is.
+    pub fn load_of(&self, tenant: &TenantId) -> (u32, usize) {
+        let desk = self.lock_desk();
+        (desk.running_of(tenant), desk.parked_of(tenant))
+    }
+
     /// Attempts that ended since the start: state, reason (empty for none), count.
     pub fn endings(&self) -> Vec<((&'static str, &'static str), u64)> {
         let endings = self.shared.endings.lock().unwrap_or_else(PoisonError::into_inner);

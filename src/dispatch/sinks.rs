@@ -159,6 +159,15 @@ impl Dispatch {
         self.lock_desk().loads().map(|(profile, running, queued)| (profile, (running, queued))).collect()
     }
 
+    /// By sink type how many wait for a permit, of a tenant or of all; what is not there has none.
+    pub fn queues(&self, tenant: Option<&TenantId>) -> HashMap<Profile, usize> {
+        let desk = self.lock_desk();
+        match tenant {
+            Some(tenant) => desk.queues_of(tenant).collect(),
+            None => desk.loads().map(|(profile, _, queued)| (profile, queued)).collect(),
+        }
+    }
+
     /// Runs at once in all: no sink type can have more.
     pub fn permits_total(&self) -> u32 {
         self.shared.config.permits.total

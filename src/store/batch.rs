@@ -7,6 +7,7 @@ use super::codec::{Key, encode, end_of};
 use super::kv::{self, ExpiredValue, Values};
 use super::once::{self, Expired};
 use super::retention::{Forget, forget};
+use super::tally::Changed;
 use super::transition::{Change, Conflict, LogChunk, Transition};
 use super::{Catalogue, Notice, Subject, schema};
 use crate::domain::{
@@ -50,6 +51,8 @@ pub(super) struct Written {
     pub(super) notices: Vec<Notice>,
     /// Events that were forgotten.
     pub(super) forgotten: u64,
+    /// What it changes in the counts of events.
+    pub(super) tallied: Changed,
 }
 
 #[derive(Default)]
@@ -120,12 +123,13 @@ impl Batch {
     /// When this returns the disk has it, and what it returns may be shown.
     pub(super) fn write(&mut self, db: &Database, catalogue: &Catalogue) -> Result<Written, WriteError> {
         let mut notices = Vec::with_capacity(self.events.len() + self.runs.len() + self.logs.len());
+        let mut tallied = Changed::default();
         let tx = db.begin_write()?;
         // What was said comes before the end of the run that said it, and that before the end of its event: whoever
         // watches until an end has seen everything then.
         self.write_logs(&tx, &mut notices)?;
         self.write_runs(&tx, &mut notices)?;
-        self.write_events(&tx, &mut notices)?;
+        self.write_events(&tx, &mut notices, &mut tallied)?;
         once::forget(&tx, &std::mem::take(&mut self.expired_once))?;
         once::remember(&tx, &std::mem::take(&mut self.accepted_once))?;
         self.values.write(&tx)?;
@@ -139,13 +143,18 @@ impl Batch {
         // Behind the rest: what is written here has ended on the disk before.
         let mut forgotten = 0;
         for old in self.forget.drain(..) {
-            forgotten += forget(&tx, &old)?;
+            forgotten += forget(&tx, &old, &mut tallied)?;
         }
         tx.commit()?;
-        Ok(Written { notices, forgotten })
+        Ok(Written { notices, forgotten, tallied })
     }
 
-    fn write_events(&mut self, tx: &WriteTransaction, notices: &mut Vec<Notice>) -> Result<(), WriteError> {
+    fn write_events(
+        &mut self,
+        tx: &WriteTransaction,
+        notices: &mut Vec<Notice>,
+        tallied: &mut Changed,
+    ) -> Result<(), WriteError> {
         let (mut records, mut by_type, mut by_state) = (Entries::new(), Entries::new(), Entries::new());
         let mut by_root = Entries::new();
         for (id, event) in std::mem::take(&mut self.events) {
@@ -165,8 +174,8 @@ impl Batch {
             notices.push(Notice::event(&event));
         }
         apply(tx, schema::EVENTS, records)?;
-        apply(tx, schema::EVENTS_BY_TYPE, by_type)?;
-        apply(tx, schema::EVENTS_BY_STATE, by_state)?;
+        apply_and_tell(tx, schema::EVENTS_BY_TYPE, by_type, |key, is_there| tallied.of_type(key, is_there))?;
+        apply_and_tell(tx, schema::EVENTS_BY_STATE, by_state, |key, is_there| tallied.of_state(key, is_there))?;
         apply(tx, schema::EVENTS_BY_ROOT, by_root)
     }
 
@@ -214,18 +223,32 @@ pub(super) fn family_key(event: &Event) -> Option<Vec<u8>> {
 /// Keys with the value to set, or `None` to remove the key.
 pub(super) type Entries = Vec<(Vec<u8>, Option<Bytes>)>;
 
-/// In key order, which is what a B-tree likes best.
-pub(super) fn apply(tx: &WriteTransaction, table: schema::Table, mut entries: Entries) -> Result<(), WriteError> {
+pub(super) fn apply(tx: &WriteTransaction, table: schema::Table, entries: Entries) -> Result<(), WriteError> {
+    apply_and_tell(tx, table, entries, |_, _| {})
+}
+
+/// In key order, which is what a B-tree likes best. Tells of each key that was not there before, and of each that is not
+/// there any more.
+pub(super) fn apply_and_tell(
+    tx: &WriteTransaction,
+    table: schema::Table,
+    mut entries: Entries,
+    mut tell: impl FnMut(&[u8], bool),
+) -> Result<(), WriteError> {
     if entries.is_empty() {
         return Ok(());
     }
     entries.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
     let mut table = tx.open_table(table)?;
     for (key, value) in &entries {
-        match value {
+        let before = match value {
             Some(value) => table.insert(key.as_slice(), value.as_ref())?,
             None => table.remove(key.as_slice())?,
         };
+        let (was_there, is_there) = (before.is_some(), value.is_some());
+        if was_there != is_there {
+            tell(key, is_there);
+        }
     }
     Ok(())
 }

@@ -5,10 +5,13 @@ use super::bounds::CatalogueBounds;
 use super::catalogue::Catalogue;
 use super::changes::Changes;
 use super::codec::{Key, decode, last_id, state_byte};
+use super::tally::{EventCount, Grain, Tally};
 use super::transition::{Change, CommitError, Transition};
 use super::writer::{Counters, OnCommit, Queue, Writer, WriterStats};
 use super::{ReadError, named, schema};
-use crate::domain::{Action, Attachment, EventId, EventType, Module, ObjectRecord, Run, RunId, State, Tenant, Token};
+use crate::domain::{
+    Action, Attachment, EventId, EventType, Module, ObjectRecord, Run, RunId, State, Tenant, TenantId, Timestamp, Token,
+};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use redb::{Database, ReadableDatabase, ReadableTable};
@@ -57,6 +60,7 @@ struct Shared {
     queue: Arc<Queue>,
     catalogue: Arc<ArcSwap<Catalogue>>,
     changes: Arc<Changes>,
+    tally: Arc<Tally>,
     counters: Arc<Counters>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
@@ -110,6 +114,17 @@ impl Store {
     /// What changed lately.
     pub fn changes(&self) -> Arc<Changes> {
         Arc::clone(&self.shared.changes)
+    }
+
+    /// The events of a tenant, or of all, by when they were fired: stretches of `grain` that begin in the minute of the first
+    /// time or later and before the second, in order, without those in which nothing happened.
+    pub fn count_events(
+        &self,
+        tenant: Option<&TenantId>,
+        grain: Grain,
+        between: (Timestamp, Timestamp),
+    ) -> Vec<(Timestamp, EventCount)> {
+        self.shared.tally.read(tenant, grain, between)
     }
 
     /// What the writer did since the store was opened.
@@ -197,7 +212,7 @@ fn prepare(db: &Database, path: &std::path::Path) -> Result<(), OpenError> {
 
 fn start(db: Database, first_notice: u64) -> Result<Shared, OpenError> {
     let catalogue = Arc::new(ArcSwap::from_pointee(load_catalogue(&db)?));
-    let open = load_open(&db)?;
+    let (open, tally) = (load_open(&db)?, Arc::new(Tally::of(&db)?));
     let (db, queue, changes) = (Arc::new(db), Arc::new(Queue::default()), Arc::new(Changes::new(first_notice)));
     let counters = Arc::new(Counters::default());
     let writer = Writer {
@@ -206,6 +221,7 @@ fn start(db: Database, first_notice: u64) -> Result<Shared, OpenError> {
         queue: Arc::clone(&queue),
         catalogue: Arc::clone(&catalogue),
         changes: Arc::clone(&changes),
+        tally: Arc::clone(&tally),
         batch: Batch::new(open),
     };
     let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
@@ -216,7 +232,7 @@ fn start(db: Database, first_notice: u64) -> Result<Shared, OpenError> {
             std::process::abort();
         }
     })?;
-    Ok(Shared { db, queue, catalogue, changes, counters, writer: Mutex::new(Some(thread)) })
+    Ok(Shared { db, queue, catalogue, changes, tally, counters, writer: Mutex::new(Some(thread)) })
 }
 
 fn load_catalogue(db: &Database) -> Result<Catalogue, OpenError> {

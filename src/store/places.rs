@@ -4,6 +4,7 @@
 //! for every channel (a tenant's attachments of one trigger) each object knows which of its children lead to one.
 //! A tenant's graph is its own and the shared one together.
 
+use super::known::{Known, Standing, behind, merged};
 use crate::domain::{Attachment, AttachmentId, ObjectRecord, ObjectRef, TenantId};
 use rpds::{HashTrieMapSync, RedBlackTreeMapSync, RedBlackTreeSetSync};
 use std::collections::BTreeSet;
@@ -17,7 +18,10 @@ pub struct Channel {
 }
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Places(HashTrieMapSync<Arc<ObjectRef>, Place>);
+pub(super) struct Places {
+    at: HashTrieMapSync<Arc<ObjectRef>, Place>,
+    known: Known,
+}
 
 /// All that is known at one object. It is there as long as anything is.
 #[derive(Clone, Debug, Default)]
@@ -57,6 +61,20 @@ impl Reach {
 }
 
 impl Place {
+    fn standing(&self, owner: &TenantId) -> Standing {
+        let record = self.records.get(owner);
+        let is_known = || {
+            record.is_some()
+                || behind(&self.children, owner, None).next().is_some()
+                || self.attached.values().any(|attachment| attachment.owner_id == *owner)
+        };
+        match record {
+            Some(record) if !record.parents.is_empty() => Standing::Below,
+            _ if is_known() => Standing::OnTop,
+            _ => Standing::Unknown,
+        }
+    }
+
     fn is_empty(&self) -> bool {
         self.records.is_empty() && self.children.is_empty() && self.attached.is_empty() && self.channels.is_empty()
     }
@@ -93,28 +111,28 @@ impl<'a> Spot<'a> {
 impl Places {
     /// The object as the maps have it, so that a reference is kept once.
     fn shared_ref(&self, object: &ObjectRef) -> Arc<ObjectRef> {
-        self.0.get_key_value(object).map_or_else(|| Arc::new(object.clone()), |(known, _)| Arc::clone(known))
+        self.at.get_key_value(object).map_or_else(|| Arc::new(object.clone()), |(known, _)| Arc::clone(known))
     }
 
     fn change<T>(&mut self, object: &Arc<ObjectRef>, change: impl FnOnce(&mut Place) -> T) -> T {
-        let mut place = self.0.get(object).cloned().unwrap_or_default();
+        let mut place = self.at.get(object).cloned().unwrap_or_default();
         let result = change(&mut place);
         if place.is_empty() {
-            self.0.remove_mut(object);
+            self.at.remove_mut(object);
         } else {
-            self.0.insert_mut(Arc::clone(object), place);
+            self.at.insert_mut(Arc::clone(object), place);
         }
         result
     }
 
     /// What `tenant` itself registered.
     pub(super) fn record(&self, tenant: &TenantId, object: &ObjectRef) -> Option<&Arc<ObjectRecord>> {
-        self.0.get(object)?.records.get(tenant).map(|registered| &registered.record)
+        self.at.get(object)?.records.get(tenant).map(|registered| &registered.record)
     }
 
     /// What is known at an object, looked up once.
     pub(super) fn spot(&self, object: &ObjectRef) -> Spot<'_> {
-        Spot(self.0.get(object))
+        Spot(self.at.get(object))
     }
 
     /// The objects right above, as `tenant` sees it.
@@ -128,21 +146,63 @@ impl Places {
         tenant: &TenantId,
         object: &ObjectRef,
     ) -> impl Iterator<Item = &Arc<ObjectRef>> + use<'_> {
-        let place = self.0.get(object);
-        views(tenant).flat_map(move |view| {
-            let nothing = Arc::new(ObjectRef { object_type: String::new(), object_id: String::new() });
-            let children = place.map(|place| place.children.range((view.clone(), nothing)..));
-            children.into_iter().flatten().take_while(move |(owner, _)| *owner == view).map(|(_, child)| child)
-        })
+        let place = self.at.get(object);
+        views(tenant)
+            .flat_map(move |view| place.into_iter().flat_map(move |place| behind(&place.children, &view, None)))
+    }
+
+    /// The same behind `after`, by type and id and each once.
+    pub(super) fn children_behind(
+        &self,
+        tenant: &TenantId,
+        object: &ObjectRef,
+        after: Option<&ObjectRef>,
+    ) -> impl Iterator<Item = &Arc<ObjectRef>> + use<'_> {
+        let place = self.at.get(object);
+        let mut of_views = views(tenant).map(|view| place.map(|place| behind(&place.children, &view, after)));
+        let (own, shared) = (of_views.next().flatten(), of_views.next().flatten());
+        merged(own.into_iter().flatten(), shared.into_iter().flatten())
+    }
+
+    /// Every object that `tenant` sees, behind `after`, by type and id.
+    pub(super) fn known(
+        &self,
+        tenant: &TenantId,
+        after: Option<&ObjectRef>,
+    ) -> impl Iterator<Item = &Arc<ObjectRef>> + use<'_> {
+        let mut of_views = views(tenant).map(|view| self.known.all(&view, after));
+        let (own, shared) = (of_views.next(), of_views.next());
+        merged(own.into_iter().flatten(), shared.into_iter().flatten())
+    }
+
+    /// Those of them above which nothing lies.
+    pub(super) fn tops(
+        &self,
+        tenant: &TenantId,
+        after: Option<&ObjectRef>,
+    ) -> impl Iterator<Item = &Arc<ObjectRef>> + use<'_> {
+        let mut of_views = views(tenant).map(|view| self.known.tops(&view, after));
+        let (own, shared) = (of_views.next(), of_views.next());
+        let tenant = tenant.clone();
+        // What is on top for one may lie below something for the other.
+        merged(own.into_iter().flatten(), shared.into_iter().flatten())
+            .filter(move |object| self.spot(object).parents(&tenant).next().is_none())
+    }
+
+    /// Keeps what is known of an object to `owner` in step with what there is.
+    fn note(&mut self, owner: &TenantId, object: &Arc<ObjectRef>) {
+        let place = self.at.get(object);
+        let standing = place.map_or(Standing::Unknown, |place| place.standing(owner));
+        self.known.set(owner, object, standing);
     }
 
     /// Every attachment on exactly this object, whoever owns it.
     pub(super) fn attached(&self, object: &ObjectRef) -> impl Iterator<Item = &Arc<Attachment>> {
-        self.0.get(object).into_iter().flat_map(|place| place.attached.values())
+        self.at.get(object).into_iter().flat_map(|place| place.attached.values())
     }
 
     fn leads_on(&self, channel: &Channel, object: &ObjectRef) -> bool {
-        self.0.get(object).and_then(|place| place.channels.get(channel)).is_some_and(Reach::leads_on)
+        self.at.get(object).and_then(|place| place.channels.get(channel)).is_some_and(Reach::leads_on)
     }
 
     /// Puts `record` in the place of what its owner registered before; `None` takes that away.
@@ -171,6 +231,11 @@ impl Places {
         for parent in parents.iter() {
             self.change(parent, |place| place.children.insert_mut((owner.clone(), Arc::clone(&object))));
         }
+        for touched in
+            std::iter::once(&object).chain(parents.iter()).chain(old.iter().flat_map(|old| old.parents.iter()))
+        {
+            self.note(owner, touched);
+        }
         for (channel, before) in channels.iter().zip(before) {
             let after = self.above(channel, &object);
             before.difference(&after).for_each(|parent| self.unlink(channel, parent, &object));
@@ -180,7 +245,7 @@ impl Places {
 
     /// The channels that go on from an object along what `owner` registers.
     fn channels_along(&self, owner: &TenantId, object: &ObjectRef) -> Vec<Channel> {
-        let channels = self.0.get(object).into_iter().flat_map(|place| place.channels.iter());
+        let channels = self.at.get(object).into_iter().flat_map(|place| place.channels.iter());
         let along =
             channels.filter(|(channel, reach)| reach.leads_on() && (owner.is_shared() || channel.owner == *owner));
         along.map(|(channel, _)| channel.clone()).collect()
@@ -196,6 +261,7 @@ impl Places {
     pub(super) fn attach(&mut self, attachment: &Arc<Attachment>, channel: Option<&Channel>) {
         let object = self.shared_ref(&attachment.object);
         self.change(&object, |place| place.attached.insert_mut(attachment.id, Arc::clone(attachment)));
+        self.note(&attachment.owner_id, &object);
         let Some(channel) = channel else { return };
         let led_on = self.leads_on(channel, &object);
         self.change_reach(channel, &object, |reach| {
@@ -211,6 +277,7 @@ impl Places {
     pub(super) fn detach(&mut self, attachment: &Arc<Attachment>, channel: Option<&Channel>) {
         let object = self.shared_ref(&attachment.object);
         self.change(&object, |place| place.attached.remove_mut(&attachment.id));
+        self.note(&attachment.owner_id, &object);
         let Some(channel) = channel else { return };
         let led_on = self.leads_on(channel, &object);
         self.change_reach(channel, &object, |reach| {

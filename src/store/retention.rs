@@ -4,9 +4,10 @@
 //! not long enough ago, stays whoever asks. A chain is old when the last of its events is: until then all of it stays, so
 //! that nothing that can be found points at what cannot.
 
-use super::batch::{Entries, WriteError, apply, state_key};
+use super::batch::{Entries, WriteError, apply, apply_and_tell, state_key};
 use super::codec::{Key, decode, end_of, last_id};
 use super::read::{all_tenants, upper};
+use super::tally::Changed;
 use super::{ReadError, Store, schema};
 use crate::domain::{ActionId, EventId, EventTypeId, RunId, State, TenantId, Timestamp};
 use redb::{ReadableDatabase, ReadableTable, WriteTransaction};
@@ -168,7 +169,7 @@ fn readable<T: DeserializeOwned>(table: &'static str, record: &[u8]) -> Option<T
 }
 
 /// Takes away what `forget` asks for; says how many events that were.
-pub(super) fn forget(tx: &WriteTransaction, forget: &Forget) -> Result<u64, WriteError> {
+pub(super) fn forget(tx: &WriteTransaction, forget: &Forget, tallied: &mut Changed) -> Result<u64, WriteError> {
     let mut removals = Removals::default();
     let mut forgotten = 0;
     {
@@ -196,7 +197,7 @@ pub(super) fn forget(tx: &WriteTransaction, forget: &Forget) -> Result<u64, Writ
             }
         }
     }
-    removals.apply(tx)?;
+    removals.apply(tx, tallied)?;
     Ok(forgotten)
 }
 
@@ -231,10 +232,11 @@ impl Removals {
         self.logs.push(key().and(id.as_bytes()).done());
     }
 
-    fn apply(self, tx: &WriteTransaction) -> Result<(), WriteError> {
+    fn apply(self, tx: &WriteTransaction, tallied: &mut Changed) -> Result<(), WriteError> {
         apply(tx, schema::EVENTS, self.events)?;
-        apply(tx, schema::EVENTS_BY_TYPE, self.by_type)?;
-        apply(tx, schema::EVENTS_BY_STATE, self.by_event_state)?;
+        apply_and_tell(tx, schema::EVENTS_BY_TYPE, self.by_type, |key, is_there| tallied.of_type(key, is_there))?;
+        let by_state = self.by_event_state;
+        apply_and_tell(tx, schema::EVENTS_BY_STATE, by_state, |key, is_there| tallied.of_state(key, is_there))?;
         apply(tx, schema::EVENTS_BY_ROOT, self.by_root)?;
         apply(tx, schema::RUNS, self.runs)?;
         apply(tx, schema::RUNS_BY_ACTION, self.by_action)?;

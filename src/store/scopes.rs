@@ -60,6 +60,35 @@ impl Catalogue {
         self.scopes.places.children(tenant, object)
     }
 
+    /// The same behind `after`, by type and id and each once.
+    pub fn children_behind(
+        &self,
+        tenant: &TenantId,
+        object: &ObjectRef,
+        after: Option<&ObjectRef>,
+    ) -> impl Iterator<Item = &Arc<ObjectRef>> + use<'_> {
+        self.scopes.places.children_behind(tenant, object, after)
+    }
+
+    /// Every object that the tenant sees registered, above another, or with something attached to it, behind `after`, by
+    /// type and id.
+    pub fn objects_behind(
+        &self,
+        tenant: &TenantId,
+        after: Option<&ObjectRef>,
+    ) -> impl Iterator<Item = &Arc<ObjectRef>> + use<'_> {
+        self.scopes.places.known(tenant, after)
+    }
+
+    /// Those of them above which nothing lies.
+    pub fn tops_behind(
+        &self,
+        tenant: &TenantId,
+        after: Option<&ObjectRef>,
+    ) -> impl Iterator<Item = &Arc<ObjectRef>> + use<'_> {
+        self.scopes.places.tops(tenant, after)
+    }
+
     pub fn attachment(&self, id: AttachmentId) -> Option<&Arc<Attachment>> {
         self.scopes.attachments.get(&id)
     }

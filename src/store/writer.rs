@@ -8,6 +8,7 @@ use super::audit::Audit;
 use super::batch::{Batch, Written};
 use super::catalogue::Catalogue;
 use super::changes::Changes;
+use super::tally::Tally;
 use super::transition::{CommitError, Conflict, Transition};
 use crate::domain::AuditEntry;
 use arc_swap::ArcSwap;
@@ -146,6 +147,7 @@ pub(super) struct Writer {
     pub(super) queue: Arc<Queue>,
     pub(super) catalogue: Arc<ArcSwap<Catalogue>>,
     pub(super) changes: Arc<Changes>,
+    pub(super) tally: Arc<Tally>,
     pub(super) batch: Batch,
 }
 
@@ -190,7 +192,8 @@ impl Writer {
         }
         let begun = Instant::now();
         match self.batch.write(&self.db, &catalogue) {
-            Ok(Written { notices, forgotten }) => {
+            Ok(Written { notices, forgotten, tallied }) => {
+                self.tally.add(tallied);
                 self.counters.count(accepted.len(), begun.elapsed());
                 self.counters.forgotten.fetch_add(forgotten, Ordering::Relaxed);
                 if catalogue_changed {

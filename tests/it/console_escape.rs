@@ -75,6 +75,8 @@ fn whatever_anybody_wrote_is_text_on_every_page() {
     let changed = json!({ "name": EVIL, "language": "javascript", "code": format!("{code}// {EVIL}") });
     server.admin.patient().put(&format!("/action/{action}"), &changed).expect(200);
     pages.extend(kind_pages(&action, &evil_type));
+    pages.extend(object_pages(&server, &action));
+    pages.push("/console/overview".to_owned());
     pages.extend(evil_catalogue(&admin));
     let mut seen = 0;
     for page in &pages {
@@ -152,6 +154,26 @@ fn kind_pages(action: &str, event_type: &str) -> Vec<String> {
     }
     pages.extend(["versions", "rollback?version=1", "test"].map(|more| format!("/console/actions/{action}/{more}")));
     pages.push(format!("/console/event-types/{event_type}/fire"));
+    pages
+}
+
+/// The pages of an object that is called so, and of what is attached to it.
+fn object_pages(server: &TestServer, action: &str) -> Vec<String> {
+    let coded: String = EVIL.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let parents = json!([{ "object_type": "up", "object_id": EVIL }]);
+    let record = json!({ "name": EVIL, "parents": parents });
+    server.admin.put(&format!("/object/thing/{coded}"), &record).expect(201);
+    let attached = server.admin.get(&format!("/action/{action}/object"));
+    let attachment = attached.expect(200)[0]["id"].as_str().unwrap().to_owned();
+    let object = format!("/console/objects/thing/{coded}");
+    let mut pages = vec!["/console/objects".to_owned(), format!("/console/objects?{}", q(EVIL)), object.clone()];
+    pages.extend(["/edit", "/delete", "/attach"].map(|more| format!("{object}{more}")));
+    pages.push(format!("{object}/attach?action={action}"));
+    pages.push(format!("/console/objects/up/{coded}/children"));
+    pages.push(format!("{object}?event_type={}", &q(EVIL)[2..]));
+    pages.extend(
+        ["", "?as=json", "/detach"].map(|more| format!("/console/actions/{action}/objects/{attachment}{more}")),
+    );
     pages
 }
 

@@ -6,7 +6,7 @@ use fusebox::dispatch::Keep;
 use fusebox::domain::{
     ActionId, Clock, Entropy, Event, EventId, EventTypeId, Ids, Run, RunId, State, TenantId, Timestamp,
 };
-use fusebox::store::{Change, Forget, Query, Store, Transition};
+use fusebox::store::{Change, EventCount, Forget, Grain, Query, Store, Transition};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -150,8 +150,30 @@ proptest! {
         }
         prop_assert_eq!(store.check().unwrap(), Vec::<String>::new());
         prop_assert_eq!(store.dump().unwrap(), dump_of(&model));
+        for owner in TENANTS.map(Some).into_iter().chain([None]) {
+            for (grain, days) in [(Grain::Minute, 1), (Grain::Hour, 6)] {
+                let from = Timestamp::from_ms(now.as_ms() - days * DAY_MS);
+                let of_tenant = owner.map(tenant);
+                let counted = store.count_events(of_tenant.as_ref(), grain, (from, now.plus_ms(1)));
+                prop_assert_eq!(counted, counts(&model, owner, grain, from), "{:?} by the {:?}", owner, grain);
+            }
+        }
         store.close();
     }
+}
+
+/// The events of a tenant, or of all, by when they were made, in stretches that begin in the one `from` is in or later.
+fn counts(model: &[Whole], owner: Option<&str>, grain: Grain, from: Timestamp) -> Vec<(Timestamp, EventCount)> {
+    let of_owner = model.iter().filter(|whole| owner.is_none_or(|owner| whole.event.owner_id.as_str() == owner));
+    let mut counts: std::collections::BTreeMap<i64, EventCount> = std::collections::BTreeMap::new();
+    for whole in of_owner {
+        let count = counts.entry(whole.event.created_at.as_ms() / grain.ms()).or_default();
+        count.events += 1;
+        count.failed += u64::from(whole.event.state == State::Error);
+    }
+    let first = from.as_ms() / 60_000 * 60_000;
+    let at = counts.into_iter().map(|(stretch, count)| (Timestamp::from_ms(stretch * grain.ms()), count));
+    at.filter(|(at, _)| at.as_ms() >= first).collect()
 }
 
 #[test]
