@@ -12,6 +12,7 @@ mod events;
 mod form;
 mod frame;
 mod guard;
+mod layering;
 mod list;
 mod live;
 mod login;
