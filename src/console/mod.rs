@@ -26,6 +26,7 @@ mod form;
 mod frame;
 mod guard;
 mod kinds;
+mod layering;
 mod limits;
 mod list;
 mod live;
