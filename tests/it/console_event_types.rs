@@ -116,7 +116,7 @@ fn an_event_types_page_says_everything_about_it_in_words() {
             "is fired when these succeed after",
             "is fired when these fail after",
             "is fired by the schedules nightly",
-            "change 1 in the audit log",
+            "What was changed In the audit log",
         ] {
             assert!(said.contains(words), "{words}: {said}");
         }
