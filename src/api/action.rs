@@ -1,13 +1,14 @@
 //! Actions: what to run.
 
 mod body;
+mod filter;
 
 use super::Api;
 use super::attachment;
 use super::auth::{Caller, Read, Write};
 use super::error::{Fault, Problem};
 use super::extract::{Body, Path, Query};
-use super::page::{self, Data, Filter, List, Row};
+use super::page::{self, Data, List, Row};
 use super::parameter::unset_secret;
 use super::precondition::check_version;
 use crate::dispatch::cycle_of_action;
@@ -15,8 +16,9 @@ use crate::domain::{Action, ActionId, EventType, TenantId};
 use crate::store::{Change, Expectation, Transition};
 use axum::extract::State;
 use axum::http::HeaderMap;
-use body::{ActionIn, Stamp};
-pub(crate) use body::{ActionOut, LimitsSchema};
+use body::Stamp;
+pub(crate) use body::{ActionIn, ActionOut, LimitsSchema};
+pub(crate) use filter::ActionFilter;
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
@@ -40,16 +42,16 @@ pub(crate) async fn create(
 }
 
 /// List actions
-#[utoipa::path(get, path = "/action", tag = "actions", params(Filter), responses((status = 200, body = page::Envelope<Vec<ActionOut>>)))]
+#[utoipa::path(get, path = "/action", tag = "actions", params(ActionFilter), responses((status = 200, body = page::Envelope<Vec<ActionOut>>)))]
 pub(crate) async fn list(
     caller: Caller<Read>,
     State(api): State<Api>,
-    Query(filter): Query<Filter>,
+    Query(filter): Query<ActionFilter>,
 ) -> Result<List<ActionOut>, Problem> {
     let catalogue = api.catalogue();
     let visible = catalogue.actions().filter(|action| action.public || caller.tenant().sees(&action.owner_id));
-    let rows = visible.map(|action| Row {
-        item: ActionOut::to(caller.tenant(), action).without_code(),
+    let rows = visible.filter(|action| filter.wants(action)).map(|action| Row {
+        item: action,
         id: action.id.to_string(),
         name: action.name.to_string(),
         description: action.description.clone(),
@@ -57,7 +59,10 @@ pub(crate) async fn list(
         created_at: action.created_at,
         updated_at: action.updated_at,
     });
-    page::list(rows, &filter)
+    let rows: Vec<_> = rows.collect();
+    // Of the many only those of the page are written out.
+    let page = page::list(rows.into_iter(), &filter.into_page())?;
+    Ok(page.map(|action| ActionOut::to(caller.tenant(), action).without_code()))
 }
 
 /// Read an action
@@ -110,7 +115,7 @@ pub(crate) async fn versions(
 #[serde(deny_unknown_fields)]
 pub(crate) struct RollBack {
     /// The version to go back to.
-    version: u64,
+    pub(crate) version: u64,
 }
 
 /// Roll an action back
@@ -141,7 +146,7 @@ pub(crate) async fn roll_back(
 pub(crate) struct Force {
     /// Also unlink it from the event types that name it.
     #[serde(default)]
-    force: bool,
+    pub(crate) force: bool,
 }
 
 /// Delete an action
@@ -207,11 +212,30 @@ async fn compiled(api: &Api, old: Option<&Action>, action: &Action) -> Result<Op
 }
 
 fn with_warnings(api: &Api, action: &Action, data: Data<ActionOut>) -> Data<ActionOut> {
+    let [cycle, unset] = warnings(api, action);
+    data.versioned(action.version).warning(cycle).warning(unset)
+}
+
+/// What may surprise about an action as it is saved.
+fn warnings(api: &Api, action: &Action) -> [Option<String>; 2] {
     let catalogue = api.catalogue();
     // The secrets of what others attach are others' to set.
     let is_own = !action.public && !action.owner_id.is_shared();
     let unset = is_own.then(|| unset_secret(&catalogue, &action.owner_id, &action.parameters)).flatten();
-    data.versioned(action.version).warning(cycle_of_action(&catalogue, action)).warning(unset)
+    [cycle_of_action(&catalogue, action), unset]
+}
+
+/// The same of one that is there, for who changes it: what saving it again would be answered with.
+pub(crate) fn warnings_of(api: &Api, caller: &Caller<Read>, id: &str) -> Result<Vec<String>, Problem> {
+    let action = find_attachable(api, caller.tenant(), id)?;
+    let is_own = caller.tenant().may_change(&action.owner_id);
+    Ok(warnings(api, &action).into_iter().flatten().filter(|_| is_own).collect())
+}
+
+/// What a tenant means by the name of an action: its own, else a shared one.
+pub(crate) fn named(api: &Api, tenant: &TenantId, name: &str) -> Option<Arc<Action>> {
+    let (catalogue, name) = (api.catalogue(), name.parse().ok()?);
+    [tenant, &TenantId::shared()].into_iter().find_map(|owner| catalogue.action_named(owner, &name).cloned())
 }
 
 pub(crate) fn find(api: &Api, tenant: &TenantId, id: &str) -> Result<Arc<Action>, Problem> {

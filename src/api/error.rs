@@ -160,6 +160,21 @@ impl Problem {
         Problem { code: "invalid_document", ..Problem::invalid(errors) }
     }
 
+    /// What happened, for machines.
+    pub(crate) fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// The same with its faults at other places: those of what the body was made of.
+    pub(crate) fn moved(mut self, to: impl Fn(&str) -> Option<String>) -> Problem {
+        for fault in &mut self.errors {
+            if let Some(place) = to(&fault.pointer) {
+                fault.pointer = place;
+            }
+        }
+        self
+    }
+
     pub(crate) fn status(&self) -> u16 {
         self.status.as_u16()
     }

@@ -1,12 +1,15 @@
 //! Event types: named triggers.
 
+mod filter;
+mod users;
+
 use super::Api;
 use super::action;
 use super::auth::{Caller, Read, Write};
 use super::error::{Fault, Problem};
 use super::event::FlowSchema;
 use super::extract::{Body, Path, Query};
-use super::page::{self, Data, Filter, List, Row};
+use super::page::{self, Data, List, Row};
 use super::parameter::{ParameterSchema, check_parameters, unset_secret};
 use super::precondition::check_version;
 use super::schedule;
@@ -19,9 +22,11 @@ use crate::domain::{
 use crate::store::{Catalogue, Change, Expectation, Mention, Transition};
 use axum::extract::State;
 use axum::http::HeaderMap;
+pub(crate) use filter::EventTypeFilter;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+pub(crate) use users::{Users, users};
 use utoipa::{IntoParams, ToSchema};
 
 /// An event type as it is sent.
@@ -134,16 +139,16 @@ pub(crate) async fn create(
 }
 
 /// List event types
-#[utoipa::path(get, path = "/event-type", tag = "event types", params(Filter), responses((status = 200, body = page::Envelope<Vec<EventTypeOut>>)))]
+#[utoipa::path(get, path = "/event-type", tag = "event types", params(EventTypeFilter), responses((status = 200, body = page::Envelope<Vec<EventTypeOut>>)))]
 pub(crate) async fn list(
     caller: Caller<Read>,
     State(api): State<Api>,
-    Query(filter): Query<Filter>,
+    Query(filter): Query<EventTypeFilter>,
 ) -> Result<List<EventTypeOut>, Problem> {
     let catalogue = api.catalogue();
     let visible = catalogue.event_types().filter(|event_type| caller.tenant().sees(&event_type.owner_id));
-    let rows = visible.map(|event_type| Row {
-        item: EventTypeOut::of(&catalogue, event_type),
+    let rows = visible.filter(|event_type| filter.wants(&catalogue, event_type)).map(|event_type| Row {
+        item: event_type,
         id: event_type.id.to_string(),
         name: event_type.display_name.to_string(),
         description: event_type.description.clone(),
@@ -151,7 +156,10 @@ pub(crate) async fn list(
         created_at: event_type.created_at,
         updated_at: event_type.updated_at,
     });
-    page::list(rows, &filter)
+    let rows: Vec<_> = rows.collect();
+    // Of the many only those of the page are written out.
+    let page = page::list(rows.into_iter(), &filter.into_page())?;
+    Ok(page.map(|event_type| EventTypeOut::of(&catalogue, event_type)))
 }
 
 /// Read an event type, by id or display name
@@ -206,11 +214,23 @@ pub(crate) async fn change(
 
 /// What was saved, with what may surprise about it.
 fn answer(api: &Api, event_type: &Arc<EventType>, data: fn(EventTypeOut) -> Data<EventTypeOut>) -> Data<EventTypeOut> {
+    let [cycle, unset] = warnings(api, event_type);
+    let data = data(EventTypeOut::of(&api.catalogue(), event_type)).versioned(event_type.version);
+    data.warning(cycle).warning(unset)
+}
+
+fn warnings(api: &Api, event_type: &Arc<EventType>) -> [Option<String>; 2] {
     let catalogue = api.catalogue();
     let EventType { owner_id, parameters, .. } = event_type.as_ref();
     let unset = (!owner_id.is_shared()).then(|| unset_secret(&catalogue, owner_id, parameters)).flatten();
-    let data = data(EventTypeOut::of(&catalogue, event_type)).versioned(event_type.version);
-    data.warning(cycle_of_event_type(&catalogue, event_type)).warning(unset)
+    [cycle_of_event_type(&catalogue, event_type), unset]
+}
+
+/// What may surprise about one that is there, for who changes it: what saving it again would be answered with.
+pub(crate) fn warnings_of(api: &Api, caller: &Caller<Read>, id: &str) -> Result<Vec<String>, Problem> {
+    let event_type = find(api, caller.tenant(), id)?;
+    let is_own = caller.tenant().may_change(&event_type.owner_id);
+    Ok(warnings(api, &event_type).into_iter().flatten().filter(|_| is_own).collect())
 }
 
 /// Pause an event type
@@ -275,7 +295,7 @@ fn to_change(api: &Api, caller: &Caller<Write>, id: &str, headers: &HeaderMap) -
 pub(crate) struct Force {
     /// Also blank it in the actions that fire it on success or failure, and disable the schedules that fire it.
     #[serde(default)]
-    force: bool,
+    pub(crate) force: bool,
 }
 
 /// Delete an event type

@@ -101,16 +101,37 @@ async fn fire_plain(
 ) -> Result<Response, Problem> {
     let body: EventIn = extract::parse(bytes)?;
     let once = once(headers, || RequestDigest::of(text(bytes), &["event"]))?;
-    let run_at = delay::run_at(api.now(), body.run_at, body.delay).map_err(|fault| Problem::invalid(vec![fault]))?;
-    let fire = Fire {
-        object: body.object,
-        flow: body.flow,
-        sameness: Some(sameness(body.dedup_key)),
-        once,
-        run_at,
-        ..firing.fire(body.event_type, body.payload, body.owner_id)?
-    };
+    let fire = Fire { once, ..body.fire(api, firing)? };
     answer(api, firing, (headers, dry_run), fire).await
+}
+
+/// Fires without waiting for the end, for who has read the body.
+pub(crate) async fn fire_event(api: &Api, firing: &Firing, body: EventIn) -> Result<EventOut, Problem> {
+    match api.dispatch().fire(body.fire(api, firing)?).await {
+        Ok(fired) => Ok(EventOut::of(&fired.event, None)),
+        Err(error) => Err(firing.refused(api, error).await),
+    }
+}
+
+/// What firing it would do, with the runs in their order.
+pub(crate) async fn foresee_event(api: &Api, firing: &Firing, body: EventIn) -> Result<EventOut, Problem> {
+    let foreseen = foresee(api, firing, body.fire(api, firing)?).await?;
+    Ok(foreseen.into_parts().0)
+}
+
+impl EventIn {
+    /// The wish to fire it in somebody's name.
+    fn fire(self, api: &Api, firing: &Firing) -> Result<Fire, Problem> {
+        let run_at =
+            delay::run_at(api.now(), self.run_at, self.delay).map_err(|fault| Problem::invalid(vec![fault]))?;
+        Ok(Fire {
+            object: self.object,
+            flow: self.flow,
+            sameness: Some(sameness(self.dedup_key)),
+            run_at,
+            ..firing.fire(self.event_type, self.payload, self.owner_id)?
+        })
+    }
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

@@ -82,6 +82,13 @@ pub(crate) struct List<T> {
     pub(crate) next: Option<String>,
 }
 
+impl<T> List<T> {
+    /// The same page of what its items are shown as.
+    pub(crate) fn map<U>(self, shown: impl FnMut(T) -> U) -> List<U> {
+        List { items: self.items.into_iter().map(shown).collect(), next: self.next }
+    }
+}
+
 impl<T: Serialize> IntoResponse for List<T> {
     fn into_response(self) -> Response {
         let count = self.items.len();

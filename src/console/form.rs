@@ -2,8 +2,9 @@
 //!
 //! A field that belongs to the body of a request of the API is named by its place there, as a JSON Pointer (RFC 6901), so that
 //! what the API says about that place can be shown beside the field. Behind a colon stands what its text is: `:json`,
-//! `:number`, `:flag` (`true` or not), `:lines` (a list of texts), `:text` (also when empty). A field without is a text that
-//! is left out when it is empty, as are empty `:json` and `:number`. Lists are numbered from 0 without gaps.
+//! `:number`, `:flag` (`true` or not), `:lines` (a list of texts), `:text` (also when empty), `:value` (JSON if it reads as such,
+//! else a text). A field without is a text that is left out when it is empty, as are empty `:json`, `:number` and `:value`.
+//! Lists are numbered from 0 without gaps.
 
 use crate::api::Api;
 use crate::api::error::{Fault, Problem};
@@ -40,6 +41,16 @@ impl Fields {
     /// The last of that name counts, as with a checkbox in front of which a hidden field says no; empty when there is none.
     pub(super) fn get(&self, name: &str) -> &str {
         self.0.iter().rfind(|(found, _)| found == name).map_or("", |(_, value)| value)
+    }
+
+    pub(super) fn from_pairs(pairs: Vec<(String, String)>) -> Fields {
+        Fields(pairs)
+    }
+
+    /// Says something else at a name, or says it first.
+    pub(super) fn set(&mut self, name: &str, value: &str) {
+        self.0.retain(|(found, _)| found != name);
+        self.0.push((name.to_owned(), value.to_owned()));
     }
 
     /// In order.
@@ -86,12 +97,13 @@ fn fault(pointer: &str, words: String) -> Problem {
 fn value(text: &str, kind: &str) -> Result<Option<Value>, String> {
     let trimmed = text.trim();
     match kind {
-        "" => Ok((!trimmed.is_empty()).then(|| Value::from(trimmed))),
         // Browsers end lines of forms with both.
+        "" => Ok((!trimmed.is_empty()).then(|| Value::from(trimmed.replace("\r\n", "\n")))),
         "text" => Ok(Some(Value::from(text.replace("\r\n", "\n")))),
         "flag" => Ok(Some(Value::from(trimmed == "true"))),
         "lines" => Ok(Some(trimmed.lines().map(str::trim).filter(|line| !line.is_empty()).collect())),
-        "json" | "number" if trimmed.is_empty() => Ok(None),
+        "json" | "number" | "value" if trimmed.is_empty() => Ok(None),
+        "value" => lenient(&trimmed.replace("\r\n", "\n")).map(Some),
         "json" => serde_json::from_str(text).map(Some).map_err(|error| format!("not valid JSON: {error}")),
         "number" => {
             let number = trimmed.parse::<serde_json::Number>().map_err(|_| format!("`{trimmed}` is no number"))?;
@@ -99,6 +111,26 @@ fn value(text: &str, kind: &str) -> Result<Option<Value>, String> {
         }
         _ => Err(format!("a field cannot be of the kind `{kind}`")),
     }
+}
+
+/// What somebody means who writes `3`, `true`, `["a"]` or `#ops`. What begins as JSON does and is none is a mistake.
+fn lenient(text: &str) -> Result<Value, String> {
+    match serde_json::from_str(text) {
+        Ok(value) => Ok(value),
+        Err(error) if text.starts_with(['{', '[', '"']) => Err(format!("not valid JSON: {error}")),
+        Err(_) => Ok(Value::from(text)),
+    }
+}
+
+/// A value as `:value` reads it back: texts as they are unless they could be taken for something else.
+pub(super) fn written(value: &Value) -> String {
+    let plain = |text: &&str| {
+        !text.is_empty()
+            && text.trim() == *text
+            && !text.contains('\r')
+            && lenient(text).is_ok_and(|read| read == *value)
+    };
+    value.as_str().filter(plain).map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// Puts a value where the pointer says, making objects and lists on the way; `None` where there is no such place.
@@ -173,6 +205,34 @@ mod tests {
             "odd/name": "x",
         });
         assert_eq!(form.json().unwrap(), expected);
+    }
+
+    #[test]
+    fn a_value_is_read_as_it_was_written() {
+        for value in [
+            json!("#ops"),
+            json!("3"),
+            json!(3),
+            json!("true"),
+            json!(false),
+            json!(null),
+            json!("null"),
+            json!(""),
+            json!(" a"),
+            json!("a\r\nb"),
+            json!("two\nlines"),
+            json!("[not json"),
+            json!("\"quoted\""),
+            json!({ "a": [1, "b"] }),
+        ] {
+            let text = written(&value);
+            let form = fields(&[("/v:value", &text)]);
+            assert_eq!(form.json().unwrap(), json!({ "v": value }), "{text}");
+        }
+        assert_eq!((written(&json!("#ops")), written(&json!("3"))), ("#ops".to_owned(), "\"3\"".to_owned()));
+        assert_eq!(fields(&[("/v:value", "two\r\nlines ")]).json().unwrap(), json!({ "v": "two\nlines" }));
+        assert_eq!(fields(&[("/v:value", "  ")]).json().unwrap(), json!({}));
+        assert!(fields(&[("/v:value", "{\"a\":")]).json().is_err());
     }
 
     #[test]

@@ -3,21 +3,39 @@
 //! A page asks the API's own functions in the name of whoever is signed in, and shows what they answer: it has no rights,
 //! rules or reads of its own. What must hold for all of them is in `guard`. It does not know who listens.
 
+mod action;
+mod action_form;
+mod actions;
 mod asset;
 mod chain;
+mod conflict;
+mod curl;
+mod diff;
 mod event;
+mod event_type;
+mod event_type_form;
+mod event_types;
 mod events;
 mod form;
 mod frame;
 mod guard;
+mod kinds;
 mod list;
 mod live;
 mod login;
+mod offers;
+mod parameter_list;
 mod parameters;
+mod removal;
 mod run;
+mod sample;
+mod sample_json;
+mod sent;
 mod session;
 mod show;
 mod timeline;
+mod trial;
+mod versions;
 mod visit;
 
 use crate::api::Api;
@@ -43,6 +61,33 @@ fn described() -> Pages {
         .post("/console/runs/{id}/replay", run::replay)
         .get("/console/runs/{id}/cancel", run::ask_to_cancel)
         .post("/console/runs/{id}/cancel", run::cancel)
+        .get("/console/event-types", event_types::list)
+        .get("/console/event-types/new", event_type_form::ask_new)
+        .post("/console/event-types/new", event_type_form::create)
+        .get("/console/event-types/{id}", event_type::show)
+        .get("/console/event-types/{id}/edit", event_type_form::ask_edit)
+        .post("/console/event-types/{id}/edit", event_type_form::change)
+        .post("/console/event-types/{id}/pause", event_type::pause)
+        .post("/console/event-types/{id}/resume", event_type::resume)
+        .get("/console/event-types/{id}/fire", sample::ask)
+        .post("/console/event-types/{id}/fire", sample::fire)
+        .get("/console/event-types/{id}/delete", removal::ask_event_type)
+        .post("/console/event-types/{id}/delete", removal::delete_event_type)
+        .get("/console/actions", actions::list)
+        .get("/console/actions/new", action_form::ask_new)
+        .post("/console/actions/new", action_form::create)
+        .get("/console/actions/{id}", action::show)
+        .get("/console/actions/{id}/edit", action_form::ask_edit)
+        .post("/console/actions/{id}/edit", action_form::change)
+        .get("/console/actions/{id}/test", trial::ask)
+        .post("/console/actions/{id}/test", trial::run)
+        .get("/console/actions/{id}/versions", versions::list)
+        .get("/console/actions/{id}/rollback", versions::ask_to_roll_back)
+        .post("/console/actions/{id}/rollback", versions::roll_back)
+        .get("/console/actions/{id}/delete", removal::ask_action)
+        .post("/console/actions/{id}/delete", removal::delete_action)
+        .get("/console/offers", offers::list)
+        .post("/console/curl", curl::line)
         .get("/console/stream", live::watch)
         .post("/console/logout", login::leave)
         .get("/console/{*rest}", guard::nothing)

@@ -104,6 +104,28 @@ impl Visit {
         }
     }
 
+    /// Shows what a form in `#detail` made or changed in the form's place, and lets a list beside it know.
+    pub(super) fn put(&self, path: &str) -> Response {
+        if !self.is_htmx() {
+            return see(path);
+        }
+        let place = serde_json::json!({ "path": path, "target": "#detail", "swap": "outerHTML" }).to_string();
+        let mut response = StatusCode::OK.into_response();
+        if let Ok(place) = HeaderValue::from_str(&place) {
+            response.headers_mut().insert("hx-location", place);
+            response.headers_mut().insert("hx-trigger", HeaderValue::from_static("saved"));
+        }
+        response
+    }
+
+    /// Puts what a form was answered with beside it; what it is refused goes into the form.
+    pub(super) fn beside(&self, place: &'static str, part: &impl Template) -> Result<Response, Problem> {
+        let mut response = page(part)?;
+        response.headers_mut().insert("hx-retarget", HeaderValue::from_static(place));
+        response.headers_mut().insert("hx-reswap", HeaderValue::from_static("innerHTML"));
+        Ok(response)
+    }
+
     /// Goes to a page after a change was made.
     pub(super) fn go(&self, path: &str) -> Response {
         if !self.is_htmx() {

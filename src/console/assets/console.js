@@ -65,8 +65,11 @@
         const place = field.name.split(":")[0];
         return field.type !== "hidden" && (place === pointer || pointer.startsWith(`${place}/`));
       });
-      const field = named[named.length - 1];
+      // A fault of a whole row is shown at its first field.
+      const inside = all("[name^='/']", form).filter((field) => field.type !== "hidden" && field.name.startsWith(`${pointer}/`));
+      const field = named[named.length - 1] ?? inside[0];
       if (!field) continue;
+      field.closest("details")?.setAttribute("open", "");
       const words = document.createElement("p");
       words.className = "fault beside-field";
       words.id = `fault-${all(".beside-field", form).length}`;
@@ -91,10 +94,53 @@
     if (xhr.status >= 400 && xhr.getResponseHeader("content-type")?.startsWith("text/html")) {
       const answer = new DOMParser().parseFromString(xhr.responseText, "text/html");
       slot.append(...answer.body.childNodes);
+      localize(slot);
       showFaults(form, slot);
+      // What an earlier request came to would be taken for what this one did.
+      one("#outcome")?.replaceChildren();
     } else if (xhr.status === 0 || xhr.status >= 400) {
       slot.textContent = "The server did not answer; try again.";
     }
+  });
+
+  // Rows of a form that are more or fewer: numbered from 0 without gaps, the blank one last. New ones are made of it.
+
+  function number(rows) {
+    const place = rows.dataset.rows;
+    const dashed = place.replaceAll("/", "-").slice(1);
+    all("[data-item]", rows).forEach((item, at) => {
+      for (const element of [item, ...all("[name], [id], [for], [aria-label], [aria-describedby]", item)]) {
+        for (const name of ["name", "id", "for"]) {
+          const value = element.getAttribute(name);
+          for (const start of [place, dashed]) {
+            if (value?.startsWith(start)) element.setAttribute(name, value.replace(/\d+/, at));
+          }
+        }
+      }
+      item.setAttribute("aria-label", item.getAttribute("aria-label").replace(/\d+$/, at + 1));
+    });
+  }
+
+  document.addEventListener("click", (event) => {
+    const rows = event.target.closest("[data-rows]");
+    const button = rows && event.target.closest("[data-add], [data-remove]");
+    if (!button) return;
+    let focused = null;
+    if ("add" in button.dataset) {
+      const blank = one("[data-item][data-blank]", rows);
+      const fresh = blank.cloneNode(true);
+      delete fresh.dataset.blank;
+      blank.before(fresh);
+      focused = one("input, select, textarea", fresh);
+    } else {
+      const item = button.closest("[data-item]");
+      focused = one("[data-remove]", item.nextElementSibling?.matches("[data-item]:not([data-blank])") ? item.nextElementSibling : item.previousElementSibling) ?? one("[data-add]", rows);
+      item.remove();
+    }
+    number(rows);
+    focused.focus();
+    // What shows what would be sent hears of it.
+    rows.dispatchEvent(new Event("change", { bubbles: true }));
   });
 
   // The panel beside a list, and the dialog.
