@@ -21,14 +21,14 @@ fn from_an_upload_to_what_ran_what_did_not_and_why_and_back_to_an_earlier_versio
     upload(&browser);
     make_event_type(&browser);
     let action = make_action(&browser);
-    let others = [("chat", 5), ("door", 1)].map(|(name, priority)| beside(&server, name, priority));
+    beside(&server, "chat", 5);
+    beside(&server, "door", 1);
     attach(&browser);
     let event = fire(&browser);
     watch(&browser, &event);
     read_the_log(&browser);
     replay(&browser, &event);
     roll_back(&browser, &server, &action);
-    drop(others);
     let complaints = browser.complaints();
     assert_eq!(complaints, [""; 0]);
 }
@@ -78,13 +78,12 @@ fn make_action(browser: &Chromium) -> String {
 }
 
 /// What is attached to the room as well: one that fails as the payload says, for a while first, and one behind it.
-fn beside(server: &TestServer, name: &str, priority: i32) -> String {
+fn beside(server: &TestServer, name: &str, priority: i32) {
     let module = server.upload("failure_gallery");
-    let more = json!({ "trigger": "booking.made", "retry": { "attempts": 1 }, "limits": { "wall_ms": 2_000 } });
+    let more = json!({ "trigger": "booking.made", "retry": { "attempts": 1 }, "limits": { "timeout_ms": 2_000 } });
     let action = server.action(name, &module, more);
     let attachment = json!({ "action_id": action, "priority": priority });
     server.admin.post("/public.bookable/42/action", &attachment).expect(201);
-    action
 }
 
 fn attach(browser: &Chromium) {
