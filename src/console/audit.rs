@@ -7,7 +7,7 @@ use super::thing::Thing;
 use super::things::{Empty, Filter, Row, Things};
 use super::timespan::asked;
 use super::visit::{Visit, parsed};
-use super::{difference, show};
+use super::{difference, secrets, show};
 use crate::api::audit::{self, AuditOut};
 use crate::api::auth::Admin;
 use crate::api::error::Problem;
@@ -41,7 +41,7 @@ const DEEDS: [(&str, &str); 11] = [
     ("refused", "Refused"),
 ];
 /// What things are called there, each with the section that shows one by its id, if there is one.
-const KINDS: [(&str, &str); 16] = [
+const KINDS: [(&str, &str); 18] = [
     ("action", "/console/actions"),
     ("attachment", ""),
     ("backup", ""),
@@ -51,13 +51,15 @@ const KINDS: [(&str, &str); 16] = [
     ("object", "/console/objects"),
     ("run", "/console/runs"),
     ("schedule", "/console/schedules"),
-    ("secret", ""),
+    ("secret", "/console/secrets"),
     ("secret-key", ""),
     ("sink", "/console/sinks"),
     ("sink-type", "/console/sink-types"),
     ("source", "/console/sources"),
     ("source-type", "/console/source-types"),
+    ("tenant", "/console/tenants"),
     ("token", "/console/tokens"),
+    ("value", ""),
 ];
 
 pub(super) async fn list(visit: Visit) -> Result<Response, Problem> {
@@ -66,7 +68,7 @@ pub(super) async fn list(visit: Visit) -> Result<Response, Problem> {
     let caller = visit.caller::<Admin>()?;
     let List { items, next } = audit::list(caller, State(visit.api().clone()), Query(filter)).await?;
     let mut kinds = vec![("", "Anything")];
-    kinds.extend(KINDS.iter().map(|(kind, _)| (*kind, *kind)).chain([("tenant", "tenant"), ("value", "value")]));
+    kinds.extend(KINDS.iter().map(|(kind, _)| (*kind, *kind)));
     let filters = [
         Filter::choice("what", "What was done", &DEEDS),
         Filter::choice("kind", "To what", &kinds),
@@ -171,12 +173,17 @@ pub(super) async fn show(visit: Visit, Path(id): Path<String>) -> Result<Respons
 /// What it was done to; there is a page for it as long as it is there.
 fn thing(item: &AuditOut) -> Cell {
     let section = KINDS.iter().find(|(kind, path)| *kind == item.kind && !path.is_empty());
-    match section {
-        Some((_, path)) if item.what != Deed::Deleted && !item.subject_id.is_empty() => {
-            Cell::link(format!("{path}/{}", item.subject_id), subject(item))
-        }
-        _ => Cell::text(subject(item)),
-    }
+    let Some((_, section)) = section.filter(|_| item.what != Deed::Deleted && !item.subject_id.is_empty()) else {
+        return Cell::text(subject(item));
+    };
+    let path = match item.kind.as_str() {
+        // Secrets are known by their names, and whose they are.
+        "secret" => secrets::path(&item.subject, &item.owner_id, ""),
+        _ => format!("{section}/{}", item.subject_id),
+    };
+    // Objects are called what people call them, which may be no path.
+    let is_plain = path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/-_.:?=".contains(&byte));
+    if is_plain { Cell::link(path, subject(item)) } else { Cell::text(subject(item)) }
 }
 
 fn parts(item: &AuditOut) -> Vec<Part> {

@@ -21,6 +21,8 @@ use axum::response::Response;
 use serde_json::Value;
 
 const LIST: (&str, &str) = ("/console/secrets", "Secrets");
+/// A field that hides what is typed has no lines.
+const ONE_LINE: &str = "One of several lines, as a PEM key, is set by fusebox secret set KEY --from-file FILE.";
 const COLUMNS: [Column; 4] = [
     Column::new("Name", "main"),
     Column::new("May be sent to", "clip result"),
@@ -60,9 +62,13 @@ const TABS: [Tab; 2] = [
 ];
 
 /// One key may be of several tenants.
+pub(super) fn path(key: &str, owner_id: &str, more: &str) -> String {
+    let path = format!("{}/{key}{more}", LIST.0);
+    if owner_id.is_empty() { path } else { format!("{path}?{}", Fields::one("owner_id", owner_id)) }
+}
+
 fn path_of(item: &SecretOut, more: &str) -> String {
-    let path = format!("{}/{}{more}", LIST.0, item.key);
-    if item.owner_id.is_empty() { path } else { format!("{path}?{}", Fields::one("owner_id", &item.owner_id)) }
+    path(&item.key, &item.owner_id, more)
 }
 
 fn row(item: &SecretOut, visit: &Visit) -> Row {
@@ -150,7 +156,7 @@ pub(super) async fn ask_for_new(visit: Visit) -> Result<Response, Problem> {
     visit.caller::<Write>()?;
     visit.caller::<Read>()?;
     let mut all = vec![Field::line("/key", "Name").required().hint("What parameters name it by, as stripe.key.")];
-    all.extend(fields(Field::password("/value:text", "Value").required().hint("4 to 65536 bytes.")));
+    all.extend(fields(Field::password("/value:text", "Value").required().hint(ONE_LINE)));
     if visit.sees_all() {
         all.push(
             Field::line("/owner_id", "Tenant")
@@ -199,7 +205,7 @@ pub(super) async fn edit(visit: Visit, Path(key): Path<String>) -> Result<Respon
     visit.caller::<Write>()?;
     let item = read(&visit, key).await?;
     let value = Field::password("/value:text", "New value")
-        .hint("Left empty, it stays as it is. Runs see a new one from their next attempt on.");
+        .hint(format!("Left empty, it stays as it is. Runs see a new one from their next attempt on. {ONE_LINE}"));
     let sheet = Sheet {
         frame: visit.frame("secrets", format!("Set {}", item.key)),
         explained: "The value that it has is not shown.".to_owned(),

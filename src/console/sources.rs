@@ -8,14 +8,15 @@ use super::once::Once;
 use super::sheet::{Field, Group, Sheet, in_words, of_version, owner, unchanged, with};
 use super::thing::{Button, Thing};
 use super::things::{Empty, Filter, Row, Tab, Things};
-use super::tries;
 use super::visit::{Visit, page, parsed};
+use super::{secrets, tries};
 use crate::api::auth::{Admin, Read};
 use crate::api::error::Problem;
 use crate::api::extract::{Body as Sent, Path as Named, Query};
 use crate::api::page::List;
 use crate::api::source::{self, SourceOut};
-use crate::api::{event_type, source_type};
+use crate::api::{event_type, secret, source_type};
+use crate::domain::EntryName;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use serde_json::Value;
@@ -114,11 +115,9 @@ pub(super) async fn show(visit: Visit, Path(id): Path<String>) -> Result<Respons
         ("Last seen", item.last_seen.map_or(Cell::Hint("not since the server started".to_owned()), Cell::Time)),
     ];
     if let Some(webhook) = &item.webhook {
-        facts.push(("Signed with the secret", Cell::text(webhook.secret.to_string())));
-        facts.push((
-            "Or still with",
-            Cell::text(webhook.old_secret.as_ref().map(ToString::to_string).unwrap_or_default()),
-        ));
+        let link = |key: &EntryName| Cell::link(secrets::path(key.as_str(), &item.header.owner_id, ""), key.as_str());
+        facts.push(("Signed with the secret", link(&webhook.secret)));
+        facts.push(("Or still with", webhook.old_secret.as_ref().map_or(Cell::Nothing, link)));
         facts.push(("Time may be off by", Cell::text(format!("{} s", webhook.tolerance_s))));
     }
     facts.extend([
@@ -134,7 +133,7 @@ pub(super) async fn show(visit: Visit, Path(id): Path<String>) -> Result<Respons
         title: item.header.name.clone(),
         state: Cell::enabled(item.enabled),
         description: item.header.description.clone(),
-        warning: String::new(),
+        warning: warning(&visit, &item).await?,
         buttons: if visit.may::<Admin>() && visit.owns(&item.header.owner_id) {
             buttons(&path, &item)
         } else {
@@ -145,6 +144,18 @@ pub(super) async fn show(visit: Visit, Path(id): Path<String>) -> Result<Respons
         path,
     };
     thing.answer(&visit)
+}
+
+/// What keeps a webhook from taking anything. Only who may look at the secrets of its tenant is told.
+async fn warning(visit: &Visit, item: &SourceOut) -> Result<String, Problem> {
+    let Some(webhook) = item.webhook.as_ref().filter(|_| visit.owns(&item.header.owner_id)) else {
+        return Ok(String::new());
+    };
+    let caller = visit.caller::<Read>()?;
+    let owner = parsed(&Fields::one("owner_id", &item.header.owner_id))?;
+    let found = secret::read(caller, State(visit.api().clone()), Named(webhook.secret.to_string()), Query(owner)).await;
+    let missing = format!("There is no secret {}: every delivery is refused until there is.", webhook.secret);
+    Ok(if found.is_err() { missing } else { String::new() })
 }
 
 fn buttons(path: &str, item: &SourceOut) -> Vec<Button> {

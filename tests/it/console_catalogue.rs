@@ -385,6 +385,11 @@ fn a_webhook_is_made_and_edited_by_the_form_and_says_how_to_try_it() {
     assert!(shown.contains(&format!("Webhook URL {url} Copy")), "{shown}");
     assert!(shown.contains(&format!("curl -X POST {url} -H 'x-github-event: push'")), "{shown}");
     assert!(shown.contains("What the sender says Fires push deploy"), "{shown}");
+    assert!(browser.get(&path).text.contains("href=\"/console/secrets/hook\""), "it leads to its secret");
+    assert!(!shown.contains("every delivery is refused"), "{shown}");
+    server.admin.delete("/secret/hook?force=true").expect(200);
+    let shown = detail(&browser, &path);
+    assert!(shown.contains("There is no secret hook: every delivery is refused until there is."), "{shown}");
     let edit = format!("{path}/edit");
     assert_eq!(went(&send(&browser, &edit, &path, &[])), path);
     assert_eq!(read()["webhook"], source["webhook"], "what nobody touched stays");
@@ -700,6 +705,8 @@ fn the_audit_log_is_filtered_and_shows_what_differs() {
     let made = server.admin.get("/audit?kind=secret").expect(200)[0].clone();
     let shown = detail(&browser, &format!("/console/audit/{}", id(&made)));
     assert!(shown.contains("/header/description nothing one") && !shown.contains("hunter2"), "{shown}");
+    let page = browser.get(&format!("/console/audit/{}", id(&made))).text;
+    assert!(page.contains("href=\"/console/secrets/key?owner_id=a\""), "{page}");
     let (_, token) = server.client_and_token_for("b", &["admin"]);
     let stranger = Browser::signed_in(&server, &token);
     is_page(&stranger.get(&path), 404);
