@@ -16,7 +16,7 @@ use crate::api::error::Problem;
 use crate::api::extract::{Body, Path as Named, Query};
 use crate::api::object;
 use crate::api::page::List;
-use crate::domain::{Json, ObjectRef, TenantId};
+use crate::domain::{ActionId, EventTypeName, Json, ObjectRef, TenantId};
 use askama::Template;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
@@ -42,7 +42,7 @@ struct Choice {
 struct AttachmentForm {
     frame: Frame,
     object: ObjectRef,
-    action: ActionOut,
+    action: Attached,
     /// `None` for a new one.
     attachment: Option<AttachmentOut>,
     form: SchemaForm,
@@ -54,6 +54,47 @@ struct AttachmentForm {
     /// Where it is sent to.
     to: String,
     back: String,
+}
+
+/// What the form shows of the action.
+struct Attached {
+    id: ActionId,
+    owner_id: String,
+    name: String,
+    description: String,
+    trigger: Option<EventTypeName>,
+    secrets: Vec<String>,
+    schema: Option<Json>,
+    version: Option<u64>,
+}
+
+impl Attached {
+    fn of(action: ActionOut) -> Attached {
+        Attached {
+            id: action.id,
+            owner_id: action.owner_id,
+            name: action.name,
+            description: action.description,
+            trigger: action.trigger,
+            secrets: action.secrets,
+            schema: action.input,
+            version: Some(action.version),
+        }
+    }
+
+    /// One that its owner does not show any more; what is attached stays its owner's to change.
+    fn unseen(id: ActionId) -> Attached {
+        Attached {
+            id,
+            owner_id: String::new(),
+            name: format!("Action {id}"),
+            description: "Its owner does not show this action any more; it runs as it was agreed to.".to_owned(),
+            trigger: None,
+            secrets: Vec::new(),
+            schema: None,
+            version: None,
+        }
+    }
 }
 
 /// What the form says beside the input.
@@ -117,9 +158,9 @@ impl Choice {
 }
 
 async fn ask_how(visit: &Visit, object: ObjectRef, listing: &Listing) -> Result<Response, Problem> {
-    let action = read_action(visit, listing.get("action")).await?;
+    let action = Attached::of(read_action(visit, listing.get("action")).await?);
     let (way, owner) = (Way::of(listing), listing.get("owner_id").to_owned());
-    let schema = action.input.as_ref();
+    let schema = action.schema.as_ref();
     let typed = Fields::of_query(Some(visit.query()));
     let input = typed_input(&typed);
     let form = way.form(schema, input.as_ref());
@@ -198,8 +239,11 @@ async fn read(visit: &Visit, path: (String, String)) -> Result<(AttachmentOut, O
 pub(super) async fn ask_to_change(visit: Visit, Path(path): Path<(String, String)>) -> Result<Response, Problem> {
     visit.caller::<Write>()?;
     let (found, object) = read(&visit, path).await?;
-    let action = read_action(&visit, &found.action_id.to_string()).await?;
-    let (listing, schema) = (Listing::of(&visit), action.input.clone());
+    let action = match read_action(&visit, &found.action_id.to_string()).await {
+        Ok(action) => Attached::of(action),
+        Err(_) => Attached::unseen(found.action_id),
+    };
+    let (listing, schema) = (Listing::of(&visit), action.schema.clone());
     let way = Way::of(&listing);
     let typed = Fields::of_query(Some(visit.query()));
     let input = typed_input(&typed).unwrap_or_else(|| found.input.clone());
@@ -296,6 +340,6 @@ impl AttachmentForm {
     }
 
     fn schema(&self) -> Option<String> {
-        self.action.input.as_ref().map(|schema: &Json| show::json(schema))
+        self.action.schema.as_ref().map(show::json)
     }
 }

@@ -491,3 +491,45 @@ fn a_tenant_sees_its_own_view_and_who_may_only_read_has_no_buttons() {
     assert_eq!(order(&page), ["1 own", "2 shared"]);
     assert!(page.contains("href=\"/console/objects/room/1/attach?owner_id=a\""), "{page}");
 }
+
+#[test]
+fn anothers_public_action_stays_at_its_version_unless_it_is_told_to_follow() {
+    let server = TestServer::start();
+    server.admin.post("/event-type", &json!({ "display_name": "booked" })).expect(201);
+    let a = server.client_for("a", &["admin"]);
+    let (b, token) = server.client_and_token_for("b", &["admin"]);
+    let id = action(&a, "lent", json!({ "public": true, "input": schema() }));
+    let browser = Browser::signed_in(&server, &token);
+    let choice = browser.part("/console/objects/room/1/attach?q=lent", "offered");
+    assert!(is_page(&choice, 200).contains("public action of a"), "{}", choice.text);
+    let form = browser.part(&format!("/console/objects/room/1/attach?action={id}"), "dialog");
+    assert!(is_page(&form, 200).contains("name=\"/follow_newest:flag\" value=\"true\""), "{}", form.text);
+    let input = json!({ "channel": "#ops", "place": { "city": "Ulm" } });
+    let attachment = attach(&b, &id, "room/1", json!({ "input": input }));
+    let page = browser.get("/console/objects/room/1").text;
+    assert!(page.contains("stays at v1") && text(&page).contains("attached here · public action of a"), "{page}");
+    let path = format!("/console/actions/{id}/objects/{attachment}");
+    let api = format!("/action/{id}/object/{attachment}");
+    assert!(is_page(&browser.part(&path, "dialog"), 200).contains(">Stays at 1</option>"));
+    let send = |version: &str, follow: &str| {
+        let fields = [("version", version), ("/priority:number", "3"), ("/follow_newest:json", follow)];
+        browser.post(&path, &fields)
+    };
+    assert_eq!(send("1", "").status, 303);
+    assert_eq!(b.get(&api).expect(200)["action_version"], 1);
+    assert_eq!(send("2", "true").status, 303);
+    assert_eq!(b.get(&api).expect(200)["action_version"], Value::Null);
+    assert!(is_page(&browser.part(&path, "dialog"), 200).contains("value=\"\" selected>Follows the newest"));
+    assert_eq!(send("3", "false").status, 303);
+    assert_eq!(b.get(&api).expect(200)["action_version"], 1);
+    // What was agreed to stays, and stays to be changed, when its owner shows the action to nobody any more.
+    let module = a.get(&format!("/action/{id}")).expect(200)["module"].clone();
+    let withdrawn = json!({ "name": "lent", "module": module, "trigger": "booked", "input": schema() });
+    a.put(&format!("/action/{id}"), &withdrawn).expect(200);
+    let form = browser.part(&path, "dialog");
+    assert!(is_page(&form, 200).contains("does not show this action any more"), "{}", form.text);
+    assert!(form.text.contains("&#34;channel&#34;: &#34;#ops&#34;"), "its input is there as JSON: {}", form.text);
+    assert_eq!(send("4", "").status, 303);
+    assert!(is_page(&browser.get("/console/objects/room/1"), 200).contains(&id));
+    assert_eq!(browser.post(&format!("{path}/detach"), &[]).status, 303);
+}
