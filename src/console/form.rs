@@ -122,12 +122,7 @@ fn value(text: &str, kind: &str) -> Result<Option<Value>, String> {
         "flag" => Ok(Some(Value::from(trimmed == "true"))),
         "json" | "number" | "list" | "value" if trimmed.is_empty() => Ok(None),
         "lines" | "list" => Ok(Some(trimmed.lines().map(str::trim).filter(|line| !line.is_empty()).collect())),
-        "value" => lenient(&trimmed.replace(
-            "
-", "
-",
-        ))
-        .map(Some),
+        "value" => lenient(&trimmed.replace("\r\n", "\n")).map(Some),
         "json" => serde_json::from_str(text).map(Some).map_err(|error| format!("not valid JSON: {error}")),
         "number" => {
             let number = trimmed.parse::<serde_json::Number>().map_err(|_| format!("`{trimmed}` is no number"))?;
