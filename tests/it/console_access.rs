@@ -306,7 +306,7 @@ fn another_tenants_things_are_in_no_list_and_nothing_is_told_of_them() {
         words.replace(id, "ID")
     };
     assert_eq!(
-        plain(is_page(&missing, 404), &things.id("{event}")),
+        plain(is_page(&missing, 404), things.id("{event}")),
         plain(is_page(&nothing, 404), "01a1ff7d-875e-7388-ab52-e35ac67b46e8"),
         "what is another's looks like what is not there"
     );

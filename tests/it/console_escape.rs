@@ -30,21 +30,7 @@ fn whatever_anybody_wrote_is_text_on_every_page() {
           return outcome({ [payload.evil]: payload.evil }, { warnings: [payload.evil], event: { evil: payload.evil } });\n\
         }\n"
     );
-    let mut evil_type = String::new();
-    for name in ["next", "evil"] {
-        let parameters = json!([{ "name": format!("x{EVIL}"), "type": "STATIC", "value": EVIL }]);
-        let body = json!({ "display_name": name, "description": EVIL, "parameters": parameters });
-        evil_type = server.admin.post("/event-type", &body).expect(201)["id"].as_str().unwrap().to_owned();
-    }
-    let made = server.admin.patient().post(
-        "/action",
-        &json!({
-            "name": EVIL, "description": EVIL, "language": "javascript", "code": code, "retry": { "attempts": 1 },
-            "parameters": [{ "name": EVIL, "type": "STATIC", "value": EVIL }], "on_success": "next", "trigger": "evil",
-            "input": { "evil": { "type": "string", "description": EVIL } },
-        }),
-    );
-    let action = made.expect(201)["id"].as_str().unwrap().to_owned();
+    let (action, evil_type) = evil_kinds(&server, &code);
     let object = json!({ "object_type": "thing", "object_id": EVIL });
     let mut attachment = object.clone();
     attachment["input"] = json!({ "evil": EVIL });
@@ -93,6 +79,26 @@ fn whatever_anybody_wrote_is_text_on_every_page() {
     what_is_repeated_is_text(&browser);
     let stranger = Browser::stranger(&server);
     is_harmless(&stranger.sign_in(EVIL, EVIL).text, "the login");
+}
+
+/// An action and the event type that triggers it, with such words wherever words can be; their ids.
+fn evil_kinds(server: &TestServer, code: &str) -> (String, String) {
+    let mut evil_type = String::new();
+    for name in ["next", "evil"] {
+        let parameters = json!([{ "name": format!("x{EVIL}"), "type": "STATIC", "value": EVIL }]);
+        let body = json!({ "display_name": name, "description": EVIL, "parameters": parameters });
+        evil_type = server.admin.post("/event-type", &body).expect(201)["id"].as_str().unwrap().to_owned();
+    }
+    let made = server.admin.patient().post(
+        "/action",
+        &json!({
+            "name": EVIL, "description": EVIL, "language": "javascript", "code": code, "retry": { "attempts": 1 },
+            "parameters": [{ "name": EVIL, "type": "STATIC", "value": EVIL }], "on_success": "next", "trigger": "evil",
+            "input": { "evil": { "type": "string", "description": EVIL } },
+        }),
+    );
+    let action = made.expect(201)["id"].as_str().unwrap().to_owned();
+    (action, evil_type)
 }
 
 /// Forms that are answered with what stood in them, or with what came of it.
