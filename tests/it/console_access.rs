@@ -205,7 +205,7 @@ impl Things {
         let named = match page.split('/').nth(2) {
             // Fires, and stands on firing.
             Some("event-types") => self.id("{type}"),
-            Some("actions") if !page.contains("/source") => self.id("{action}"),
+            Some("actions") if !(page.contains("/source/") || page.ends_with("/source")) => self.id("{action}"),
             _ => self.0.iter().find(|(name, _)| api.contains(name)).map_or("", |(_, id)| id),
         };
         let attachment = if page.ends_with("/detach") { NOBODY } else { self.id("{attachment}") };
@@ -267,7 +267,7 @@ fn every_page_is_refused_to_whom_the_api_refuses_what_is_behind_it() {
             let expected = status(&client, api_method, &api);
             // A page shows something, which needs the right to read; a change alone does not.
             let reads = rights.contains(&"read") || rights.contains(&"admin");
-            let shows = method == "GET" || page.contains("/source");
+            let shows = method == "GET" || (page.contains("/source/") || page.ends_with("/source"));
             let expected = if shows && !reads { 403 } else { expected };
             let shown = match (method, page.as_str()) {
                 ("GET", "/console/stream") => browser.head(&page),
