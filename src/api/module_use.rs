@@ -34,7 +34,7 @@ pub(crate) struct ModuleUseOut {
 /// List the actions that run a module
 ///
 /// Those on account of which it cannot be deleted, as far as the caller sees them.
-#[utoipa::path(get, path = "/module/{ref}/action", tag = "modules", params(("ref" = String, Path), Filter), responses((status = 200, body = page::Envelope<Vec<ModuleUseOut>>)))]
+#[utoipa::path(get, path = "/module/{ref}/use", tag = "modules", params(("ref" = String, Path), Filter), responses((status = 200, body = page::Envelope<Vec<ModuleUseOut>>)))]
 pub(crate) async fn actions(
     caller: Caller<Read>,
     State(api): State<Api>,

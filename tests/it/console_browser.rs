@@ -1,7 +1,7 @@
 //! The console in a real browser. Without one these tests are skipped and say so; CI has one.
 
 use crate::demo::Demo;
-use crate::support::{Chromium, LOOKS, Look, TestServer};
+use crate::support::{Chromium, Client, LOOKS, Look, TestServer};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -16,9 +16,14 @@ fn every_screen_can_be_shown_in_both_themes_on_a_desk_and_on_a_phone() {
         browser.run("return [...document.querySelectorAll('#nav a')].map((a) => a.getAttribute('href'))", json!([]));
     let sections: Vec<&str> = sections.as_array().unwrap().iter().map(|path| path.as_str().unwrap()).collect();
     assert!(sections.contains(&"/console/events"), "{sections:?}");
+    let others = others(&Client::new(url, Some(token)));
     let mut faults = Vec::new();
     for look in LOOKS {
         browser.look(look);
+        for (name, path) in &others {
+            browser.open(path);
+            faults.extend(shown(&browser, look, name));
+        }
         for section in &sections {
             let name = section.trim_start_matches("/console/");
             browser.open(section);
@@ -40,6 +45,41 @@ fn every_screen_can_be_shown_in_both_themes_on_a_desk_and_on_a_phone() {
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// The screens that are further in: their names, and their addresses.
+fn others(client: &Client) -> Vec<(&'static str, String)> {
+    let first = |list: &str| client.get(list).expect(200)[0]["id"].as_str().unwrap().to_owned();
+    let (scripted, action) = (first("/action?q=booking-chat"), first("/action?q=failure-gallery"));
+    let (event_type, run) = (first("/event-type?q=gallery"), first("/run?state=ERROR"));
+    let (source, schedule) = (first("/source"), first("/schedule"));
+    let room = "/console/objects/public.bookable/42";
+    vec![
+        ("run", format!("/console/runs/{run}")),
+        ("editor", format!("/console/actions/{scripted}/source")),
+        ("actions-new", "/console/actions/new".to_owned()),
+        ("actions-new-source", "/console/actions/new?source=javascript".to_owned()),
+        ("actions-edit", format!("/console/actions/{scripted}/edit")),
+        ("actions-test", format!("/console/actions/{action}/test")),
+        ("actions-versions", format!("/console/actions/{action}/versions")),
+        ("actions-delete", format!("/console/actions/{action}/delete")),
+        ("event-types-new", "/console/event-types/new".to_owned()),
+        ("event-types-fire", format!("/console/event-types/{event_type}/fire")),
+        ("objects-room", room.to_owned()),
+        ("objects-edit", format!("{room}/edit")),
+        ("objects-attach", format!("{room}/attach")),
+        ("objects-attach-form", format!("{room}/attach?action={scripted}")),
+        ("chains-searched", "/console/chains?q=booking".to_owned()),
+        ("schedules-edit", format!("/console/schedules/{schedule}/edit")),
+        ("sources-edit", format!("/console/sources/{source}/edit")),
+        ("source-types", "/console/source-types".to_owned()),
+        ("sink-types", "/console/sink-types".to_owned()),
+        ("sink-types-new", "/console/sink-types/new".to_owned()),
+        ("secrets-new", "/console/secrets/new".to_owned()),
+        ("tokens-new", "/console/tokens/new".to_owned()),
+        ("tenants", "/console/tenants".to_owned()),
+        ("tenants-new", "/console/tenants/new".to_owned()),
+    ]
 }
 
 /// What is wrong with what is in the window; leaves a picture.

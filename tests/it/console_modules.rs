@@ -169,14 +169,14 @@ fn a_module_has_all_versions_of_its_names_and_the_actions_that_run_it() {
     assert!(!new.contains("by a version"), "{new}");
     assert!(old.contains(&format!("/console/actions/{by_version}")) && old.contains("switched off"), "{old}");
     assert!(!old.contains("by its name"), "{old}");
-    let used = server.admin.get(&format!("/module/{second}/action"));
+    let used = server.admin.get(&format!("/module/{second}/use"));
     let used = &used.expect(200)[0];
     assert_eq!(
         (&used["action"], &used["by"], &used["module"]),
         (&json!("by its name"), &json!("name"), &json!("runner"))
     );
-    assert_eq!(server.admin.get("/module/runner@1.0/action?q=nothing").body["count"], 0);
-    server.admin.get("/module/nothing/action").problem(404, "not_found");
+    assert_eq!(server.admin.get("/module/runner@1.0/use?q=nothing").body["count"], 0);
+    server.admin.get("/module/nothing/use").problem(404, "not_found");
 }
 
 #[test]
